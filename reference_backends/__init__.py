@@ -1,0 +1,1 @@
+"""Stores that hold the contract, and show an author how."""

@@ -1,0 +1,134 @@
+"""The one id rule and the one value rule of the reference backends, checked before any I/O."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+
+from sessionstore_contract.interface import InvalidSessionIdError, Json, UnstorableValueError
+
+MAX_ID_LENGTH = 255
+"""Characters in a session id: what the shortest common key column takes."""
+
+MAX_DEPTH = 256
+"""Levels of nesting: far from where Python's JSON parser or PostgreSQL's stack give up."""
+
+
+MAX_INTEGER_BITS = 14_000
+"""Python refuses to read integers of more than 4,300 digits, which is some 14,284 bits."""
+
+
+def fresh_id() -> str:
+    """Answer an id with 128 random bits."""
+    return secrets.token_hex(16)
+
+
+def check_id(session_id: object) -> str:
+    """Answer the id, or raise InvalidSessionIdError.
+
+    An id is 1 to 255 characters that can be printed or are spaces, and neither `.` nor `..`,
+    which mean another place in a URL.
+    """
+    if not isinstance(session_id, str):
+        raise InvalidSessionIdError(f"a session id is a text, not {type(session_id).__name__}")
+    if not 1 <= len(session_id) <= MAX_ID_LENGTH:
+        raise InvalidSessionIdError(
+            f"a session id has 1 to {MAX_ID_LENGTH} characters, not {len(session_id)}"
+        )
+    if session_id in {".", ".."}:
+        raise InvalidSessionIdError(f"{session_id!r} means another place in a URL and is no id")
+    for character in session_id:
+        if character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff":
+            raise InvalidSessionIdError(
+                f"a session id has no control characters and no surrogates: {session_id[:40]!a}"
+            )
+    return session_id
+
+
+def check_messages(messages: object) -> list[Json]:
+    """Answer the messages, or raise UnstorableValueError."""
+    if not isinstance(messages, list):
+        raise UnstorableValueError(f"messages are a list, not {type(messages).__name__}")
+    _check_whole(messages, "messages")
+    return messages
+
+
+def check_cost_data(cost_data: object) -> dict[str, Json]:
+    """Answer the cost data, or raise UnstorableValueError."""
+    if not isinstance(cost_data, dict):
+        raise UnstorableValueError(f"cost data is an object, not {type(cost_data).__name__}")
+    _check_whole(cost_data, "cost_data")
+    return cost_data
+
+
+def encode(value: Json) -> str:
+    """Word a value that was checked as JSON text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def decode(text: str | bytes) -> Json:
+    """Read JSON text that `encode` made."""
+    return json.loads(text)
+
+
+class _UnstorableError(Exception):
+    """What is wrong, and on the way up where: cheaper than carrying the path down."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.path: list[str] = []
+
+
+def _check_whole(value: Json, name: str) -> None:
+    try:
+        _check(value, 1)
+    except _UnstorableError as found:
+        path = name + "".join(reversed(found.path))
+        raise UnstorableValueError(f"{path[:80]}: {found}") from None
+
+
+def _check(value: Json, depth: int) -> None:
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, int):  # bool is an int
+        if value.bit_length() > MAX_INTEGER_BITS:
+            raise _UnstorableError(f"an integer of more than {MAX_INTEGER_BITS} bits")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise _UnstorableError(f"{value} is no JSON number")
+    elif isinstance(value, list):
+        _check_depth(depth)
+        for index, item in enumerate(value):
+            _check_member(item, depth, index)
+    elif isinstance(value, dict):
+        _check_depth(depth)
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise _UnstorableError(f"a key is a text, not {type(key).__name__}")
+            _check_text(key)
+            _check_member(item, depth, key)
+    elif value is not None:
+        raise _UnstorableError(f"{type(value).__name__} is no JSON type")
+
+
+def _check_member(item: Json, depth: int, place: int | str) -> None:
+    try:
+        _check(item, depth + 1)
+    except _UnstorableError as found:
+        found.path.append(f"[{place!r}]")
+        raise
+
+
+def _check_text(text: str) -> None:
+    if "\x00" in text:
+        raise _UnstorableError("text with U+0000 can't be kept by every database")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _UnstorableError("text with a lone surrogate is no Unicode") from None
+
+
+def _check_depth(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise _UnstorableError(f"nested deeper than {MAX_DEPTH} levels")

@@ -1,0 +1,1 @@
+"""The contract of async chat session stores."""

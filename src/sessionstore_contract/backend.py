@@ -1,0 +1,141 @@
+"""What an author hands over, and finding it by name."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, replace
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from . import names
+from .capabilities import DEFAULT_CLAIMS, Capability, UnknownCapabilityError, named, profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from .storage import Storage
+
+GROUP = "sessionstore_contract.backends"
+"""The entry point group of installed backends."""
+
+DEFAULT_TIMEOUT = 10.0
+"""Seconds for one call: twice what a driver's usual lock time-out takes."""
+
+
+class BackendError(ValueError):
+    """A backend that can't be tried as it was described; one line that says why."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A store to be tried: its name, how it is opened, on which storage, and what it claims.
+
+    Without a profile a store claims `durable` and `multi-process`.
+    """
+
+    name: str
+    _: KW_ONLY
+    open: Callable[..., Any]
+    """Called with a place, answers a store: a class, a function, a coroutine function, or a
+    function that answers an async context manager. On storage `none` it is called with nothing."""
+    storage: str | Storage = "file"
+    """`file`, `postgres`, `platform`, `none`, a place, or a storage of the author's own."""
+    profile: str | None = None
+    """`ephemeral`, `remote`, `durable` or `full`."""
+    adding: Collection[str] = ()
+    """Capabilities claimed beyond the profile."""
+    without: Collection[str] = ()
+    """Capabilities of the profile that are not claimed."""
+    corrupt: Callable[[str, str], Any] | None = None
+    """Given a place and a session id, makes the stored cost data unreadable. May be a coroutine
+    function. Who gives it claims `corruption`."""
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds that one call may take before it counts as hung."""
+
+    def __post_init__(self) -> None:
+        if not callable(self.open):
+            raise BackendError(f"backend {self.name!r}: open={self.open!r} can't be called")
+        if self.capabilities and Capability.PERSISTENCE not in self.capabilities:
+            raise BackendError(
+                f"backend {self.name!r} claims {', '.join(sorted(self.capabilities))} without "
+                "persistence: a store that keeps nothing claims nothing"
+            )
+        if Capability.CORRUPTION in self.capabilities and self.corrupt is None:
+            raise BackendError(f"backend {self.name!r} claims corruption and gives no corrupt=")
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What is claimed."""
+        claimed = DEFAULT_CLAIMS if self.profile is None else profile(self.profile)
+        lent = {Capability.CORRUPTION} if self.corrupt is not None else set()
+        return (claimed | lent | named(self.adding)) - named(self.without)
+
+    @property
+    def storage_name(self) -> str:
+        """The storage's name."""
+        return self.storage if isinstance(self.storage, str) else self.storage.name
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What the command line says of a target's claims, and of the storage of a callable."""
+
+    storage: str | None = None
+    profile: str | None = None
+    adding: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+def installed() -> list[str]:
+    """Name the installed backends, without loading them."""
+    return sorted(entry.name for entry in entry_points(group=GROUP))
+
+
+def find_backend(target: str, claims: Claims) -> Backend:
+    """Find a backend by name: an installed one, or `module:attribute`.
+
+    Raises:
+        BackendError: there is none, or it can't be tried as claimed; one line that says why.
+    """
+    try:
+        found = _find(target)
+        if isinstance(found, Backend):
+            return _as_it_is(found, target, claims)
+        if not callable(found):
+            raise BackendError(
+                f"{target!r} is {type(found).__name__}, neither a Backend nor callable"
+            )
+        return Backend(
+            target.partition(":")[2],
+            open=found,
+            storage=claims.storage or "file",
+            profile=claims.profile,
+            adding=claims.adding,
+            without=claims.without,
+        )
+    except (names.NotFoundError, UnknownCapabilityError) as error:
+        raise BackendError(str(error)) from None
+
+
+def _find(target: str) -> Any:
+    if ":" in target:
+        return names.find(target)
+    for entry in entry_points(group=GROUP, name=target):
+        return names.find(entry.value)
+    raise BackendError(
+        f"no backend {target!r}{names.nearest(target, installed())} "
+        "(a class of your own is module:attribute)"
+    )
+
+
+def _as_it_is(backend: Backend, target: str, claims: Claims) -> Backend:
+    if claims.storage is not None:
+        raise BackendError(
+            f"{target!r} is a Backend and names its own storage ({backend.storage_name}): leave "
+            "out --storage"
+        )
+    return replace(
+        backend,
+        profile=claims.profile or backend.profile,
+        adding={*backend.adding, *claims.adding} - set(claims.without),
+        without={*backend.without, *claims.without} - set(claims.adding),
+    )

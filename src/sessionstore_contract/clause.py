@@ -1,0 +1,114 @@
+"""What a clause is: id, level, sentence, because, remedy, needs, procedure."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .capabilities import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from hypothesis.strategies import SearchStrategy
+
+
+class Level(StrEnum):
+    """How binding a clause is (RFC 2119)."""
+
+    MUST = "must"
+    SHOULD = "should"
+    MAY = "may"
+
+
+class Scope(StrEnum):
+    """Which stores a clause speaks of."""
+
+    PERSISTENT = "persistent"
+    EPHEMERAL = "ephemeral"
+    ANY = "any"
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One normative sentence and its procedure."""
+
+    id: str
+    """Stable for ever: `area.what-holds`."""
+    level: Level
+    sentence: str
+    because: str
+    """Why it matters: what goes wrong in use without it."""
+    remedy: str
+    """How to fix a store that breaks it, by kind of storage where these differ."""
+    needs: frozenset[Capability]
+    scope: Scope
+    evidence: tuple[str, ...]
+    """Public threads `owner/repo#n`, `seed` for the first request, `origin` for upstream."""
+    procedure: Callable[..., Awaitable[None]]
+    """Takes a Subject; a property clause takes an example drawn from `examples` as well."""
+    moot_with: frozenset[Capability] = frozenset()
+    """Says nothing of a backend that claims all of these."""
+    examples: Callable[[], SearchStrategy[Any]] | None = None
+
+    @property
+    def area(self) -> str:
+        return self.id.partition(".")[0]
+
+    def missing(self, claims: Iterable[Capability]) -> str | None:
+        """Say why the clause does not apply to a backend that claims these; None when it does."""
+        claimed = frozenset(claims)
+        if self.scope is Scope.EPHEMERAL and Capability.PERSISTENCE in claimed:
+            return "is for stores that do not claim persistence"
+        if self.moot_with and self.moot_with <= claimed:
+            return f"speaks of what is not claimed; {', '.join(sorted(self.moot_with))} are"
+        lacking = sorted(self.needs - claimed)
+        return f"needs {', '.join(lacking)}, which is not claimed" if lacking else None
+
+    def where(self) -> str:
+        """Answer file and line of the procedure."""
+        source = inspect.getsourcefile(self.procedure) or "?"
+        return f"{source}:{inspect.getsourcelines(self.procedure)[1]}"
+
+
+def _clause(
+    level: Level,
+    clause_id: str,
+    sentence: str,
+    *,
+    because: str,
+    remedy: str,
+    needs: Iterable[Capability] = (),
+    scope: Scope = Scope.PERSISTENT,
+    evidence: Iterable[str] = (),
+    moot_with: Iterable[Capability] = (),
+    examples: Callable[[], SearchStrategy[Any]] | None = None,
+) -> Callable[[Any], Clause]:
+    implied = {Capability.PERSISTENCE} if scope is Scope.PERSISTENT else set()
+
+    def make(procedure: Any) -> Clause:
+        return Clause(
+            id=clause_id,
+            level=level,
+            sentence=sentence,
+            because=because,
+            remedy=remedy,
+            needs=frozenset(needs) | implied,
+            scope=scope,
+            evidence=tuple(evidence),
+            procedure=procedure,
+            moot_with=frozenset(moot_with),
+            examples=examples,
+        )
+
+    return make
+
+
+must = partial(_clause, Level.MUST)
+"""Make the procedure below a clause that decides conformance."""
+
+should = partial(_clause, Level.SHOULD)
+"""Make the procedure below a clause that is reported, and decides only under `--strict`."""

@@ -1,0 +1,42 @@
+"""The clauses of a session store, one module for an area, in reading order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..clause import Clause
+from . import (
+    closing,
+    concurrency,
+    cost,
+    durability,
+    ephemeral,
+    interface,
+    isolation,
+    lifecycle,
+    messages,
+    retention,
+    sharing,
+)
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+AREAS: tuple[ModuleType, ...] = (
+    interface,
+    ephemeral,
+    lifecycle,
+    messages,
+    cost,
+    isolation,
+    retention,
+    sharing,
+    concurrency,
+    durability,
+    closing,
+)
+
+CLAUSES: tuple[Clause, ...] = tuple(
+    member for area in AREAS for member in vars(area).values() if isinstance(member, Clause)
+)
+"""Every clause, in contract order."""

@@ -1,0 +1,43 @@
+"""Sessions whose last activity lies for certain before an instant, whatever the store's clock."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ..expect import Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ..subject import Subject
+
+GAPS = (0.04, 3.0)
+"""Seconds between before and after. Stores that keep whole seconds are right only with the second;
+the others are not made to wait for it: a store is accused by the long gap alone."""
+
+
+async def in_a_later_instant(
+    store: Subject, trial: Callable[..., Awaitable[None]], *, sessions: int = 1
+) -> None:
+    """Run the trial with sessions that were last active before a cutoff, which lies before now.
+
+    The trial takes the store, that many sessions (with a message and cost data) and the cutoff.
+    """
+    for gap in GAPS:
+        before = [await store.create() for _ in range(sessions)]
+        for session in before:
+            await store.save(session, [{"role": "user", "content": "before"}])
+            await store.update(session, cost_data={"before": 1})
+        await asyncio.sleep(gap / 2)
+        cutoff = datetime.now(UTC)
+        await asyncio.sleep(gap / 2)
+        try:
+            await trial(store, *before, cutoff)
+        except Violation:
+            if gap == GAPS[-1]:
+                raise
+            store.stand.history.restart()
+        else:
+            return

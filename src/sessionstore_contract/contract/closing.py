@@ -1,0 +1,34 @@
+"""Closing gives back what was taken, whenever and however often it is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..clause import Scope, must
+from ..expect import expect, expect_all_answered
+from ..subject import at_once
+
+if TYPE_CHECKING:
+    from ..subject import Subject
+
+
+@must(
+    "closing.is-idempotent",
+    "`close` works twice, before first use, and at once with itself.",
+    because="Shutdown runs through several hooks, and an error in one skips the others.",
+    remedy="Remember that the store is closed, and answer at once the second time; close what was "
+    "opened, if anything was.",
+    scope=Scope.ANY,
+)
+async def is_idempotent(store: Subject) -> None:
+    unused = await store.another()
+    await expect(unused.close()).to_succeed()
+    await expect(unused.close()).to_succeed()
+
+    used = await store.another()
+    await used.exists(used.unused_id())
+    expect_all_answered(await at_once(used.close(), used.close(), used.close()), "close at once")
+
+    await store.exists(store.unused_id())
+    await expect(store.close()).to_succeed()
+    await expect(store.close()).to_succeed()

@@ -1,0 +1,154 @@
+"""What happens to one session, or to a value outside the store, stays there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..capabilities import Capability
+from ..clause import must
+from ..expect import expect, violated
+from ..values import are_equal, copy, word
+
+if TYPE_CHECKING:
+    from ..subject import Subject
+
+HOSTILE_PAIRS = (
+    ("user-1", "user-10"),
+    ("user_1", "userX1"),
+    ("user%", "user-9"),
+    ("user*", "user-9"),
+    ("Case", "case"),
+    ("a:b", "a"),
+    ("a/b", "a"),
+    ("victim?x=1", "victim"),
+    ("trailing ", "trailing"),
+)
+"""Ids of which one, read as a prefix, a pattern, a path or without case, means the other too."""
+
+
+@must(
+    "isolation.operations-touch-one-session",
+    "No operation on one session changes anything that can be observed of another.",
+    because="Sessions belong to different people; an id that is read as a prefix or a pattern "
+    "deletes somebody else's chat.",
+    remedy="Compare ids for equality, as a bound parameter: no LIKE, no KEYS prefix*, no path "
+    "joined from an id. MySQL: a binary collation. Or refuse such ids.",
+    evidence=["py-key-value", "langgraph"],
+)
+async def operations_touch_one_session(store: Subject) -> None:
+    for acting, other in HOSTILE_PAIRS:
+        stem = store.unused_id("pair")
+        await _act_beside(store, stem + acting, stem + other)
+
+
+async def _act_beside(store: Subject, acting: str, other: str) -> None:
+    messages = [{"role": "user", "content": "of the other"}]
+    await store.create(other)
+    await store.save(other, messages)
+    await store.update(other, cost_data={"owner": "other"})
+    for call in (
+        store.create(acting),
+        store.save(acting, [{"role": "user", "content": "acting"}]),
+        store.update(acting, cost_data={"owner": "acting"}),
+        store.load(acting),
+        store.save(acting, []),
+        store.delete(acting),
+        store.delete(acting),
+    ):
+        # An id may be refused; whatever is answered, the other session must not show it.
+        await call.perform(is_expected=True)
+        await expect(store.load(other)).to_be(
+            messages,
+            rather_than={
+                f"{call.operation} of one session deletes another": None,
+                f"{call.operation} of one session empties another": [],
+            },
+        )
+        if store.can(Capability.COST_READ):
+            await expect(store.get_cost_data(other)).to_be(
+                {"owner": "other"},
+                rather_than={
+                    f"{call.operation} of one session resets the costs of another": {},
+                    f"{call.operation} of one session writes another": {"owner": "acting"},
+                },
+            )
+
+
+@must(
+    "isolation.arguments-stay-the-callers",
+    "The store neither changes what it was handed nor follows later changes to it.",
+    because="The server goes on building the very list that it saved; a store that keeps a "
+    "reference has a history that nobody saved.",
+    remedy="Encode the argument, or deepcopy it, before the first await.",
+)
+async def arguments_stay_the_callers(store: Subject) -> None:
+    messages: list[Any] = [{"role": "user", "content": {"parts": ["one"]}}]
+    cost_data: dict[str, Any] = {"usage": {"in": 1}, "turns": [1]}
+    saved, spent = copy(messages), copy(cost_data)
+    session = await store.create()
+    await store.save(session, messages)
+    await store.update(session, cost_data=cost_data)
+    _unchanged("save", messages, saved)
+    _unchanged("update", cost_data, spent)
+
+    messages[0]["content"]["parts"].append("later")
+    messages.append({"role": "user", "content": "later"})
+    cost_data["usage"]["in"] = 99
+    cost_data["later"] = True
+    await expect(store.load(session)).to_be(
+        saved, rather_than={"the store follows later changes to saved messages": messages}
+    )
+    if store.can(Capability.COST_READ):
+        await expect(store.get_cost_data(session)).to_be(
+            spent,
+            rather_than={
+                "the store follows later changes to cost data": cost_data,
+                "the store follows later changes to nested cost data": {
+                    **spent,
+                    "usage": {"in": 99},
+                },
+            },
+        )
+
+
+def _unchanged(operation: str, argument: Any, before: Any) -> None:
+    if not are_equal(argument, before):
+        violated(
+            f"{operation} changes its argument", demanded=word(before), answered=word(argument)
+        )
+
+
+@must(
+    "isolation.answers-are-copies",
+    "Changing an answer changes nothing in the store.",
+    because="The server appends the next turn to what it loaded, and may never save it.",
+    remedy="Decode anew for each read, or deepcopy on the way out; a cache too.",
+    evidence=["adk-python#7105", "langgraph#8835"],
+)
+async def answers_are_copies(store: Subject) -> None:
+    messages = [{"role": "user", "content": {"parts": ["one"]}}]
+    session = await store.create()
+    await store.save(session, messages)
+    await store.update(session, cost_data={"usage": {"in": 1}})
+
+    answer: Any = await store.load(session)
+    answer[0]["content"]["parts"].append("changed")
+    answer.append({"role": "user", "content": "changed"})
+    await expect(store.load(session)).to_be(
+        messages,
+        rather_than={
+            "load hands out what the store keeps": answer,
+            "load hands out the messages that the store keeps": answer[:1],
+        },
+    )
+    if store.can(Capability.COST_READ):
+        spent: Any = await store.get_cost_data(session)
+        spent["usage"]["in"] = 99
+        spent["changed"] = True
+        await expect(store.get_cost_data(session)).to_be(
+            {"usage": {"in": 1}},
+            rather_than={
+                "get_cost_data hands out what the store keeps": spent,
+                "get_cost_data hands out nested values that the store keeps": {"usage": {"in": 99}},
+            },
+        )

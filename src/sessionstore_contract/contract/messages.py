@@ -1,0 +1,236 @@
+"""The history of a chat is opaque JSON that comes back whole, in order, as it was saved."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ..capabilities import Capability
+from ..clause import must
+from ..expect import NothingFound, expect
+
+if TYPE_CHECKING:
+    from ..subject import Subject
+
+ONE = {"role": "user", "content": "one"}
+TWO = {"role": "assistant", "content": "two"}
+THREE = {"role": "user", "content": "three"}
+
+UNSTORABLE: tuple[Any, ...] = (
+    object(),
+    {1, 2},
+    b"bytes",
+    datetime(2026, 1, 2, tzinfo=UTC),
+    float("nan"),
+    "lone surrogate \ud800",
+    "NUL \x00",
+)
+"""Values of which a store refuses some: what is no JSON, and what some databases can't keep."""
+
+
+@must(
+    "messages.save-then-load",
+    "`load` answers what the last `save` was given, in the same order.",
+    because="The history is what the model is asked with; a message out of place changes its "
+    "answer.",
+    remedy="Keep the list as one JSON value, or number the rows and ORDER BY that number, never "
+    "by a time.",
+    evidence=["openai-agents-python#1900"],
+)
+async def save_then_load(store: Subject) -> None:
+    session = await store.create()
+    await expect(store.save(session, [ONE])).to_be(None)
+    await expect(store.save(session, [ONE, TWO, THREE])).to_be(None)
+    await expect(store.load(session)).to_be(
+        [ONE, TWO, THREE],
+        rather_than={
+            "load answers the messages in reverse order": [THREE, TWO, ONE],
+            "save stores nothing": [],
+            "save of an unknown session is lost": None,
+            "the first save stands": [ONE],
+            "save appends to the history": [ONE, ONE, TWO, THREE],
+            "save adds only one message": [ONE, THREE],
+        },
+    )
+
+
+@must(
+    "messages.save-replaces-the-history",
+    "`save` replaces the whole history; a shorter or an empty one too.",
+    because="Histories get shorter: they are summarised, edited, undone. What was taken out must "
+    "not come back.",
+    remedy="UPDATE the whole value; with a row for each message, DELETE and INSERT in one "
+    "transaction. No `if messages:` before the write.",
+)
+async def save_replaces_the_history(store: Subject) -> None:
+    session = await store.create()
+    await store.save(session, [ONE, TWO, THREE])
+    await store.save(session, [TWO])
+    await expect(store.load(session)).to_be(
+        [TWO],
+        rather_than={
+            "save appends to the history": [ONE, TWO, THREE, TWO],
+            "save overwrites the head and keeps the tail": [TWO, TWO, THREE],
+            "save keeps the longer history": [ONE, TWO, THREE],
+            "save adds only messages that are new": [ONE, TWO, THREE],
+        },
+    )
+    await expect(store.save(session, [])).to_succeed()
+    await expect(store.load(session)).to_be(
+        [],
+        rather_than={
+            "save of an empty history is ignored": [TWO],
+            "save of an empty history deletes the session": None,
+        },
+    )
+
+
+@must(
+    "messages.save-creates-a-missing-session",
+    "`save` of an unknown id creates the session, with no cost data.",
+    because="A client brings its own id, or the session was cleaned up while the chat was open; "
+    "the turn must not be lost.",
+    remedy="An upsert: `INSERT ... ON CONFLICT (session_id) DO UPDATE SET messages = ...`.",
+    evidence=["seed"],
+)
+async def save_creates_a_missing_session(store: Subject) -> None:
+    session = store.unused_id("unknown")
+    await expect(store.save(session, [ONE])).to_succeed()
+    await expect(store.load(session)).to_be(
+        [ONE], rather_than={"save of an unknown session is lost": None}
+    )
+    await expect(store.exists(session)).to_be(True)
+    if store.can(Capability.COST_READ):
+        await expect(store.get_cost_data(session)).to_be({})
+
+
+@must(
+    "messages.save-keeps-cost-data",
+    "`save` leaves cost data as it was.",
+    because="The server saves after every turn. A save that writes the whole row sets the bill of "
+    "the session to nothing each time.",
+    remedy="Write the columns that save owns: `ON CONFLICT (session_id) DO UPDATE SET messages = "
+    "excluded.messages, updated_at = excluded.updated_at`. Not INSERT OR REPLACE, which is DELETE "
+    "and INSERT. In a key-value store keep cost data under a key or hash field of its own.",
+    needs={Capability.COST_READ},
+    evidence=["seed", "cockroach#9474", "origin"],
+)
+async def save_keeps_cost_data(store: Subject) -> None:
+    session = await store.create()
+    await store.update(session, cost_data={"turns": 1, "model": "m"})
+    for messages in ([ONE], [ONE, TWO], []):
+        await store.save(session, messages)
+
+        await expect(store.get_cost_data(session)).to_be(
+            {"turns": 1, "model": "m"}, rather_than={"save resets cost data": {}}
+        )
+
+
+@must(
+    "messages.any-message-shape",
+    "Messages are opaque JSON: unknown members, nulls, repeated and empty messages come back as "
+    "they were.",
+    because="Providers add members (tool calls, refusals, reasoning, audio) that no schema of "
+    "today knows; a store that drops them breaks the next request.",
+    remedy="Store the list as JSON; do not map it on a model with known fields, do not drop nulls, "
+    "do not remove duplicates.",
+)
+async def any_message_shape(store: Subject) -> None:
+    shapes: list[Any] = [
+        {},
+        {"role": "assistant", "content": None},
+        {"role": "assistant", "content": ""},
+        {"content": [{"type": "text", "text": "hi"}, {"type": "image", "url": None}]},
+        {"role": "tool", "tool_call_id": "call_1", "x-unknown": {"deep": [[], {}, [{}]]}},
+        {"role": "user", "content": "again"},
+        {"role": "user", "content": "again"},
+        {"id": 7, "id_": "7", "ID": True, "score": 0.5, "tags": []},
+        {"messages": [], "session_id": "not ours", "cost_data": {"not": "ours"}},
+    ]
+    session = await store.create()
+    await expect(store.save(session, shapes)).to_succeed()
+    await expect(store.load(session)).to_be(
+        shapes,
+        rather_than={
+            "empty messages are dropped": shapes[1:],
+            "nulls are dropped": [
+                {name: value for name, value in one.items() if value is not None} for one in shapes
+            ],
+            "repeated messages are dropped": shapes[:6] + shapes[7:],
+        },
+    )
+
+
+@must(
+    "messages.long-histories",
+    "Nothing is cut: long histories and long texts come back whole.",
+    because="Agents run for thousands of turns and paste whole files.",
+    remedy="TEXT or JSONB, not VARCHAR(n); MySQL: LONGTEXT, as TEXT ends at 64 KiB. No LIMIT and "
+    "no page size in load.",
+)
+async def long_histories(store: Subject) -> None:
+    session = await store.create()
+    many = [{"role": "user", "content": f"message {number}"} for number in range(3000)]
+    await expect(store.save(session, many)).to_succeed()
+    await expect(store.load(session)).to_be(many)
+
+    long = [{"role": "user", "content": "0123456789abcdef" * (store.stand.effort.size // 16)}, ONE]
+    await expect(store.save(session, long)).to_succeed()
+    await expect(store.load(session)).to_be(long)
+
+
+@must(
+    "messages.refused-save-changes-nothing",
+    "A `save` that raises leaves the earlier messages and cost data as they were.",
+    because="The caller sees an error and goes on with what it knows to be stored.",
+    remedy="Encode and check before the first statement; one transaction for all of them; a row "
+    "for each message is written in one transaction as well.",
+    evidence=["agno#9399"],
+)
+async def refused_save_changes_nothing(store: Subject) -> None:
+    session = await store.create()
+    await store.save(session, [ONE, TWO])
+    await store.update(session, cost_data={"turns": 1})
+    refused = 0
+    for value in UNSTORABLE:
+        step = await store.save(session, [THREE, {"content": value}]).perform(is_expected=True)
+        if step.outcome == "answered":
+            await store.save(session, [ONE, TWO])
+            continue
+        refused += 1
+        await expect(store.load(session)).to_be(
+            [ONE, TWO],
+            rather_than={
+                "a save that raised has emptied the history": [],
+                "a save that raised has stored a part": [THREE],
+                "a save that raised has deleted the session": None,
+                "a save that raised has added a part": [ONE, TWO, THREE],
+            },
+        )
+        if store.can(Capability.COST_READ):
+            await expect(store.get_cost_data(session)).to_be(
+                {"turns": 1}, rather_than={"a save that raised has reset cost data": {}}
+            )
+    if not refused:
+        raise NothingFound("the store refused no value, so no refused save could be looked at")
+
+
+@must(
+    "messages.must-be-a-list",
+    "Messages that are no list (None, an object, a text) are refused before anything is stored.",
+    because="What is stored is then no history, and every later load of the chat fails.",
+    remedy="`if not isinstance(messages, list): raise ...` as the first line of save.",
+    evidence=["origin"],
+)
+async def must_be_a_list(store: Subject) -> None:
+    session = await store.create()
+    await store.save(session, [ONE])
+    for value, name in ((None, "None"), ({"role": "user"}, "an object"), ("hi", "a text")):
+        await expect(store.save(session, value)).to_be_refused(f"save takes {name} for messages")
+        await expect(store.load(session)).to_be(
+            [ONE],
+            rather_than={
+                f"save refuses {name} after it has stored it": value,
+                f"save refuses {name} after it has emptied the history": [],
+            },
+        )

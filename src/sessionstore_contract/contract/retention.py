@@ -1,0 +1,208 @@
+"""Idle sessions are removed by the instant of their last activity; nothing else is."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from ..capabilities import Capability
+from ..clause import must
+from ..expect import expect, expect_all_answered
+from ..subject import at_once
+from .activity import in_a_later_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..subject import Subject
+
+NOW = {"role": "user", "content": "now"}
+BEFORE = {"role": "user", "content": "before"}
+HOUR = timedelta(hours=1)
+
+
+@must(
+    "retention.goes-by-last-activity",
+    "`delete_before` removes the sessions whose last `save` or effective `update` is before the "
+    "cutoff; creation time and reads don't count.",
+    because="The longest chats are the oldest by creation and the dearest to their owners.",
+    remedy="Set `updated_at` in create, save and update, and compare that column.",
+    needs={Capability.RETENTION},
+    evidence=["context-mode#1140", "goose#11224"],
+)
+async def goes_by_last_activity(store: Subject) -> None:
+    await in_a_later_instant(store, _four_fates, sessions=4)
+
+
+async def _four_fates(  # noqa: PLR0917
+    store: Subject, idle: str, read: str, saved: str, updated: str, cutoff: datetime
+) -> None:
+    await store.load(read)
+    await store.exists(read)
+    if store.can(Capability.COST_READ):
+        await store.get_cost_data(read)
+    await store.save(saved, [NOW])
+    await store.update(updated, cost_data={"now": 1})
+
+    await expect(store.delete_before(cutoff)).to_succeed()
+    await expect(store.exists(idle)).to_be(
+        False, rather_than={"delete_before keeps idle sessions": True}
+    )
+    await expect(store.exists(saved)).to_be(
+        True, rather_than={"delete_before removes a session that was saved since": False}
+    )
+    await expect(store.exists(updated)).to_be(
+        True, rather_than={"delete_before removes a session that was updated since": False}
+    )
+    await expect(store.exists(read)).to_be(
+        False, rather_than={"a session that was read counts as active": True}
+    )
+
+
+@must(
+    "retention.counts-what-it-removed",
+    "`delete_before` answers how many sessions it removed, and removes all of them, whatever they "
+    "hold.",
+    because="The housekeeping job logs the figure, and stops when it is 0.",
+    remedy="`cursor.rowcount`, or the count of the DELETE's status; no LIMIT without a loop.",
+    needs={Capability.RETENTION},
+)
+async def counts_what_it_removed(store: Subject) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    await store.delete_before(tomorrow)
+    sessions = [await store.create() for _ in range(120)]
+    await store.save(sessions[0], [NOW, BEFORE])
+    await store.save(sessions[1], [])
+    await store.update(sessions[2], cost_data={"turns": 1})
+
+    await expect(store.delete_before(tomorrow)).to_be(
+        120,
+        rather_than={
+            "delete_before removes 100 at a time": 100,
+            "delete_before removes a session at a time": 1,
+            "delete_before does not count": 0,
+            "delete_before counts nothing but success": True,
+            "delete_before answers the driver's -1": -1,
+            "delete_before spares sessions without messages": 1,
+        },
+    )
+    for session in sessions[:4]:
+        await expect(store.exists(session)).to_be(
+            False, rather_than={"delete_before keeps what it counted": True}
+        )
+    await expect(store.delete_before(tomorrow)).to_be(0)
+
+
+@must(
+    "retention.compares-instants",
+    "The same instant in another UTC offset gives the same result.",
+    because="A job in Karachi deletes the live chats of the last five hours when times are "
+    "compared as text.",
+    remedy="`cutoff.astimezone(UTC)` before it is worded or bound; TIMESTAMPTZ, not TIMESTAMP.",
+    needs={Capability.RETENTION},
+    evidence=["origin"],
+)
+async def compares_instants(store: Subject) -> None:
+    for hours in (5, -8, 14, -12):
+        offset = timezone(timedelta(hours=hours))
+        session = await store.create()
+        await store.save(session, [NOW])
+
+        await store.delete_before((datetime.now(UTC) - HOUR).astimezone(offset))
+        await expect(store.exists(session)).to_be(
+            True, rather_than={"the offset of the cutoff is ignored: live sessions go": False}
+        )
+        await store.delete_before((datetime.now(UTC) + HOUR).astimezone(offset))
+        await expect(store.exists(session)).to_be(
+            False, rather_than={"the offset of the cutoff is ignored: idle sessions stay": True}
+        )
+
+
+@must(
+    "retention.naive-cutoff-never-means-local",
+    "A naive cutoff is refused or read as UTC, whatever the process's TZ.",
+    because="The same job removes other sessions on another machine.",
+    remedy="Raise ValueError when `cutoff.tzinfo is None`, or `cutoff.replace(tzinfo=UTC)`; "
+    "`astimezone` and asyncpg both take a naive time for a local one.",
+    needs={Capability.RETENTION},
+    evidence=["origin", "odysseus#2039"],
+)
+async def naive_cutoff_never_means_local(store: Subject) -> None:
+    for zone, shift, is_kept in (("WEST5", -HOUR, True), ("EAST-5", HOUR, False)):
+        session = await store.create()
+        await store.save(session, [NOW])
+        with _time_zone(zone):
+            naive = (datetime.now(UTC) + shift).replace(tzinfo=None)
+            step = await store.delete_before(naive).perform(is_expected=True)
+        refused = step.outcome == "raised"
+        await expect(store.exists(session)).to_be(
+            is_kept or refused,
+            rather_than={"a naive cutoff is read as local time": not (is_kept or refused)},
+        )
+
+
+@contextmanager
+def _time_zone(zone: str) -> Iterator[None]:
+    """Set the process's zone, as POSIX words it; without tzset (Windows) it stays as it is."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = zone
+    reread = getattr(time, "tzset", lambda: None)
+    reread()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = before
+        reread()
+
+
+@must(
+    "retention.survivors-are-whole",
+    "Survivors keep messages and cost data, one that is saved while `delete_before` runs too.",
+    because="Housekeeping runs beside live chats.",
+    remedy="One DELETE with the condition in it. Not: collect the ids, then delete each, which "
+    "removes what was saved in between.",
+    needs={Capability.RETENTION},
+    evidence=["govuk-prototype-kit#2399"],
+)
+async def survivors_are_whole(store: Subject) -> None:
+    await in_a_later_instant(store, _saved_meanwhile, sessions=12)
+
+
+async def _saved_meanwhile(store: Subject, *sessions_and_cutoff: str | datetime) -> None:
+    *sessions, cutoff = sessions_and_cutoff
+    survivor = await store.create()
+    await store.save(survivor, [NOW])
+    await store.update(survivor, cost_data={"turns": 1})
+    saves = [store.save(str(session), [NOW]) for session in sessions]
+    middle = len(saves) // 2
+
+    steps = await at_once(
+        *saves[:middle],
+        store.delete_before(cutoff),  # type: ignore[arg-type]  # the last of the arguments
+        *saves[middle:],
+    )
+    expect_all_answered(steps, "saves beside delete_before")
+    for session in map(str, sessions):
+        await expect(store.load(session)).to_be(
+            [NOW],
+            rather_than={
+                "a session saved while delete_before runs is removed": None,
+                "a session saved while delete_before runs is emptied": [],
+                "a session saved while delete_before runs keeps the old history": [BEFORE],
+            },
+        )
+        if store.can(Capability.COST_READ):
+            await expect(store.get_cost_data(session)).to_be_one_of([{"before": 1}, {}])
+    await expect(store.load(survivor)).to_be(
+        [NOW], rather_than={"a survivor loses its messages": []}
+    )
+    if store.can(Capability.COST_READ):
+        await expect(store.get_cost_data(survivor)).to_be(
+            {"turns": 1}, rather_than={"a survivor loses its cost data": {}}
+        )

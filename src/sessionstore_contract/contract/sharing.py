@@ -1,0 +1,79 @@
+"""Several instances, and several processes, on one place are one store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..capabilities import Capability
+from ..clause import must
+from ..expect import expect
+
+if TYPE_CHECKING:
+    from ..subject import Subject
+
+OLD = {"role": "user", "content": "old"}
+NEW = {"role": "user", "content": "new"}
+
+
+@must(
+    "sharing.writes-are-seen-at-once",
+    "What one instance wrote, another reads as soon as the write has returned.",
+    because="The next request of a chat is served by another worker.",
+    remedy="Commit before you answer; read from the storage, or invalidate caches in every "
+    "instance; no replica that lags behind.",
+    needs={Capability.SHARED},
+    evidence=["langgraph#3762"],
+)
+async def writes_are_seen_at_once(store: Subject) -> None:
+    await _sees_writes(store, await store.another(), "another instance")
+
+
+@must(
+    "sharing.processes-see-each-other",
+    "What one process wrote, another reads as soon as the write has returned.",
+    because="A chat server runs as several processes.",
+    remedy="Keep nothing in the process; SQLite: commit each write and end each read's "
+    "transaction.",
+    needs={Capability.MULTI_PROCESS},
+)
+async def processes_see_each_other(store: Subject) -> None:
+    elsewhere = await store.elsewhere()
+    await _sees_writes(store, elsewhere, "another process")
+    await _sees_writes(elsewhere, store, "another process")
+
+
+async def _sees_writes(writer: Subject, reader: Subject, name: str) -> None:
+    session = writer.unused_id("shared")
+    # The reader has looked before: what it may have cached is out of date from now on.
+    await expect(reader.exists(session)).to_be(False)
+    await writer.create(session)
+    await expect(reader.load(session)).to_be(
+        [], rather_than={f"{name} does not see a created session": None}
+    )
+    for messages, before in (([OLD], []), ([OLD, NEW], [OLD])):
+        await writer.save(session, messages)
+        await expect(reader.load(session)).to_be(
+            messages,
+            rather_than={
+                f"{name} does not see a saved session": None,
+                f"{name} reads an out-of-date history": before,
+            },
+        )
+    if writer.can(Capability.COST_READ):
+        await expect(reader.get_cost_data(session)).to_be({})
+        for turns in (1, 2):
+            await writer.update(session, cost_data={"turns": turns})
+            await expect(reader.get_cost_data(session)).to_be(
+                {"turns": turns},
+                rather_than={
+                    f"{name} reads out-of-date cost data": {"turns": turns - 1},
+                    f"{name} does not see cost data": {},
+                },
+            )
+    await writer.delete(session)
+    await expect(reader.load(session)).to_be(
+        None, rather_than={f"{name} still reads a deleted session": [OLD, NEW]}
+    )
+    await expect(reader.exists(session)).to_be(
+        False, rather_than={f"{name} still sees a deleted session": True}
+    )

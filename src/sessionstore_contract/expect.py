@@ -1,0 +1,135 @@
+"""One answer held against what the clause demands, with its rivals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from . import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .history import Call, Step
+    from .interface import Json
+
+
+class Violation(Exception):  # noqa: N818 - it is a finding, not an error of this program
+    """An answer that breaks a clause."""
+
+    def __init__(self, headline: str, *, demanded: str, answered: str) -> None:
+        super().__init__(headline)
+        self.headline = headline
+        self.demanded = demanded
+        self.answered = answered
+
+
+class NothingFound(Exception):  # noqa: N818 - it is an outcome, not an error of this program
+    """The clause could not come to a verdict; the message says why."""
+
+
+class expect:  # noqa: N801 - reads as the sentence that it is
+    """Hold one answer against a demand: `await expect(store.exists(session)).to_be(True)`."""
+
+    def __init__(self, call: Call[Any]) -> None:
+        self._call = call
+
+    async def to_be(
+        self,
+        demanded: Json,
+        *,
+        rather_than: Mapping[str, Json] | None = None,
+        kinds_of_numbers: bool = True,
+    ) -> None:
+        """Demand this JSON value; a rival that is answered instead names the defect."""
+        await self.to_be_one_of(
+            [demanded], rather_than=rather_than, kinds_of_numbers=kinds_of_numbers
+        )
+
+    async def to_be_one_of(
+        self,
+        demanded: list[Json],
+        *,
+        rather_than: Mapping[str, Json] | None = None,
+        kinds_of_numbers: bool = True,
+    ) -> None:
+        """Demand one of several JSON values."""
+        step = await self._answered()
+        answer = step.answer_as_given
+        if any(
+            values.are_equal(answer, one, kinds_of_numbers=kinds_of_numbers) for one in demanded
+        ):
+            return
+        raise Violation(
+            _diagnosis(step, demanded, rather_than or {}),
+            demanded=" or ".join(values.word(one) for one in demanded),
+            answered=step.answered(),
+        )
+
+    async def to_satisfy(self, demand: str, is_satisfied: Callable[[Any], bool]) -> Any:
+        """Demand what a function decides, and answer the answer; the demand is worded."""
+        step = await self._answered()
+        if not is_satisfied(step.answer_as_given):
+            violated(
+                f"{step.operation} answers {values.word(step.answer_as_given, limit=60)}, "
+                f"not {demand}",
+                demanded=demand,
+                answered=step.answered(),
+            )
+        return step.answer
+
+    async def to_succeed(self) -> Any:
+        """Demand an answer, whichever, and answer it."""
+        return (await self._answered()).answer
+
+    async def to_be_refused(self, headline: str) -> Exception:
+        """Demand an exception, and answer it; the headline says what it means when none comes."""
+        step = await self._call.perform(is_expected=True)
+        error = step.error
+        if not isinstance(error, Exception) or isinstance(error, NotImplementedError):
+            found = headline if step.outcome == "answered" else _raised(step)
+            violated(found, demanded="a refusal (an exception)", answered=step.answered())
+        return error
+
+    async def _answered(self) -> Step:
+        step = await self._call.perform(is_expected=True)
+        if step.outcome != "answered":
+            violated(_raised(step), demanded="an answer", answered=step.answered())
+        return step
+
+
+def violated(headline: str, *, demanded: str, answered: str) -> NoReturn:
+    """Say that the clause is broken, where no single answer shows it."""
+    raise Violation(headline, demanded=demanded, answered=answered)
+
+
+def expect_all_answered(steps: list[Step], what: str) -> None:
+    """Demand of calls made at once that each came back with an answer."""
+    for step in steps:
+        if step.outcome != "answered":
+            violated(f"{what}: {_raised(step)}", demanded="an answer", answered=step.answered())
+
+
+def _raised(step: Step) -> str:
+    if step.outcome == "hung":
+        return f"{step.operation} does not answer in time"
+    if isinstance(step.error, NotImplementedError):
+        return f"{step.operation} raises NotImplementedError: implement it, or do not claim it"
+    return f"{step.operation} {step.answered()}"
+
+
+def _diagnosis(step: Step, demanded: list[Json], rivals: Mapping[str, Json]) -> str:
+    answer = step.answer_as_given
+    for headline, rival in rivals.items():
+        if values.are_equal(answer, rival):
+            return headline
+    wanted = " or ".join(values.word(one, limit=60) for one in demanded)
+    if any(_only_kinds_differ(answer, one) for one in demanded):
+        return f"{step.operation} answers the {values.kind(answer)} {values.word(answer, limit=60)}"
+    return f"{step.operation} answers {values.word(answer, limit=60)}, not {wanted}"
+
+
+def _only_kinds_differ(answer: Any, demanded: Json) -> bool:
+    try:
+        return bool(answer == demanded)
+    except Exception:  # noqa: BLE001 - the == of a foreign object may raise anything
+        return False

@@ -1,0 +1,182 @@
+"""Trying one clause on one fresh place, with time-out, tear-down and blame."""
+
+from __future__ import annotations
+
+import contextvars
+import ctypes
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from .effort import NORMAL, Effort
+from .exits import exits_refused
+from .expect import NothingFound, Violation
+from .history import StepFailed, word_error
+from .storage import StorageUnavailableError
+from .trial import OpeningFailed, Trial
+from .verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .backend import Backend
+    from .clause import Clause
+    from .history import Step
+    from .storage import Storage
+
+OWNERS = {
+    "create": "lifecycle.create-keeps-the-given-id",
+    "load": "messages.save-then-load",
+    "save": "messages.save-then-load",
+    "update": "cost.merge-is-shallow",
+    "get_cost_data": "cost.starts-empty",
+    "delete": "lifecycle.delete-answers-whether-it-existed",
+    "exists": "lifecycle.missing-is-not-empty",
+    "delete_before": "retention.counts-what-it-removed",
+    "close": "closing.is-idempotent",
+}
+"""The clause that demands of an operation that it works at all."""
+
+HANGS_TO_BLOW = 2
+"""Clauses that may wait for an operation in vain before it is left alone."""
+
+
+class Fuse:
+    """Spares a run the waiting: an operation that hung in two clauses is not called any more.
+
+    Until a clause has judged that hang to be a violation, it is still called where its answer is
+    judged: what is left alone is never the only sign of a defect.
+    """
+
+    def __init__(self) -> None:
+        self._hangs: Counter[str] = Counter()
+        self._judged_by: dict[str, str] = {}
+
+    def count(self, finding: Finding) -> None:
+        """Note the operations that hung in one clause."""
+        self._hangs.update(finding.hung)
+        if finding.verdict is Verdict.VIOLATED:
+            for operation in finding.hung:
+                self._judged_by.setdefault(operation, finding.clause.id)
+
+    def owner(self, operation: str) -> str:
+        """Name the clause under which the failure of an operation is to be seen."""
+        return self._judged_by.get(operation, OWNERS[operation])
+
+    def check(self, step: Step) -> None:
+        """Raise StepFailed instead of a call that is not worth the wait."""
+        is_judged = step.operation in self._judged_by
+        if self._hangs[step.operation] >= HANGS_TO_BLOW and (is_judged or not step.is_expected):
+            step.outcome = "hung"
+            raise StepFailed(step)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What holds for every clause of a run."""
+
+    seed: int
+    effort: Effort = NORMAL
+    fuse: Fuse = field(default_factory=Fuse)
+    on_begin: Callable[[Step], None] = lambda _: None
+    """Told of each call before it is made."""
+
+
+def try_clause(
+    clause: Clause, backend: Backend, storage: Storage, conditions: Conditions
+) -> Finding:
+    """Try one clause on one fresh place. Answers a finding whatever the store does."""
+    inapplicable = clause.missing(backend.capabilities)
+    if inapplicable:
+        return Finding(clause, Verdict.NOT_APPLICABLE, reason=inapplicable)
+    began = time.monotonic()
+    try:
+        with storage.fresh() as place, exits_refused():
+            finding = _try_on(clause, backend, place or None, conditions)
+    except StorageUnavailableError as error:
+        finding = Finding(clause, Verdict.FAULTED, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - the kit's own failure is no verdict on a store
+        finding = Finding(
+            clause, Verdict.FAULTED, reason=f"the storage failed: {word_error(error)}"
+        )
+    conditions.fuse.count(finding)
+    return replace(finding, duration=time.monotonic() - began)
+
+
+def _try_on(clause: Clause, backend: Backend, place: str | None, conditions: Conditions) -> Finding:
+    def on_begin(step: Step) -> None:
+        conditions.on_begin(step)
+        conditions.fuse.check(step)
+
+    trial = Trial(
+        clause,
+        backend,
+        place,
+        effort=conditions.effort,
+        seed=conditions.seed,
+        on_begin=on_begin,
+    )
+    # The thread is left behind when a store never gives it back.
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(trial.run,), name=clause.id, daemon=True
+    )
+    thread.start()
+    try:
+        stuck = _watch(trial)
+    except BaseException:
+        _abandon(trial, thread)
+        raise
+    if stuck is not None:
+        _abandon(trial, thread)
+    return _judge(trial, stuck, conditions.fuse)
+
+
+def _watch(trial: Trial) -> Exception | None:
+    while not trial.done.wait(0.1):
+        stuck = trial.stuck()
+        if stuck is not None:
+            return stuck
+    return None
+
+
+class _Abandoned(BaseException):
+    """Raised in the thread of a trial that is given up, at its next Python instruction."""
+
+
+def _abandon(trial: Trial, thread: threading.Thread) -> None:
+    if thread.ident is not None and not trial.done.is_set():
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(_Abandoned)
+        )
+        trial.done.wait(1.0)
+
+
+def _judge(trial: Trial, stuck: Exception | None, fuse: Fuse) -> Finding:
+    """Decide what was found: the answer that differs is the store's, what led there is not."""
+    failure = stuck or trial.failure or trial.teardown_failure
+    hung = tuple({step.operation for step in trial.history.steps if step.outcome == "hung"})
+    notes = "; ".join(trial.notes) or None
+    found = Finding(trial.clause, Verdict.HELD, reason=notes, hung=hung)
+    if failure is None:
+        return found
+    found = replace(found, witness=tuple(trial.history.lines()))
+    match failure:
+        case Violation():
+            return replace(
+                found,
+                verdict=Verdict.VIOLATED,
+                headline=failure.headline,
+                demanded=failure.demanded,
+                answered=failure.answered,
+            )
+        case StepFailed(step=step):
+            owner = fuse.owner(step.operation)
+            reason = f"{step.call()} {step.answered()}: see {owner}"
+            return replace(found, verdict=Verdict.INCONCLUSIVE, reason=reason, owner=owner)
+        case NothingFound():
+            return replace(found, verdict=Verdict.INCONCLUSIVE, reason=str(failure))
+        case OpeningFailed():
+            return replace(found, verdict=Verdict.FAULTED, reason=str(failure))
+    return replace(found, verdict=Verdict.FAULTED, reason=f"the kit failed: {word_error(failure)}")

@@ -1,0 +1,218 @@
+"""What was asked of a store and what it answered, with begin and end of each call."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from . import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+T = TypeVar("T")
+
+OPERATIONS = (
+    "create",
+    "load",
+    "save",
+    "update",
+    "get_cost_data",
+    "delete",
+    "exists",
+    "delete_before",
+    "close",
+)
+"""The operations of the interface, in its order."""
+
+
+@dataclass
+class Step:
+    """One call and its answer."""
+
+    number: int
+    instance: int
+    operation: str
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    is_expected: bool
+    """Whether a clause holds this answer against its demand; else the step only leads there."""
+    began: int
+    """Position of the call among all begins and ends of the history."""
+    began_at: float
+    """When it was called, in seconds of the monotonic clock."""
+    ended: int | None = None
+    outcome: Literal["pending", "answered", "raised", "hung"] = "pending"
+    answer: Any = None
+    """The very object that the store handed out: only this clause may change it."""
+    answer_as_given: Any = None
+    """A copy of the answer, made when it came."""
+    error: BaseException | None = None
+
+    def require_answer(self) -> None:
+        """Raise StepFailed unless the call was answered."""
+        if self.outcome != "answered":
+            raise StepFailed(self) from self.error
+
+    def call(self) -> str:
+        """Word the call as Python."""
+        words = [values.word(value) for value in self.arguments]
+        words += [f"{name}={values.word(value)}" for name, value in self.keywords.items()]
+        return f"{self.operation}({', '.join(words)})"
+
+    def answered(self) -> str:
+        """Word what came of the call."""
+        match self.outcome:
+            case "answered":
+                return values.word(self.answer_as_given)
+            case "raised":
+                return f"raised {word_error(self.error)}"
+            case "hung":
+                return "did not answer in time"
+        return "had not answered yet"
+
+
+def word_error(error: BaseException | None) -> str:
+    """Word an exception in one line."""
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001 - the str of a foreign exception may do anything
+        text = "(whose text can't be read)"
+    message = values.printable(" ".join(text.split()), limit=300)
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+class NotAwaitableError(TypeError):
+    """An operation that is no coroutine function."""
+
+
+class StepFailed(Exception):  # noqa: N818 - named for what happened, as pytest's own outcomes are
+    """A step that only leads to the judged one raised or hung: the clause could not be tried."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(f"{step.call()} {step.answered()}")
+        self.step = step
+
+
+@dataclass
+class History:
+    """All steps of one trial, over every instance that takes part."""
+
+    timeout: float
+    """Seconds that one call may take."""
+    on_begin: Callable[[Step], None] = lambda _: None
+    """Told of each call before it is made; may raise StepFailed to refuse it."""
+    steps: list[Step] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._clock = itertools.count(1)
+        self._instances = itertools.count(1)
+
+    def new_instance(self) -> int:
+        """Number an instance that takes part."""
+        return next(self._instances)
+
+    def begin(self, call: Call[Any], *, is_expected: bool) -> Step:
+        """Note that a call is about to be made."""
+        step = Step(
+            number=len(self.steps) + 1,
+            instance=call.instance,
+            operation=call.operation,
+            arguments=tuple(values.copy(value) for value in call.arguments),
+            keywords={name: values.copy(value) for name, value in call.keywords.items()},
+            is_expected=is_expected,
+            began=next(self._clock),
+            began_at=time.monotonic(),
+        )
+        self.steps.append(step)
+        self.on_begin(step)
+        return step
+
+    def end(self, step: Step) -> None:
+        """Note that the call has come back."""
+        step.ended = next(self._clock)
+
+    def restart(self) -> None:
+        """Forget the steps so far: a property clause tells each example's own history."""
+        self.steps.clear()
+
+    def pending(self) -> list[Step]:
+        """The calls that have not come back, oldest first."""
+        return [step for step in self.steps if step.outcome == "pending"]
+
+    def lines(self) -> list[str]:
+        """Word the history, a line for a step, as a witness shows it."""
+        several = len({step.instance for step in self.steps}) > 1
+        return [
+            f"{f'[{step.instance}] ' if several else ''}{step.call()}  ->  {step.answered()}"
+            for step in self.steps
+        ]
+
+
+class Call(Generic[T]):
+    """A call that was not made yet: await it as a step, or hand it to `expect`."""
+
+    def __init__(
+        self,
+        history: History,
+        instance: int,
+        operation: str,
+        method: Callable[..., Any],
+        *arguments: Any,
+        **keywords: Any,
+    ) -> None:
+        self.history = history
+        self.instance = instance
+        self.operation = operation
+        self.arguments = arguments
+        self.keywords = keywords
+        self._method = method
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._answer().__await__()
+
+    async def _answer(self) -> T:
+        step = await self.perform(is_expected=False)
+        step.require_answer()
+        answer: T = step.answer
+        return answer
+
+    async def perform(self, *, is_expected: bool) -> Step:
+        """Make the call and answer its step, whatever came of it."""
+        step = self.history.begin(self, is_expected=is_expected)
+        task = asyncio.ensure_future(self._guarded(step))
+        try:
+            # Not wait_for: it awaits the call that it cancelled, and a store that swallows the
+            # cancellation would never come back. Here the call is abandoned.
+            await asyncio.wait({task}, timeout=self.history.timeout)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if step.outcome == "pending":
+            step.outcome = "hung"
+            task.cancel()
+        self.history.end(step)
+        return step
+
+    async def _guarded(self, step: Step) -> None:
+        """Make the call; let nothing out that would end the loop."""
+        outcome: Literal["answered", "raised"] = "raised"
+        answer, error = None, None
+        try:
+            awaitable = self._method(*self.arguments, **self.keywords)
+            if not inspect.isawaitable(awaitable):
+                raise NotAwaitableError(
+                    f"{self.operation} answers {values.word(awaitable)} without being awaited"
+                )
+            answer = await awaitable
+            outcome = "answered"
+        except BaseException as raised:  # noqa: BLE001 - what a store raises is data
+            error = raised
+        if step.outcome == "pending":
+            step.answer, step.error = answer, error
+            step.answer_as_given = values.copy(answer)
+            step.outcome = outcome

@@ -1,0 +1,98 @@
+"""Finding a Python object by its name, and the nearest names to one that was mistyped."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import sys
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
+
+
+class NotFoundError(Exception):
+    """Nothing of that name can be had; the message is one line that says why."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Word the names nearest to one that was mistyped, or all when none is near."""
+    names = [str(one) for one in known]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(names)}"
+
+
+def find(name: str) -> Any:
+    """Find `module:attribute`; the attribute may be dotted.
+
+    Raises:
+        NotFoundError: the module can't be imported (with the cause), or has no such attribute.
+    """
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except BaseException as error:  # importing runs foreign code, which may raise anything
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise NotFoundError(
+            f"module {module_name!r} can't be imported: {type(error).__name__}: "
+            f"{' '.join(str(error).split())}"
+        ) from None
+    return attribute_of(module, attribute)
+
+
+def attribute_of(module: ModuleType, attribute: str) -> Any:
+    """Find an attribute, dotted perhaps, of a module."""
+    try:
+        return attrgetter(attribute)(module)
+    except AttributeError:
+        public = [one for one in vars(module) if not one.startswith("_")]
+        raise NotFoundError(
+            f"module {module.__name__!r} has no attribute {attribute!r}{nearest(attribute, public)}"
+        ) from None
+
+
+def name_of(thing: Any) -> str | None:
+    """Name an object so that another process finds it: `module:attribute`, or None."""
+    module, attribute = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(attribute, str):
+        return None
+    try:
+        found = attribute_of(sys.modules[module], attribute)
+    except (NotFoundError, KeyError):
+        return None
+    return f"{module}:{attribute}" if found is thing else None
+
+
+def source_of(name: str) -> str | None:
+    """Answer the file of the module in a name, for a process in which it can't be imported."""
+    module = sys.modules.get(name.partition(":")[0])
+    return getattr(module, "__file__", None)
+
+
+def find_elsewhere(name: str, source: str | None) -> Any:
+    """Find what another process named: by import, or else out of its source file.
+
+    Raises:
+        NotFoundError: neither way leads to it.
+    """
+    module_name, _, attribute = name.partition(":")
+    if module_name != "__main__":
+        try:
+            return find(name)
+        except NotFoundError:
+            if source is None or importlib.util.find_spec(module_name.partition(".")[0]):
+                raise
+    if source is None or not Path(source).is_file():
+        raise NotFoundError(f"{name!r} can't be found from another process")
+    spec = importlib.util.spec_from_file_location("_contract_source", source)
+    if spec is None or spec.loader is None:
+        raise NotFoundError(f"{source!r} can't be loaded as a Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return attribute_of(module, attribute)

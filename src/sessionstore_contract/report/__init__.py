@@ -1,0 +1,1 @@
+"""Verdicts as JSON and on the terminal."""

@@ -1,0 +1,141 @@
+"""The report as JSON: every clause of the contract for every backend, in contract order."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import catalogue
+from ..verdict import Conclusion, Finding, conclude, count
+from ..version import CONTRACT_VERSION, __version__
+
+if TYPE_CHECKING:
+    from ..capabilities import Capability
+
+SCHEMA = 1
+PACKAGES = ("aiosqlite", "asyncpg", "fastapi", "httpx", "hypothesis", "pytest", "uvicorn")
+"""Whose versions are reported, where they are installed."""
+
+
+@dataclass
+class BackendReport:
+    """What was found out about one backend."""
+
+    name: str
+    target: str
+    storage: str
+    profile: str
+    capabilities: frozenset[Capability]
+    findings: list[Finding]
+    server: str | None = None
+    is_strict: bool = False
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """What its findings amount to."""
+        return conclude(self.findings, is_strict=self.is_strict)
+
+
+@dataclass
+class Report:
+    """What one run found out."""
+
+    seed: int
+    effort: str
+    backends: list[BackendReport] = field(default_factory=list)
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    duration: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0 conformant, 1 not, 3 could not be found out."""
+        conclusions = {backend.conclusion for backend in self.backends}
+        if Conclusion.NONCONFORMANT in conclusions:
+            return 1
+        if not conclusions or Conclusion.INCOMPLETE in conclusions:
+            return 3
+        return 0
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Word a report as plain data."""
+    return {
+        "schema": SCHEMA,
+        "kit": {"version": __version__},
+        "contract": {"version": CONTRACT_VERSION, "digest": catalogue.digest()},
+        "environment": {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "packages": _versions(),
+        },
+        "seed": report.seed,
+        "effort": report.effort,
+        "started_at": report.started_at.isoformat(timespec="seconds"),
+        "duration_s": round(report.duration, 3),
+        "backends": [_backend(backend) for backend in report.backends],
+    }
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the report, whole or not at all; folders are made.
+
+    Raises:
+        OSError: it can't be written there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(document(report), indent=1, ensure_ascii=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        file.write(text + "\n")
+    mask = os.umask(0)
+    os.umask(mask)
+    Path(file.name).chmod(0o666 & ~mask)
+    Path(file.name).replace(path)
+
+
+def _backend(backend: BackendReport) -> dict[str, Any]:
+    return {
+        "name": backend.name,
+        "target": backend.target,
+        "storage": backend.storage,
+        "server": backend.server,
+        "profile": backend.profile,
+        "capabilities": sorted(backend.capabilities),
+        "verdict": str(backend.conclusion),
+        "counts": count(backend.findings),
+        "clauses": [_clause(finding) for finding in backend.findings],
+    }
+
+
+def _clause(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.clause.id,
+        "level": str(finding.clause.level),
+        "verdict": str(finding.verdict),
+        "duration_s": round(finding.duration, 4),
+        "headline": finding.headline,
+        "witness": list(finding.witness),
+        "demanded": finding.demanded,
+        "answered": finding.answered,
+        "remedy": finding.clause.remedy if finding.headline else None,
+        "reason": finding.reason,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = (
+        {"python-sqlite": sys.modules["sqlite3"].sqlite_version} if "sqlite3" in sys.modules else {}
+    )
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,83 @@
+"""One finding in words: the diagnosis first, then what shows it and how to fix it."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from ..verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+WIDTH = 92
+LONGEST_WITNESS = 24
+"""Lines of a history that are shown; of a longer one, the first and the last."""
+
+
+def headline(finding: Finding) -> str:
+    """Word a finding in one line."""
+    match finding.verdict:
+        case Verdict.VIOLATED:
+            return finding.headline or "the clause does not hold"
+        case Verdict.HELD:
+            return finding.reason or "held"
+    return f"{finding.verdict}: {finding.reason}"
+
+
+def explain(finding: Finding, backend: str) -> str:
+    """Word a finding in full, as a failure shows it."""
+    return "\n".join(_lines(finding, backend))
+
+
+def _lines(finding: Finding, backend: str) -> Iterator[str]:
+    clause = finding.clause
+    yield headline(finding)
+    yield ""
+    relation = {
+        Verdict.VIOLATED: f"does not hold for {backend}",
+        Verdict.HELD: f"holds for {backend}",
+    }.get(finding.verdict, f"was not decided for {backend}")
+    yield f"{clause.level.upper()} {clause.id} {relation}:"
+    yield from _paragraph(clause.sentence)
+    if finding.witness:
+        yield ""
+        yield "on a fresh store"
+        yield from _numbered(finding.witness)
+    if finding.demanded is not None:
+        yield ""
+        yield from _hanging("  demanded  ", finding.demanded)
+        yield from _hanging("  answered  ", finding.answered or "")
+    if finding.verdict is Verdict.VIOLATED:
+        yield ""
+        yield "because"
+        yield from _paragraph(clause.because)
+        yield ""
+        yield "to fix it"
+        yield from _paragraph(clause.remedy)
+
+
+def _paragraph(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _hanging(label: str, text: str) -> Iterable[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=label, subsequent_indent=" " * len(label)) or [
+        label.rstrip()
+    ]
+
+
+def _numbered(witness: tuple[str, ...]) -> Iterator[str]:
+    lines = [f"{number:3}  {line}" for number, line in enumerate(witness, 1)]
+    if len(lines) > LONGEST_WITNESS:
+        half = LONGEST_WITNESS // 2
+        lines[half:-half] = [f"     ... {len(lines) - 2 * half} more steps ..."]
+    for line in lines:
+        yield from textwrap.wrap(line, WIDTH, subsequent_indent=" " * 7, drop_whitespace=False)

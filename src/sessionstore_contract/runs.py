@@ -1,0 +1,106 @@
+"""A run in this process: every clause tried on one backend."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+from .capabilities import profile_of
+from .contract import CLAUSES
+from .effort import NORMAL, Effort
+from .harness import Conditions, try_clause
+from .report.document import BackendReport, Report
+from .storage.selection import PostgresChoice, storage
+from .verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .backend import Backend
+    from .clause import Clause
+    from .storage import Storage
+
+
+def new_seed() -> int:
+    """Draw a seed; it is printed, and the same one tries the same values again."""
+    return random.SystemRandom().randrange(2**32)
+
+
+@contextlib.contextmanager
+def provided(backend: Backend, postgres: PostgresChoice) -> Iterator[Storage]:
+    """Provide the storage of a backend; one that the kit made is closed at the end.
+
+    Raises:
+        StorageUnavailableError: it can't be had; one line that says why.
+    """
+    if not isinstance(backend.storage, str):
+        yield backend.storage
+        return
+    made = storage(backend.storage, postgres)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def not_tried(clauses: Iterable[Clause], backend: Backend, reason: str) -> list[Finding]:
+    """Word what there is to say of clauses that were not tried."""
+    found = []
+    for clause in clauses:
+        inapplicable = clause.missing(backend.capabilities)
+        verdict = Verdict.NOT_APPLICABLE if inapplicable else Verdict.INCONCLUSIVE
+        found.append(Finding(clause, verdict, reason=inapplicable or reason))
+    return found
+
+
+def check_sync(
+    backend: Backend,
+    *,
+    clauses: Iterable[Clause] = CLAUSES,
+    seed: int | None = None,
+    effort: Effort = NORMAL,
+    postgres: str = "auto",
+    is_strict: bool = False,
+) -> Report:
+    """Try a backend in this process and answer the report; a store that ends it ends the run.
+
+    Raises:
+        StorageUnavailableError: the storage can't be had; one line that says why.
+    """
+    conditions = Conditions(new_seed() if seed is None else seed, effort)
+    report = Report(conditions.seed, effort.name)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="sessionstore-") as folder:
+        choice = PostgresChoice(postgres, folder)
+        with provided(backend, choice) as provider:
+            chosen = set(clauses)
+            findings = [
+                try_clause(clause, backend, provider, conditions)
+                if clause in chosen
+                else not_tried([clause], backend, "not selected")[0]
+                for clause in CLAUSES
+            ]
+            server = provider.server()
+    report.duration = time.monotonic() - began
+    report.backends.append(
+        BackendReport(
+            backend.name,
+            backend.name,
+            backend.storage_name,
+            profile_of(backend.capabilities),
+            backend.capabilities,
+            findings,
+            server,
+            is_strict,
+        )
+    )
+    return report
+
+
+async def check(backend: Backend, **rest: object) -> Report:
+    """Try a backend without blocking the running loop; the same as `check_sync`."""
+    return await asyncio.to_thread(check_sync, backend, **rest)  # type: ignore[arg-type]

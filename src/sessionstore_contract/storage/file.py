@@ -1,0 +1,48 @@
+"""Fresh places in the file system: a path in a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SQLITE_MAGIC = b"SQLite format 3\x00"
+
+
+class FileStorage:
+    """Lends the path of a file that does not exist yet, in an empty folder."""
+
+    name = "file"
+
+    def __init__(self) -> None:
+        self._server: str | None = None
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """Lend a path; the folder goes with all that is in it."""
+        folder = Path(tempfile.mkdtemp(prefix="sessionstore-"))
+        place = folder / "sessions.db"
+        try:
+            yield str(place)
+            self._look_at(place)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def server(self) -> str | None:
+        """Name SQLite, once a store has made one of its files at the place."""
+        return self._server
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _look_at(self, place: Path) -> None:
+        if self._server is None and place.is_file():
+            with place.open("rb") as file:
+                if file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC:
+                    self._server = f"SQLite {sqlite3.sqlite_version}"

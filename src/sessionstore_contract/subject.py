@@ -1,0 +1,121 @@
+"""The store as the harness sees it: each operation is a call that the history remembers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .history import Call, History, Step
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from .effort import Effort
+    from .interface import Json
+
+
+class Stand(Protocol):
+    """What the harness lends to a clause besides the store."""
+
+    history: History
+    random: random.Random
+    """Seeded by the run's seed and the clause."""
+    effort: Effort
+    capabilities: frozenset[str]
+
+    async def open(self) -> Any:
+        """Open one more store on the same place."""
+
+    async def open_elsewhere(self, environment: Mapping[str, str]) -> Any:
+        """Open one more store on the same place, in a process of its own."""
+
+    def unused_id(self, stem: str) -> str:
+        """Make an id that no session on the place has."""
+
+    async def damage(self, session_id: str) -> None:
+        """Make the stored cost data of a session unreadable."""
+
+    def note(self, text: str) -> None:
+        """Put a remark beside the verdict."""
+
+
+class Subject:
+    """One open store under trial."""
+
+    def __init__(self, store: Any, stand: Stand) -> None:
+        self.instance_number = stand.history.new_instance()
+        self.store = store
+        """The store itself, for the clauses that look at its shape."""
+        self.stand = stand
+        self.is_closed = False
+
+    def create(self, session_id: str | None = None) -> Call[str]:
+        return self.call("create") if session_id is None else self.call("create", session_id)
+
+    def load(self, session_id: str) -> Call[list[Json] | None]:
+        return self.call("load", session_id)
+
+    def save(self, session_id: str, messages: Json) -> Call[None]:
+        return self.call("save", session_id, messages)
+
+    def update(self, session_id: str, **fields: Json) -> Call[bool]:
+        return self.call("update", session_id, **fields)
+
+    def get_cost_data(self, session_id: str) -> Call[dict[str, Json]]:
+        return self.call("get_cost_data", session_id)
+
+    def delete(self, session_id: str) -> Call[bool]:
+        return self.call("delete", session_id)
+
+    def exists(self, session_id: str) -> Call[bool]:
+        return self.call("exists", session_id)
+
+    def delete_before(self, cutoff: datetime) -> Call[int]:
+        return self.call("delete_before", cutoff)
+
+    def close(self) -> Call[None]:
+        self.is_closed = True
+        return self.call("close")
+
+    def call(self, operation: str, *arguments: Any, **keywords: Any) -> Call[Any]:
+        """Make any call, as the interface has it or not."""
+
+        def method(*arguments: Any, **keywords: Any) -> Any:
+            # looked up when the call is made: a missing operation is a failed step, not a crash
+            return getattr(self.store, operation)(*arguments, **keywords)
+
+        return Call(
+            self.stand.history, self.instance_number, operation, method, *arguments, **keywords
+        )
+
+    def can(self, capability: str) -> bool:
+        """Answer whether the backend claims the capability."""
+        return capability in self.stand.capabilities
+
+    async def another(self) -> Subject:
+        """Open one more instance on the same place."""
+        return await self.stand.open()  # type: ignore[no-any-return]
+
+    async def elsewhere(self, **environment: str) -> Subject:
+        """Open one more instance on the same place, in a process of its own."""
+        return await self.stand.open_elsewhere(environment)  # type: ignore[no-any-return]
+
+    def unused_id(self, stem: str = "session") -> str:
+        """Make an id that no session on the place has."""
+        return self.stand.unused_id(stem)
+
+
+async def at_once(*calls: Call[Any]) -> list[Step]:
+    """Make all calls at once, from a barrier, and answer their steps in the order given."""
+    barrier = asyncio.Event()
+
+    async def one(call: Call[Any]) -> Step:
+        await barrier.wait()
+        return await call.perform(is_expected=True)
+
+    tasks = [asyncio.ensure_future(one(call)) for call in calls]
+    await asyncio.sleep(0)
+    barrier.set()
+    return await asyncio.gather(*tasks)

@@ -1,0 +1,253 @@
+"""One clause on one fresh place: opening, procedure, tear-down, on a loop and thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import expect
+from .history import History, Step, StepFailed, word_error
+from .opening import open_store
+from .subject import Subject
+from .worker import RemoteStore, UnnamedOpenerError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+
+    from .backend import Backend
+    from .clause import Clause
+    from .effort import Effort
+
+GRACE = 2.0
+"""Seconds beyond the time-out of a call before its loop counts as blocked."""
+
+
+class OpeningFailed(Exception):  # noqa: N818 - an outcome, told as what happened
+    """The backend could not be opened on a place."""
+
+
+class _Enough(BaseException):
+    """Takes a failure past hypothesis, which would repeat it to make it smaller."""
+
+    def __init__(self, failure: Exception) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+class Trial:
+    """Lends a clause what it needs, and remembers what became of it."""
+
+    def __init__(
+        self,
+        clause: Clause,
+        backend: Backend,
+        place: str | None,
+        *,
+        effort: Effort,
+        seed: int,
+        on_begin: Callable[[Step], None],
+    ) -> None:
+        self.clause = clause
+        self.backend = backend
+        self.place = place
+        self.effort = effort
+        self.seed = seed
+        self.random = random.Random(f"{seed}:{clause.id}")  # noqa: S311 - it must be repeatable
+        self.history = History(timeout=backend.timeout, on_begin=on_begin)
+        self.capabilities = frozenset(str(one) for one in backend.capabilities)
+        self.notes: list[str] = []
+        self.failure: Exception | None = None
+        """What kept the clause from holding."""
+        self.teardown_failure: Exception | None = None
+        self.phase = "opening"
+        self.phase_began = time.monotonic()
+        self.done = threading.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._subjects: list[Subject] = []
+        self._endings: list[Callable[[], Awaitable[Any]]] = []
+        self._ids = 0
+
+    # what a clause is lent ----------------------------------------------------------------------
+
+    async def open(self) -> Subject:
+        """Open one more store on the place."""
+        began, self.phase = self.phase, "opening"
+        try:
+            store, ending = await asyncio.wait_for(
+                open_store(self.backend.open, self.place), self.backend.timeout
+            )
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            raise OpeningFailed(f"opening the store raised {word_error(error)}") from error
+        self.phase = began
+        self._endings.append(ending)
+        return self._subject(store)
+
+    async def open_elsewhere(self, environment: Mapping[str, str]) -> Subject:
+        """Open one more store on the place, in a process of its own."""
+        try:
+            store = await RemoteStore.open(self.backend.open, self.place, environment)
+        except UnnamedOpenerError as error:
+            raise expect.NothingFound(str(error)) from error
+        except Exception as error:
+            raise OpeningFailed(
+                f"opening the store in a process of its own raised {word_error(error)}"
+            ) from error
+        self._endings.append(store.end)
+        return self._subject(store)
+
+    def _subject(self, store: Any) -> Subject:
+        subject = Subject(store, self)
+        self._subjects.append(subject)
+        return subject
+
+    def unused_id(self, stem: str) -> str:
+        """Make an id that no session on the place has."""
+        self._ids += 1
+        return f"{stem}-{self._ids}-{self.random.getrandbits(48):012x}"
+
+    async def damage(self, session_id: str) -> None:
+        """Make the stored cost data of a session unreadable."""
+        if self.backend.corrupt is None or self.place is None:
+            raise expect.NothingFound("the backend gives no corrupt=")
+        done = self.backend.corrupt(self.place, session_id)
+        if inspect.isawaitable(done):
+            await done
+
+    def note(self, text: str) -> None:
+        """Put a remark beside the verdict."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    # the thread ---------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Try the clause; everything that is found is left in the attributes."""
+        self.loop = asyncio.new_event_loop()
+        self.loop.set_exception_handler(lambda loop, context: None)
+        try:
+            self._try(self.loop)
+            self._enter("tear-down")
+            self._tear_down(self.loop)
+            _empty(self.loop)
+        except BaseException as error:  # noqa: BLE001 - the watcher must be told
+            if self.failure is None:
+                self.failure = RuntimeError(f"the trial ended with {word_error(error)}")
+        finally:
+            self.done.set()
+
+    def _enter(self, phase: str) -> None:
+        self.phase, self.phase_began = phase, time.monotonic()
+
+    def _try(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            subject = loop.run_until_complete(self.open())
+            self._enter("procedure")
+            if self.clause.examples is None:
+                loop.run_until_complete(self.clause.procedure(subject))
+            else:
+                self._try_examples(loop, subject)
+        except _Enough as stopped:
+            self.failure = stopped.failure
+        except Exception as error:  # noqa: BLE001 - judged by the harness
+            self.failure = _first_violation(error)
+
+    def _try_examples(self, loop: asyncio.AbstractEventLoop, subject: Subject) -> None:
+        """Draw examples; a failing one is made small, and its history is what remains."""
+        import hypothesis  # noqa: PLC0415 - most clauses do without
+
+        examples = self.clause.examples
+        if examples is None:
+            return
+
+        @hypothesis.seed(self.seed)
+        @hypothesis.settings(
+            max_examples=self.effort.examples,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(hypothesis.HealthCheck),
+            phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+            report_multiple_bugs=False,
+            verbosity=hypothesis.Verbosity.quiet,
+            print_blob=False,
+        )
+        @hypothesis.given(examples())
+        def one(example: Any) -> None:
+            self.history.restart()
+            try:
+                loop.run_until_complete(self.clause.procedure(subject, example))
+            except expect.Violation as violation:
+                if self.history.steps[-1].outcome == "hung":
+                    raise _Enough(violation) from None
+                raise
+            except Exception as failure:  # noqa: BLE001 - judged by the harness
+                raise _Enough(failure) from None
+
+        one()
+
+    def _tear_down(self, loop: asyncio.AbstractEventLoop) -> None:
+        for subject in reversed(self._subjects):
+            if not subject.is_closed:
+                self._finish(loop, _await(subject.close()))
+        for ending in reversed(self._endings):
+            self._finish(loop, asyncio.wait_for(_await(ending()), self.backend.timeout))
+
+    def _finish(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any]) -> None:
+        try:
+            loop.run_until_complete(work)
+        except Exception as error:  # noqa: BLE001 - judged by the harness
+            self.teardown_failure = self.teardown_failure or error
+
+    # the watcher --------------------------------------------------------------------------------
+
+    def stuck(self) -> Exception | None:
+        """Say what does not come back although its time is over; None while all is well."""
+        now = time.monotonic()
+        for step in self.history.pending():
+            if now - step.began_at > self.backend.timeout + GRACE:
+                step.outcome = "hung"
+                if step.is_expected:
+                    return expect.Violation(
+                        f"{step.operation} blocks the event loop and does not come back",
+                        demanded="an answer",
+                        answered=step.answered(),
+                    )
+                return StepFailed(step)
+        waited = now - self.phase_began
+        if self.phase != "procedure" and waited > 3 * self.backend.timeout + GRACE:
+            return OpeningFailed(f"{self.phase} did not end within {waited:.0f} s")
+        if waited > self.effort.limit:
+            return expect.NothingFound(
+                f"the clause was given up after {waited:.0f} s, the most at this effort"
+            )
+        return None
+
+
+async def _await(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+def _first_violation(error: Exception) -> Exception:
+    """Find the finding in what hypothesis wraps around an answer that comes and goes."""
+    found: Exception | None = error
+    if isinstance(error, ExceptionGroup):
+        found = error.subgroup(expect.Violation)
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    return found or error
+
+
+def _empty(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what a store left on the loop, give it a moment, and close the loop."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=1.0))
+    loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), 1.0))
+    loop.close()

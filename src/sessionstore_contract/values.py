@@ -1,0 +1,143 @@
+"""Equality, copying and wording of JSON values.
+
+In Python `{"n": 1}`, `{"n": True}` and `{"n": 1.0}` are equal. They are not the same JSON, so
+nothing in the kit compares answers with `==`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .interface import Json
+
+PLAIN_KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "boolean"),  # before int, of which it is a subclass
+    (int, "integer"),
+    (float, "float"),
+    (str, "text"),
+    (list, "array"),
+    (dict, "object"),
+)
+
+
+def kind(value: Json) -> str:
+    """Name the JSON kind of a value; of anything else the name of its type."""
+    if value is None:
+        return "null"
+    for plain, name in PLAIN_KINDS:
+        if isinstance(value, plain):
+            return name
+    return type(value).__name__
+
+
+def are_equal(left: Json, right: Json, *, kinds_of_numbers: bool = True) -> bool:
+    """Answer whether both are the same JSON value: 1, True and 1.0 are three values.
+
+    Without `kinds_of_numbers`, integers and floats are equal when their values are. Never raises,
+    whatever a store answered.
+    """
+    pending = [(left, right)]
+    try:
+        while pending:
+            a, b = pending.pop()
+            if not _are_alike(a, b, kinds_of_numbers):
+                return False
+            pending.extend(_members(a, b))
+    except Exception:  # noqa: BLE001 - a foreign object may raise anything from anywhere
+        return False
+    return True
+
+
+def _are_alike(a: Json, b: Json, kinds_of_numbers: bool) -> bool:
+    kinds = kind(a), kind(b)
+    if kinds[0] != kinds[1]:
+        return not kinds_of_numbers and set(kinds) == {"integer", "float"} and bool(a == b)
+    match kinds[0]:
+        case "null":
+            return True
+        case "array":
+            return len(a) == len(b)
+        case "object":
+            return len(a) == len(b) and all(isinstance(key, str) and key in b for key in a)
+        case "float" if kinds_of_numbers:
+            return bool(a == b) and math.copysign(1, a) == math.copysign(1, b)
+        case "boolean" | "integer" | "float" | "text":
+            return bool(a == b)
+    return False
+
+
+def _members(a: Json, b: Json) -> Iterable[tuple[Json, Json]]:
+    if isinstance(a, list):
+        return zip(a, b, strict=True)
+    if isinstance(a, dict):
+        return ((value, b[key]) for key, value in a.items())
+    return ()
+
+
+def copy(value: Json) -> Json:
+    """Copy a JSON value; whatever else is in it stays itself."""
+    if isinstance(value, list):
+        return [copy(item) for item in value]
+    if isinstance(value, dict):
+        return {key: copy(item) for key, item in value.items()}
+    return value
+
+
+def word(value: Any, *, limit: int = 400) -> str:
+    """Word a value in one line of about `limit` characters at the most, as a Python literal.
+
+    Anything at all can be worded: control characters are escaped, and what was left out is said.
+    """
+    text = ""
+    for piece in _pieces(value, limit, 0):
+        text += piece
+        if len(text) > limit:
+            return f"{text[:limit]}..."
+    return text
+
+
+def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
+    if depth > 20:
+        yield "..."
+    elif type(value) is str:
+        yield _word_text(value, limit)
+    elif type(value) is list:
+        yield "["
+        for index, item in enumerate(value):
+            yield ", " if index else ""
+            yield from _pieces(item, limit, depth + 1)
+        yield "]"
+    elif type(value) is dict:
+        yield "{"
+        for index, (key, item) in enumerate(value.items()):
+            yield ", " if index else ""
+            yield from _pieces(key, limit, depth + 1)
+            yield ": "
+            yield from _pieces(item, limit, depth + 1)
+        yield "}"
+    else:
+        yield _word_foreign(value)
+
+
+def _word_text(text: str, limit: int) -> str:
+    room = max(limit // 4, 40)
+    if len(text) <= room:
+        return repr(text)
+    return f"{text[:room]!r}... ({len(text):,} characters)"
+
+
+def _word_foreign(value: Any) -> str:
+    try:
+        return printable(repr(value))
+    except BaseException as error:  # noqa: BLE001 - the repr of a foreign object may do anything
+        return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+
+
+def printable(text: str, *, limit: int = 2000) -> str:
+    """Cut a foreign text, and escape in it what a terminal would act on or can't show."""
+    cut = text[:limit] + ("..." if len(text) > limit else "")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in cut)

@@ -1,0 +1,78 @@
+"""What was found out about one clause, and about a backend altogether."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from .clause import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .clause import Clause
+
+
+class Verdict(StrEnum):
+    """What was found out about one clause."""
+
+    HELD = "held"
+    VIOLATED = "violated"
+    INCONCLUSIVE = "inconclusive"
+    NOT_APPLICABLE = "not-applicable"
+    ADMITTED = "admitted"
+    FAULTED = "faulted"
+
+
+class Conclusion(StrEnum):
+    """What was found out about a backend."""
+
+    CONFORMANT = "conformant"
+    ADMITTING = "conformant-with-admissions"
+    NONCONFORMANT = "nonconformant"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on one clause, with what shows it."""
+
+    clause: Clause
+    verdict: Verdict
+    headline: str | None = None
+    """The diagnosis of a violation, in a few words."""
+    witness: tuple[str, ...] = ()
+    """The history, a line for each step."""
+    demanded: str | None = None
+    answered: str | None = None
+    reason: str | None = None
+    """Why there is no verdict, or a remark beside one."""
+    owner: str | None = None
+    """The clause that owns the step which kept this one from a verdict."""
+    hung: tuple[str, ...] = field(default=(), compare=False)
+    """Operations that did not come back, or ended the process."""
+    duration: float = field(default=0.0, compare=False)
+    """Seconds."""
+
+
+def conclude(findings: Iterable[Finding], *, is_strict: bool = False) -> Conclusion:
+    """Conclude from the findings on all clauses.
+
+    A backend is conformant only when every MUST clause that applies (and with `is_strict` every
+    SHOULD clause) was tried and held, and at least one was.
+    """
+    deciding = {Level.MUST, Level.SHOULD} if is_strict else {Level.MUST}
+    verdicts = {one.verdict for one in findings if one.clause.level in deciding}
+    if Verdict.VIOLATED in verdicts:
+        return Conclusion.NONCONFORMANT
+    if verdicts & {Verdict.INCONCLUSIVE, Verdict.FAULTED} or Verdict.HELD not in verdicts:
+        return Conclusion.INCOMPLETE
+    return Conclusion.ADMITTING if Verdict.ADMITTED in verdicts else Conclusion.CONFORMANT
+
+
+def count(findings: Iterable[Finding]) -> dict[str, int]:
+    """Count the findings by verdict; every verdict is there."""
+    found = Counter(one.verdict for one in findings)
+    return {str(verdict): found[verdict] for verdict in Verdict}

@@ -1,0 +1,200 @@
+"""A child process that opens a store by its name, does what it is told, and can be killed.
+
+Both sides talk in lines of JSON over the child's standard input and output. What the store prints
+goes to standard error. The child ends when its input does, so that it never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import sys
+import threading
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from . import names
+from .history import OPERATIONS, word_error
+from .opening import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+LINE_LIMIT = 2**28
+"""Bytes in one line: a history at the largest effort, with room."""
+
+
+class UnnamedOpenerError(Exception):
+    """The way to open the backend has no name by which another process finds it."""
+
+
+class RemoteStore:
+    """A store in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._numbers = itertools.count()
+        self._listener = asyncio.ensure_future(self._listen())
+
+    @classmethod
+    async def open(
+        cls, opener: Callable[..., Any], place: str | None, environment: Mapping[str, str]
+    ) -> RemoteStore:
+        """Start the process and open the store in it.
+
+        Raises:
+            UnnamedOpenerError: the opener is a lambda, a closure or a bound method.
+            RuntimeError: the store could not be opened there; the message says why.
+        """
+        name = names.name_of(opener)
+        if name is None:
+            raise UnnamedOpenerError(
+                f"{opener!r} can't be found by another process: open the store with a class or a "
+                "function at the top of a module, or do not claim multi-process"
+            )
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            __name__,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={
+                **os.environ,
+                **environment,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            },
+            limit=LINE_LIMIT,
+        )
+        store = cls(process)
+        try:
+            await store._ask("open", name=name, source=names.source_of(name), place=place)
+        except BaseException:
+            await store.end()
+            raise
+        return store
+
+    def __getattr__(self, operation: str) -> Any:
+        if operation not in OPERATIONS:
+            raise AttributeError(operation)
+
+        def call(*arguments: Any, **keywords: Any) -> Awaitable[Any]:
+            return self._ask(operation, arguments=_packed(arguments), keywords=keywords)
+
+        return call
+
+    @property
+    def pid(self) -> int:
+        """The process that holds the store."""
+        return self._process.pid
+
+    async def end(self) -> None:
+        """Kill the process and wait until it is gone."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        self._listener.cancel()
+
+    async def _ask(self, operation: str, **rest: Any) -> Any:
+        number = next(self._numbers)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        line = json.dumps({"number": number, "operation": operation, **rest})
+        if self._process.stdin is None or self._listener.done():
+            raise RuntimeError("the process that held the store has ended")
+        self._process.stdin.write(line.encode() + b"\n")
+        await self._process.stdin.drain()
+        return await answer
+
+    async def _listen(self) -> None:
+        stdout = self._process.stdout
+        while stdout is not None and (line := await stdout.readline()):
+            said = json.loads(line)
+            answer = self._answers.pop(said["number"])
+            if answer.done():
+                continue
+            if "error" in said:
+                answer.set_exception(_error(said["error"], said["bases"], said["text"]))
+            else:
+                answer.set_result(said["answer"])
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(RuntimeError("the process that held the store has ended"))
+
+
+def _error(name: str, bases: list[str], text: str) -> Exception:
+    """Make an exception that is told like the one in the other process."""
+    known = (NotImplementedError, TypeError, ValueError)
+    alike = tuple(kind for kind in known if kind.__name__ in bases)
+    kind: type[Exception] = type(name, alike or (RuntimeError,), {})
+    return kind(text)
+
+
+def _packed(arguments: tuple[Any, ...]) -> list[Any]:
+    return [
+        {"datetime": one.isoformat()} if isinstance(one, datetime) else {"json": one}
+        for one in arguments
+    ]
+
+
+def _unpacked(arguments: list[Any]) -> list[Any]:
+    return [
+        datetime.fromisoformat(one["datetime"]) if "datetime" in one else one["json"]
+        for one in arguments
+    ]
+
+
+class _Servant:
+    """The child's side."""
+
+    def __init__(self, answers: Any) -> None:
+        self._answers = answers
+        self._store: Any = None
+
+    async def serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        tasks: set[asyncio.Task[None]] = set()
+
+        def begin(line: bytes) -> None:
+            task = loop.create_task(self._do(json.loads(line)))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        def listen() -> None:
+            # A thread, so that the process ends with its parent whatever the store does.
+            for line in sys.stdin.buffer:
+                loop.call_soon_threadsafe(begin, line)
+            os._exit(0)
+
+        threading.Thread(target=listen, daemon=True).start()
+        await asyncio.Event().wait()
+
+    async def _do(self, request: dict[str, Any]) -> None:
+        said: dict[str, Any] = {"number": request["number"]}
+        try:
+            if request["operation"] == "open":
+                opener = names.find_elsewhere(request["name"], request["source"])
+                self._store, _ = await open_store(opener, request["place"])
+                said["answer"] = None
+            else:
+                method = getattr(self._store, request["operation"])
+                answer = await method(*_unpacked(request["arguments"]), **request["keywords"])
+                said["answer"] = json.loads(json.dumps(answer))
+        except BaseException as error:  # noqa: BLE001 - what a store raises is data
+            text = word_error(error).partition(": ")[2]
+            bases = [kind.__name__ for kind in type(error).__mro__]
+            said = {**said, "error": type(error).__name__, "bases": bases, "text": text}
+        self._answers.write(json.dumps(said).encode() + b"\n")
+        self._answers.flush()
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    asyncio.run(_Servant(answers).serve())
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .effort import NORMAL, Effort
 from .exits import exits_refused
@@ -60,6 +60,15 @@ class Fuse:
         if finding.verdict is Verdict.VIOLATED:
             for operation in finding.hung:
                 self._judged_by.setdefault(operation, finding.clause.id)
+
+    def state(self) -> dict[str, Any]:
+        """Answer what is known as plain data, for a process that takes part in the run."""
+        return {"hangs": dict(self._hangs), "judged_by": dict(self._judged_by)}
+
+    def learn(self, state: dict[str, Any]) -> None:
+        """Take over what another process of the run knows."""
+        self._hangs = Counter(state["hangs"])
+        self._judged_by = dict(state["judged_by"])
 
     def owner(self, operation: str) -> str:
         """Name the clause under which the failure of an operation is to be seen."""
@@ -161,7 +170,7 @@ def _judge(trial: Trial, stuck: Exception | None, fuse: Fuse) -> Finding:
     found = Finding(trial.clause, Verdict.HELD, reason=notes, hung=hung)
     if failure is None:
         return found
-    found = replace(found, witness=tuple(trial.history.lines()))
+    found = replace(found, witness=trial.witness or tuple(trial.history.lines()))
     match failure:
         case Violation():
             return replace(

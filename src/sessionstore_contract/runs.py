@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from .backend import Backend
+    from .capabilities import Capability
     from .clause import Clause
     from .storage import Storage
 
@@ -47,11 +48,13 @@ def provided(backend: Backend, postgres: PostgresChoice) -> Iterator[Storage]:
         made.close()
 
 
-def not_tried(clauses: Iterable[Clause], backend: Backend, reason: str) -> list[Finding]:
+def not_tried(
+    clauses: Iterable[Clause], capabilities: frozenset[Capability], reason: str
+) -> list[Finding]:
     """Word what there is to say of clauses that were not tried."""
     found = []
     for clause in clauses:
-        inapplicable = clause.missing(backend.capabilities)
+        inapplicable = clause.missing(capabilities)
         verdict = Verdict.NOT_APPLICABLE if inapplicable else Verdict.INCONCLUSIVE
         found.append(Finding(clause, verdict, reason=inapplicable or reason))
     return found
@@ -81,7 +84,7 @@ def check_sync(
             findings = [
                 try_clause(clause, backend, provider, conditions)
                 if clause in chosen
-                else not_tried([clause], backend, "not selected")[0]
+                else not_tried([clause], backend.capabilities, "not selected to be tried")[0]
                 for clause in CLAUSES
             ]
             server = provider.server()

@@ -63,6 +63,8 @@ class Trial:
         self.failure: Exception | None = None
         """What kept the clause from holding."""
         self.teardown_failure: Exception | None = None
+        self.witness: tuple[str, ...] | None = None
+        """The history up to where the clause was decided."""
         self.phase = "opening"
         self.phase_began = time.monotonic()
         self.done = threading.Event()
@@ -132,6 +134,8 @@ class Trial:
         self.loop.set_exception_handler(lambda loop, context: None)
         try:
             self._try(self.loop)
+            if self.failure is not None:
+                self.witness = tuple(self.history.lines())
             self._enter("tear-down")
             self._tear_down(self.loop)
             _empty(self.loop)
@@ -201,7 +205,10 @@ class Trial:
         try:
             loop.run_until_complete(work)
         except Exception as error:  # noqa: BLE001 - judged by the harness
-            self.teardown_failure = self.teardown_failure or error
+            if self.teardown_failure is None:
+                self.teardown_failure = error
+                if self.failure is None:
+                    self.witness = tuple(self.history.lines())
 
     # the watcher --------------------------------------------------------------------------------
 

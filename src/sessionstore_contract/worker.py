@@ -70,7 +70,8 @@ class RemoteStore:
         )
         store = cls(process)
         try:
-            await store._ask("open", name=name, source=names.source_of(name), place=place)
+            source = names.source_of(name)
+            await store._ask("open", name=name, source=source, place=place, path=sys.path)
         except BaseException:
             await store.end()
             raise
@@ -175,6 +176,7 @@ class _Servant:
         said: dict[str, Any] = {"number": request["number"]}
         try:
             if request["operation"] == "open":
+                sys.path[:] = request["path"]
                 opener = names.find_elsewhere(request["name"], request["source"])
                 self._store, _ = await open_store(opener, request["place"])
                 said["answer"] = None

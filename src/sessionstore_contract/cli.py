@@ -1,0 +1,179 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from . import catalogue
+from .capabilities import PROFILES, UnknownCapabilityError, named
+from .clause import Level
+from .effort import EFFORTS
+from .names import nearest
+from .version import CONTRACT_VERSION, __version__
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+WRONG = 2
+"""Exit code when the command was wrong."""
+
+
+class Refusal(click.ClickException):
+    """A user's mistake, told in one line."""
+
+    exit_code = WRONG
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"sessionstore-contract: {self.message}", file=file, err=file is None)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message=f"%(version)s (contract {CONTRACT_VERSION})")
+def main() -> None:
+    """Try the contract of async chat session stores."""
+
+
+def _split(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for part in given for name in part.split(",") if name)
+
+
+@main.command()
+@click.argument("targets", metavar="[TARGET ...]", nargs=-1)
+@click.option(
+    "--storage",
+    metavar="STORAGE",
+    help="For a callable: file, postgres, platform, none, or a PLACE, which is used as it is and "
+    "emptied. [default: file]",
+)
+@click.option("--profile", metavar="NAME", help=f"What is claimed: {', '.join(PROFILES)}.")
+@click.option("--with", "adding", multiple=True, metavar="CAPABILITY", callback=_split)
+@click.option("--without", multiple=True, metavar="CAPABILITY", callback=_split)
+@click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
+@click.option("--level", "levels", multiple=True, type=click.Choice([str(one) for one in Level]))
+@click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
+@click.option(
+    "--postgres",
+    default="auto",
+    metavar="auto|embedded|DSN",
+    help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server. [default: auto]",
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--seed", type=click.IntRange(0), metavar="N")
+@click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
+@click.option("-n", "workers", type=click.IntRange(1), default=1, metavar="WORKERS")
+def run(**given: Any) -> NoReturn:
+    """Try the contract on TARGETs; without one, on every installed backend.
+
+    TARGET is the name of an installed backend (null, memory, sqlite, postgres, http), or
+    module:attribute: a Backend, or anything that can be called with a place and answers a store.
+
+    Exit code: 0 conformant; 1 not; 2 the command was wrong; 3 could not be found out.
+    """
+    from rich.console import Console  # noqa: PLC0415 - `list` and `--help` must not wait for it
+
+    from .conduct import Conductor  # noqa: PLC0415
+    from .report.terminal import show  # noqa: PLC0415
+    from .supervisor import RefusedError  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    conductor = Conductor(_plan(given), lambda text: click.echo(text, err=True))
+    stopped = False
+    try:
+        conductor.run()
+    except RefusedError as error:
+        raise Refusal(str(error)) from None
+    except OSError as error:
+        raise Refusal(f"{given['json_path']}: {error.strerror or error}") from None
+    except KeyboardInterrupt:
+        stopped = True
+    if conductor.report.backends:
+        show(conductor.report, Console())
+    if stopped:
+        click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
+    sys.exit(3 if stopped else conductor.report.exit_code)
+
+
+def _interrupt(_: int, __: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _plan(given: dict[str, Any]) -> Any:
+    from .backend import Claims, installed  # noqa: PLC0415
+    from .conduct import Plan  # noqa: PLC0415
+    from .runs import new_seed  # noqa: PLC0415
+
+    targets = given["targets"] or tuple(_reference_first(installed()))
+    if not given["targets"] and given["storage"]:
+        raise Refusal("--storage is for a callable: name one as module:attribute")
+    _require_known(given, targets)
+    try:
+        clauses = catalogue.select(given["globs"], given["levels"])
+    except catalogue.UnknownClauseError as error:
+        raise Refusal(str(error)) from None
+    return Plan(
+        targets=targets,
+        claims=Claims(given["storage"], given["profile"], given["adding"], given["without"]),
+        clauses=tuple(clauses),
+        postgres=given["postgres"],
+        effort=EFFORTS[given["effort"]],
+        seed=new_seed() if given["seed"] is None else given["seed"],
+        workers=given["workers"],
+        is_strict=given["strict"],
+        json_path=given["json_path"],
+    )
+
+
+def _reference_first(names: list[str]) -> list[str]:
+    order = ["null", "memory", "sqlite", "postgres", "http"]
+    return [name for name in order if name in names] + [name for name in names if name not in order]
+
+
+def _require_known(given: dict[str, Any], targets: tuple[str, ...]) -> None:
+    from .backend import installed  # noqa: PLC0415
+
+    try:
+        named(given["adding"])
+        named(given["without"])
+    except UnknownCapabilityError as error:
+        raise Refusal(str(error)) from None
+    if given["profile"] is not None and given["profile"] not in PROFILES:
+        raise Refusal(f"no profile {given['profile']!r}{nearest(given['profile'], PROFILES)}")
+    for target in targets:
+        if ":" not in target and target not in installed():
+            raise Refusal(
+                f"no backend {target!r}{nearest(target, installed())} (a class of your own is "
+                "module:attribute)"
+            )
+
+
+@main.command(name="list")
+@click.argument("globs", metavar="[GLOB ...]", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Every clause as JSON.")
+def list_clauses(globs: tuple[str, ...], as_json: bool) -> None:
+    """List the clauses; GLOB selects by id or area."""
+    try:
+        clauses = catalogue.select(globs)
+    except catalogue.UnknownClauseError as error:
+        raise Refusal(str(error)) from None
+    if as_json:
+        click.echo(json.dumps([catalogue.describe(clause) for clause in clauses], indent=1))
+        return
+    for clause in clauses:
+        needs = f"  [{', '.join(sorted(clause.needs))}]" if clause.needs else ""
+        click.echo(f"{clause.level.upper():6} {clause.id}{needs}\n       {clause.sentence}")
+
+
+@main.command()
+def doctor() -> None:
+    """Say what can run here, and what is missing."""
+    from .doctor import examine  # noqa: PLC0415
+
+    for line in examine():
+        click.echo(line)

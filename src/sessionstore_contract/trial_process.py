@@ -1,0 +1,202 @@
+"""A child process that tries clauses as it is told, so that a store can't take the run with it.
+
+It reads lines of JSON from one descriptor and answers on another; standard output belongs to the
+store. It ends when the lines end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from . import catalogue
+from .backend import Backend, BackendError, Claims, find_backend
+from .clause import Clause, Level, Scope
+from .effort import EFFORTS
+from .expect import expect
+from .harness import Conditions, try_clause
+from .storage import Storage, StorageUnavailableError
+from .storage.elsewhere import NamedPlace
+from .storage.selection import PostgresChoice, storage
+from .verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .history import Step
+    from .subject import Subject
+
+RECORD = 1024
+"""Bytes of the flight record: the step under way, as JSON padded with spaces."""
+
+really_exit = os._exit
+
+
+class FlightRecorder:
+    """Leaves the step under way in a file, for the case that it is the last."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def note(self, step: Step) -> None:
+        """Leave one step."""
+        said = {"operation": step.operation, "call": step.call()[:200], "judged": step.is_expected}
+        os.pwrite(self._file, json.dumps(said).encode()[:RECORD].ljust(RECORD), 0)
+
+
+def _opens(place_is_named: bool) -> Clause:
+    """What must be so before any clause is tried; it is no clause of the contract."""
+
+    async def procedure(store: Subject) -> None:
+        if place_is_named:
+            # A store may wait for its first use before it looks at the place.
+            await expect(store.exists(store.unused_id("first-use"))).to_succeed()
+
+    return Clause(
+        id="opening",
+        level=Level.MUST,
+        sentence="The store opens.",
+        because="",
+        remedy="",
+        needs=frozenset(),
+        scope=Scope.ANY,
+        evidence=(),
+        procedure=procedure,
+    )
+
+
+def packed(finding: Finding) -> dict[str, Any]:
+    """Word a finding for the way between processes."""
+    plain = {key: value for key, value in vars(finding).items() if key != "clause"}
+    return {**plain, "clause": finding.clause.id}
+
+
+def unpacked(said: dict[str, Any], clause: Clause) -> Finding:
+    """Read a finding that came from another process."""
+    lists = {"witness": tuple(said["witness"]), "hung": tuple(said["hung"])}
+    return Finding(**{**said, **lists, "clause": clause, "verdict": Verdict(said["verdict"])})
+
+
+class TrialProcess:
+    """Answers what it is asked, one thing after the other."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        self._order = order
+        self._recorder = FlightRecorder(order["flight_record"])
+        self._conditions = Conditions(
+            order["seed"], EFFORTS[order["effort"]], on_begin=self._recorder.note
+        )
+        self._backend: Backend | None = None
+        self._storage: Storage | None = None
+
+    def do(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Do what is asked and word what came of it."""
+        match asked["do"]:
+            case "find":
+                return self.find()
+            case "prepare":
+                return self.prepare()
+        return self.try_one(asked)
+
+    def find(self) -> dict[str, Any]:
+        """Find the backend and say what it claims."""
+        claims = self._order["claims"]
+        try:
+            found = find_backend(
+                self._order["target"],
+                Claims(
+                    claims["storage"],
+                    claims["profile"],
+                    tuple(claims["adding"]),
+                    tuple(claims["without"]),
+                ),
+            )
+        except BackendError as error:
+            return {"refused": str(error)}
+        self._backend = found
+        return {
+            "name": found.name,
+            "storage": found.storage_name,
+            "capabilities": sorted(found.capabilities),
+        }
+
+    def prepare(self) -> dict[str, Any]:
+        """Get the storage ready, and open the store once."""
+        backend = self._found()
+        if isinstance(backend.storage, str):
+            try:
+                self._storage = storage(backend.storage, PostgresChoice(**self._order["postgres"]))
+            except StorageUnavailableError as error:
+                return {"unavailable": str(error)}
+        else:
+            self._storage = backend.storage
+        is_named = isinstance(self._storage, NamedPlace)
+        finding = try_clause(_opens(is_named), backend, self._storage, self._conditions)
+        if finding.verdict is not Verdict.HELD:
+            what = finding.headline or finding.reason
+            return {"refused": f"{self._order['target']} on {backend.storage_name}: {what}"}
+        return {}
+
+    def try_one(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Try one clause."""
+        if self._storage is None:
+            raise RuntimeError("asked to try a clause before the storage was prepared")
+        self._conditions.fuse.learn(asked["fuse"])
+        (clause,) = catalogue.select([asked["clause"]])
+        finding = try_clause(clause, self._found(), self._storage, self._conditions)
+        return {"finding": packed(finding), "server": self._storage.server()}
+
+    def close(self) -> None:
+        """Close the storage, unless it is the author's own."""
+        if self._storage is not None and isinstance(self._found().storage, str):
+            self._storage.close()
+
+    def _found(self) -> Backend:
+        if self._backend is None:
+            raise RuntimeError("asked for a backend before it was found")
+        return self._backend
+
+
+def _asked(descriptor: int) -> Iterator[dict[str, Any]]:
+    """Yield what is asked until `close` is; end the process when the other side is gone."""
+    lines: SimpleQueue[str] = SimpleQueue()
+
+    def listen() -> None:
+        with os.fdopen(descriptor, encoding="utf-8") as stream:
+            for line in stream:
+                lines.put(line)
+        really_exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while (asked := json.loads(lines.get()))["do"] != "close":
+        yield asked
+
+
+def main() -> None:
+    """Serve the descriptors named on the command line."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    sys.path.insert(0, "")
+    asked_on, answers_on = map(int, sys.argv[1:3])
+    answers = os.fdopen(answers_on, "w", encoding="utf-8")
+    asking = _asked(asked_on)
+    process = TrialProcess(next(asking))
+    for asked in asking:
+        answer = process.do(asked)
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+    process.close()
+    answers.write("{}\n")
+    answers.flush()
+    # Threads that a store has left behind must not keep the process.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    really_exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -62,4 +62,5 @@ def _matches(clause_id: str, glob: str) -> bool:
 
 def _candidates(glob: str) -> list[str]:
     areas = list(dict.fromkeys(clause.area for clause in CLAUSES))
-    return [clause.id for clause in CLAUSES] if "." in glob else areas
+    is_plain_id = "." in glob and not set("*?[") & set(glob)
+    return [clause.id for clause in CLAUSES] if is_plain_id else areas

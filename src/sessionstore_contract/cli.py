@@ -29,11 +29,24 @@ class Refusal(click.ClickException):
 
     exit_code = WRONG
 
-    def show(self, file: Any = None) -> None:
-        click.echo(f"sessionstore-contract: {self.message}", file=file, err=file is None)
+
+class OneLineGroup(click.Group):
+    """Tells every mistake in one line, click's own findings too."""
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        try:
+            super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.exceptions.Exit as ended:
+            sys.exit(ended.exit_code)
+        except click.ClickException as error:
+            click.echo(f"sessionstore-contract: {error.format_message()}", err=True)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            sys.exit(3)
+        sys.exit(0)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message=f"%(version)s (contract {CONTRACT_VERSION})")
 def main() -> None:
     """Try the contract of async chat session stores."""
@@ -81,8 +94,7 @@ def run(**given: Any) -> NoReturn:
     from .report.terminal import show  # noqa: PLC0415
     from .supervisor import RefusedError  # noqa: PLC0415
 
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    _stop_on_signals()
     conductor = Conductor(_plan(given), lambda text: click.echo(text, err=True))
     stopped = False
     try:
@@ -97,7 +109,15 @@ def run(**given: Any) -> NoReturn:
         show(conductor.report, Console())
     if stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
-    sys.exit(3 if stopped else conductor.report.exit_code)
+    sys.exit(conductor.report.exit_code or (3 if stopped else 0))
+
+
+def _stop_on_signals() -> None:
+    """Take every wish to stop for Ctrl-C; also SIGINT in the background of a script."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, _interrupt)
 
 
 def _interrupt(_: int, __: FrameType | None) -> NoReturn:

@@ -24,7 +24,8 @@ def exits_refused() -> Iterator[None]:
         def refuse(*arguments: Any) -> NoReturn:
             if os.getpid() != owner:
                 really[name](*arguments)
-            raise ProcessExit(f"os.{name}{arguments!r} would have ended the process")
+            call = f"os.{name}({', '.join(map(repr, arguments))})"
+            raise ProcessExit(f"{call} would have ended the process")
 
         return refuse
 

@@ -46,7 +46,7 @@ class Step:
     began_at: float
     """When it was called, in seconds of the monotonic clock."""
     ended: int | None = None
-    outcome: Literal["pending", "answered", "raised", "hung"] = "pending"
+    outcome: Literal["pending", "answered", "raised", "hung", "spared"] = "pending"
     answer: Any = None
     """The very object that the store handed out: only this clause may change it."""
     answer_as_given: Any = None
@@ -73,6 +73,8 @@ class Step:
                 return f"raised {word_error(self.error)}"
             case "hung":
                 return "did not answer in time"
+            case "spared":
+                return "was not called again, as it did not come back before"
         return "had not answered yet"
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+MOST_NAMES = 14
+"""Names that are listed when none is near: all capabilities, but not all clauses."""
+
+
 class NotFoundError(Exception):
     """Nothing of that name can be had; the message is one line that says why."""
 
@@ -23,7 +27,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Word the names nearest to one that was mistyped, or all when none is near."""
     names = [str(one) for one in known]
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(names)}"
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    more = f", ... ({len(names)} in all)" if len(names) > MOST_NAMES else ""
+    return f"; there are {', '.join(names[:MOST_NAMES])}{more}"
 
 
 def find(name: str) -> Any:

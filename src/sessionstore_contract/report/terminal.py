@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -41,12 +40,12 @@ def show(report: Report, console: Console) -> None:
 
 
 def _table(report: Report) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("backend", "server", "profile"):
-        table.add_column(name)
-    for name in ("held", "violated", "inconcl.", "faulted", "n/a"):
-        table.add_column(name, justify="right")
-    table.add_column("verdict")
+        table.add_column(name, overflow="fold")
+    for name in ("held", "viol.", "inc.", "fault", "n/a"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     for backend in report.backends:
         counts = count(backend.findings)
         table.add_row(

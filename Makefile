@@ -1,0 +1,32 @@
+# Everything runs from a clean clone: the first target makes the environment it needs.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+
+.PHONY: setup conformance test check format clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt tools/setup.sh
+	tools/setup.sh $(VENV)
+	touch $@
+
+conformance: setup  ## try the contract on every reference backend
+	$(BIN)/sessionstore-contract run --json build/conformance/report.json
+
+test: setup  ## the kit's own tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: setup  ## ruff and mypy; the layers are held by a test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import secrets
+from datetime import datetime
 
 from sessionstore_contract.interface import InvalidSessionIdError, Json, UnstorableValueError
 
@@ -60,6 +61,15 @@ def check_cost_data(cost_data: object) -> dict[str, Json]:
         raise UnstorableValueError(f"cost data is an object, not {type(cost_data).__name__}")
     _check_whole(cost_data, "cost_data")
     return cost_data
+
+
+def check_cutoff(cutoff: object) -> datetime:
+    """Answer the cutoff, or raise ValueError: without a UTC offset it is no instant."""
+    if not isinstance(cutoff, datetime):
+        raise ValueError(f"a cutoff is a datetime, not {type(cutoff).__name__}")  # noqa: TRY004
+    if cutoff.utcoffset() is None:
+        raise ValueError(f"the cutoff {cutoff.isoformat()} has no UTC offset: give it a tzinfo")
+    return cutoff
 
 
 def encode(value: Json) -> str:

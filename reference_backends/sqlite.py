@@ -1,0 +1,285 @@
+"""The store that keeps sessions in one SQLite file, for any number of tasks and processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reference_backends.rules import (
+    check_cost_data,
+    check_cutoff,
+    check_id,
+    check_messages,
+    decode,
+    encode,
+    fresh_id,
+)
+from reference_backends.sqlite_errors import translated
+from reference_backends.sqlite_groups import GroupConnection, GroupWriter, Statements
+from reference_backends.sqlite_layout import (
+    UnreadableError,
+    instant_text,
+    normal_time,
+    now_text,
+    prepare,
+    read_cost_data,
+    read_messages,
+)
+from reference_backends.sqlite_thread import ConnectionT, ThreadedConnection
+from sessionstore_contract.interface import (
+    Json,
+    Message,
+    SessionExistsError,
+    SessionStore,
+    SessionStoreError,
+    StoreClosedError,
+    StoreUnavailableError,
+)
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+    from datetime import datetime
+
+_INSERT = """
+    INSERT INTO sessions (session_id, messages, created_at, updated_at, cost_data)
+    VALUES (?, '[]', ?, ?, '{}')
+    ON CONFLICT (session_id) DO NOTHING
+"""
+# An upsert that names what it owns. INSERT OR REPLACE would make the row anew, and empty every
+# column that is not named here.
+_SAVE = """
+    INSERT INTO sessions (session_id, messages, created_at, updated_at, cost_data)
+    VALUES (?, ?, ?, ?, '{}')
+    ON CONFLICT (session_id) DO UPDATE
+    SET messages = excluded.messages, updated_at = excluded.updated_at
+"""
+_SET_COST_DATA = "UPDATE sessions SET cost_data = ?, updated_at = ? WHERE session_id = ?"
+# As bytes, for a text that is no UTF-8 could not be handed over at all.
+_MESSAGES = "SELECT CAST(messages AS BLOB) FROM sessions WHERE session_id = ?"
+_COST_DATA = "SELECT CAST(cost_data AS BLOB) FROM sessions WHERE session_id = ?"
+_EXISTS = "SELECT 1 FROM sessions WHERE session_id = ?"
+_DELETE = "DELETE FROM sessions WHERE session_id = ?"
+_DELETE_BEFORE = "DELETE FROM sessions WHERE normal_time(CAST(updated_at AS BLOB)) < ?"
+
+
+class _Connections(NamedTuple):
+    writing: ThreadedConnection[GroupConnection]
+    # One more for reading, so that readers see what is committed, and wait for no writer.
+    reading: ThreadedConnection[sqlite3.Connection]
+    writer: GroupWriter
+
+
+class SqliteSessionStore(SessionStore):
+    """Keeps sessions in the SQLite database at `path`, which it makes or migrates on first use.
+
+    What was acknowledged is on the disk. Several stores, also in several processes, may be open
+    on one file; a write waits up to `lock_timeout` seconds for another process's, then raises
+    StoreUnavailableError. A store belongs to the event loop that uses it first; in another one it
+    raises. A cancelled write has had its effect or will have none by the time it raises.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, lock_timeout: float = 5.0) -> None:
+        if str(path) in {"", ":memory:"}:
+            raise ValueError(f"{str(path)!r} is no file: for memory there is MemorySessionStore")
+        if not 0 <= lock_timeout <= 3600:
+            raise ValueError(f"lock_timeout is 0 to 3600 seconds, not {lock_timeout}")
+        # Absolute, for a process may change its folder before the first use.
+        self._path = str(Path(path).absolute())
+        self._lock_timeout = lock_timeout
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._opening: asyncio.Task[_Connections] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    async def create(self, session_id: str | None = None) -> str:
+        session_id = fresh_id() if session_id is None else check_id(session_id)
+        await self._write(partial(_create, session_id))
+        return session_id
+
+    async def load(self, session_id: str) -> list[Message] | None:
+        rows = await self._read(_MESSAGES, check_id(session_id))
+        if not rows:
+            return None
+        with self._naming(f"messages of session {session_id!r}"):
+            return read_messages(rows[0][0])
+
+    async def save(self, session_id: str, messages: list[Message]) -> None:
+        check_id(session_id)
+        await self._write(partial(_save, session_id, encode(check_messages(messages))))
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        check_id(session_id)
+        fields = {} if cost_data is None else check_cost_data(cost_data)
+        if not fields:
+            return await self.exists(session_id)
+        with self._naming(f"cost data of session {session_id!r}"):
+            # As text, so that it is what the caller handed over, whatever becomes of the dict.
+            return bool(await self._write(partial(_merge, session_id, encode(fields))))
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        rows = await self._read(_COST_DATA, check_id(session_id))
+        with self._naming(f"cost data of session {session_id!r}"):
+            return read_cost_data(rows[0][0]) if rows else {}
+
+    async def delete(self, session_id: str) -> bool:
+        return bool(await self._write(partial(_delete, check_id(session_id))))
+
+    async def exists(self, session_id: str) -> bool:
+        return bool(await self._read(_EXISTS, check_id(session_id)))
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        text = instant_text(check_cutoff(cutoff))
+        return int(await self._write(partial(_delete_before, text)))
+
+    async def close(self) -> None:
+        """Let what is under way end, then close the file; what comes later raises.
+
+        When it is cancelled the closing goes on, and calling it again waits for its end.
+        """
+        self._is_closed = True
+        closing = self._closing
+        if closing is None or (closing.done() and not _has_worked(closing)):
+            closing = self._closing = asyncio.get_running_loop().create_task(self._close())
+            closing.add_done_callback(_has_worked)
+        if not closing.done():
+            await asyncio.wait({closing})
+        closing.result()
+
+    async def _read(self, sql: str, session_id: str) -> list[Any]:
+        with translated(self._path):
+            connections = await self._open()
+            return await connections.reading.fetch(sql, (session_id,))
+
+    async def _write(self, statements: Statements) -> Any:
+        with translated(self._path):
+            connections = await self._open()
+            return await connections.writer.write(statements)
+
+    async def _open(self) -> _Connections:
+        """Answer the connections; the first callers wait for one and the same opening."""
+        self._check_usable()
+        opening = self._opening
+        if opening is None or (opening.done() and not _has_worked(opening)):
+            opening = self._opening = asyncio.get_running_loop().create_task(self._connect())
+            opening.add_done_callback(_has_worked)
+        if not opening.done():
+            await asyncio.wait({opening})  # of which a cancelled caller leaves the others theirs
+            self._check_usable()
+        if opening.cancelled():
+            raise StoreUnavailableError(
+                f"{self._path}: the opening of it was cancelled: try again", is_retry_safe=True
+            )
+        return opening.result()
+
+    def _check_usable(self) -> None:
+        if self._is_closed:
+            raise StoreClosedError(f"{self._path}: this store was closed: open another one")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        if self._loop is not loop:
+            raise SessionStoreError(
+                f"{self._path}: this store belongs to another event loop: open one in each loop"
+            )
+
+    async def _connect(self) -> _Connections:
+        writing = ThreadedConnection(self._connect_for_writing)
+        reading = ThreadedConnection(self._connect_for_reading)
+        await writing.open()
+        try:
+            await reading.open()
+        except BaseException:
+            await writing.close()
+            raise
+        return _Connections(writing, reading, GroupWriter(writing))
+
+    def _connect_for_writing(self) -> GroupConnection:
+        database = self._connect_to_file(GroupConnection)
+        try:
+            database.execute("PRAGMA synchronous = FULL")
+            database.create_function("normal_time", 1, normal_time, deterministic=True)
+            prepare(database, lock_timeout=self._lock_timeout)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _connect_for_reading(self) -> sqlite3.Connection:
+        return self._connect_to_file(sqlite3.Connection)
+
+    def _connect_to_file(self, factory: type[ConnectionT]) -> ConnectionT:
+        # Transactions begin where the store says so; Python's own (isolation_level) would begin
+        # without the write lock. Only an opening that was cut off is closed by another thread.
+        return sqlite3.connect(
+            self._path,
+            timeout=self._lock_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=factory,
+        )
+
+    async def _close(self) -> None:
+        opening = self._opening
+        if opening is None or self._loop is None:
+            return
+        if not opening.done():
+            await asyncio.wait({opening})
+        if not _has_worked(opening):
+            return
+        connections = opening.result()
+        if self._loop is asyncio.get_running_loop():
+            await connections.writer.finish()
+        with translated(self._path):
+            await connections.reading.close()
+            await connections.writing.close()
+
+    @contextmanager
+    def _naming(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except UnreadableError as error:
+            raise SessionStoreError(f"{self._path}: the {what} can't be read: {error}") from error
+
+
+def _has_worked(task: asyncio.Task[Any]) -> bool:
+    # Asking for the exception also tells asyncio that a failure was seen, which else it logs when
+    # every caller has been cancelled.
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
+def _create(session_id: str, database: sqlite3.Connection) -> None:
+    now = now_text()
+    if not database.execute(_INSERT, (session_id, now, now)).rowcount:
+        raise SessionExistsError(f"session {session_id!r} exists: load it, or use another id")
+
+
+def _save(session_id: str, messages: str, database: sqlite3.Connection) -> None:
+    now = now_text()
+    database.execute(_SAVE, (session_id, messages, now, now))
+
+
+def _merge(session_id: str, changes: str, database: sqlite3.Connection) -> bool:
+    """Merge one level deep; nobody else writes between the reading and the writing."""
+    row = database.execute(_COST_DATA, (session_id,)).fetchone()
+    if row is None:
+        return False
+    cost_data = read_cost_data(row[0]) | decode(changes)
+    # The changes have been checked. What an earlier release stored, which wrote NaN too, is
+    # written back as it was.
+    text = json.dumps(cost_data, separators=(",", ":"))
+    database.execute(_SET_COST_DATA, (text, now_text(), session_id))
+    return True
+
+
+def _delete(session_id: str, database: sqlite3.Connection) -> bool:
+    return database.execute(_DELETE, (session_id,)).rowcount > 0
+
+
+def _delete_before(cutoff: str, database: sqlite3.Connection) -> int:
+    return database.execute(_DELETE_BEFORE, (cutoff,)).rowcount

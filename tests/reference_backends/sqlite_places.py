@@ -1,0 +1,64 @@
+"""Databases as others left them, and other processes beside the store."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FIRST_LAYOUT = """
+    CREATE TABLE sessions (
+        session_id TEXT PRIMARY KEY, messages TEXT, created_at TEXT, updated_at TEXT
+    )
+"""
+LOCKER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.readline()
+"""
+
+
+def run_sql(path: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Run one statement from outside the store, and wait for no lock."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        return connection.execute(sql, parameters).fetchall()
+
+
+def fill_first_layout(path: Path, **times: str) -> None:
+    """Make a database as it was before cost data, with a session for each of the times."""
+    run_sql(path, FIRST_LAYOUT)
+    for name, moment in times.items():
+        run_sql(path, "INSERT INTO sessions VALUES (?, '[{}]', ?, ?)", name, moment, moment)
+
+
+def start_python(script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a Python process that imports what this one does."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+
+@contextmanager
+def locked_by_another_process(path: Path) -> Iterator[None]:
+    """Hold the write lock of the database in another process."""
+    with start_python(LOCKER, str(path)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        try:
+            yield
+        finally:
+            process.communicate("\n")

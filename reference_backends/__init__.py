@@ -1,1 +1,82 @@
-"""Stores that hold the contract, and show an author how."""
+"""Stores that hold the contract, and show an author how; their Backend objects."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from sessionstore_contract.backend import Backend
+
+if TYPE_CHECKING:
+    from sessionstore_contract.interface import SessionStore
+
+# Each store is imported when it is opened: nobody needs the drivers of the others.
+
+
+def open_null() -> SessionStore:
+    """Open a store that keeps nothing."""
+    from .null import NullSessionStore  # noqa: PLC0415
+
+    return NullSessionStore()
+
+
+def open_memory() -> SessionStore:
+    """Open a store that lives as long as the object."""
+    from .memory import MemorySessionStore  # noqa: PLC0415
+
+    return MemorySessionStore()
+
+
+def open_sqlite(path: str) -> SessionStore:
+    """Open a store in an SQLite file."""
+    from .sqlite import SqliteSessionStore  # noqa: PLC0415
+
+    return SqliteSessionStore(path)
+
+
+def open_postgres(dsn: str) -> SessionStore:
+    """Open a store in a PostgreSQL database."""
+    from .postgres import PostgresSessionStore  # noqa: PLC0415
+
+    return PostgresSessionStore(dsn)
+
+
+def open_http(url: str) -> SessionStore:
+    """Open a store on a platform service."""
+    from .http import HttpSessionStore  # noqa: PLC0415
+
+    return HttpSessionStore(url)
+
+
+def _corrupt_sqlite(path: str, session_id: str) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(
+            "UPDATE sessions SET cost_data = '{\"cut' WHERE session_id = ?", (session_id,)
+        )
+
+
+async def _corrupt_postgres(dsn: str, session_id: str) -> None:
+    import asyncpg  # noqa: PLC0415
+
+    connection: Any = await asyncpg.connect(dsn)
+    try:
+        # JSONB can't hold broken JSON; an array is what a careless `||` leaves behind.
+        await connection.execute(
+            "UPDATE sessions SET cost_data = '[1]'::jsonb WHERE session_id = $1", session_id
+        )
+    finally:
+        await connection.close()
+
+
+null = Backend("null", open=open_null, storage="none", profile="ephemeral")
+memory = Backend(
+    "memory",
+    open=open_memory,
+    storage="none",
+    profile="ephemeral",
+    adding=("persistence", "cost-read", "retention"),
+)
+sqlite = Backend("sqlite", open=open_sqlite, storage="file", corrupt=_corrupt_sqlite)
+postgres = Backend("postgres", open=open_postgres, storage="postgres", corrupt=_corrupt_postgres)
+http = Backend("http", open=open_http, storage="platform")

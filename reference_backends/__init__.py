@@ -77,6 +77,14 @@ memory = Backend(
     profile="ephemeral",
     adding=("persistence", "cost-read", "retention"),
 )
-sqlite = Backend("sqlite", open=open_sqlite, storage="file", corrupt=_corrupt_sqlite)
-postgres = Backend("postgres", open=open_postgres, storage="postgres", corrupt=_corrupt_postgres)
+sqlite = Backend(
+    "sqlite", open=open_sqlite, storage="file", corrupt=_corrupt_sqlite, legacy="reference"
+)
+postgres = Backend(
+    "postgres",
+    open=open_postgres,
+    storage="postgres",
+    corrupt=_corrupt_postgres,
+    legacy="reference",
+)
 http = Backend("http", open=open_http, storage="platform")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import names
 from .capabilities import DEFAULT_CLAIMS, Capability, UnknownCapabilityError, named, profile
@@ -48,6 +48,9 @@ class Backend:
     corrupt: Callable[[str, str], Any] | None = None
     """Given a place and a session id, makes the stored cost data unreadable. May be a coroutine
     function. Who gives it claims `corruption`."""
+    legacy: Literal["reference"] | None = None
+    """The layout of earlier releases that the store migrates; who names it claims `migration`.
+    `reference` is the table of the reference backends before cost data."""
     timeout: float = DEFAULT_TIMEOUT
     """Seconds that one call may take before it counts as hung."""
 
@@ -66,7 +69,11 @@ class Backend:
     def capabilities(self) -> frozenset[Capability]:
         """What is claimed."""
         claimed = DEFAULT_CLAIMS if self.profile is None else profile(self.profile)
-        lent = {Capability.CORRUPTION} if self.corrupt is not None else set()
+        lent = set()
+        if self.corrupt is not None:
+            lent.add(Capability.CORRUPTION)
+        if self.legacy is not None:
+            lent.add(Capability.MIGRATION)
         return (claimed | lent | named(self.adding)) - named(self.without)
 
     @property

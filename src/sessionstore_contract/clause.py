@@ -24,6 +24,13 @@ class Level(StrEnum):
     MAY = "may"
 
 
+class OldPlace(StrEnum):
+    """How the place was left by an earlier release, before the store is opened on it."""
+
+    WITHOUT_COST_DATA = "without-cost-data"
+    COST_DATA_NULL = "cost-data-null"
+
+
 class Scope(StrEnum):
     """Which stores a clause speaks of."""
 
@@ -53,6 +60,8 @@ class Clause:
     moot_with: frozenset[Capability] = frozenset()
     """Says nothing of a backend that claims all of these."""
     examples: Callable[[], SearchStrategy[Any]] | None = None
+    old_place: OldPlace | None = None
+    """The store is opened on a place of an earlier release, not on an empty one."""
 
     @property
     def area(self) -> str:
@@ -86,6 +95,7 @@ def _clause(
     evidence: Iterable[str] = (),
     moot_with: Iterable[Capability] = (),
     examples: Callable[[], SearchStrategy[Any]] | None = None,
+    old_place: OldPlace | None = None,
 ) -> Callable[[Any], Clause]:
     implied = {Capability.PERSISTENCE} if scope is Scope.PERSISTENT else set()
 
@@ -102,6 +112,7 @@ def _clause(
             procedure=procedure,
             moot_with=frozenset(moot_with),
             examples=examples,
+            old_place=old_place,
         )
 
     return make

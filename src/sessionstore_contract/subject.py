@@ -37,6 +37,9 @@ class Stand(Protocol):
     async def damage(self, session_id: str) -> None:
         """Make the stored cost data of a session unreadable."""
 
+    async def look_at_old_session(self) -> dict[str, Json] | None:
+        """Read the columns of the old session that are not the store's, not through the store."""
+
     def note(self, text: str) -> None:
         """Put a remark beside the verdict."""
 

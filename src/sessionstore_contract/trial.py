@@ -9,9 +9,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import expect
+from . import expect, old_layout
+from .clause import OldPlace
 from .history import History, Step, StepFailed, word_error
 from .opening import open_store
+
 from .subject import Subject
 from .worker import RemoteStore, UnnamedOpenerError
 
@@ -121,6 +123,10 @@ class Trial:
         if inspect.isawaitable(done):
             await done
 
+    async def look_at_old_session(self) -> dict[str, Any] | None:
+        """Read the columns of the old session that are not the store's, not through the store."""
+        return await old_layout.look(self.place or "")
+
     def note(self, text: str) -> None:
         """Put a remark beside the verdict."""
         if text not in self.notes:
@@ -150,6 +156,11 @@ class Trial:
 
     def _try(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
+            if self.clause.old_place is not None:
+                has_cost_data = self.clause.old_place is OldPlace.COST_DATA_NULL
+                loop.run_until_complete(
+                    old_layout.fill(self.place or "", has_cost_data=has_cost_data)
+                )
             subject = loop.run_until_complete(self.open())
             self._enter("procedure")
             if self.clause.examples is None:

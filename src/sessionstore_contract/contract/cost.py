@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from .. import model
 from ..capabilities import Capability
-from ..clause import must, should
+from ..clause import OldPlace, must, should
 from ..expect import NothingFound, expect
 from .activity import in_a_later_instant
-from .messages import UNSTORABLE
+from .messages import OLD_SESSION, UNSTORABLE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -454,6 +454,32 @@ async def refused_update_changes_nothing(store: Subject) -> None:
         )
     if not refused:
         raise NothingFound("the store refused no value, so no refused update could be looked at")
+
+
+@must(
+    "cost.null-column-counts-as-empty",
+    "A row whose cost data is NULL reads {} and takes an update.",
+    because="That is what every session of before the column looks like after the migration.",
+    remedy="`COALESCE(cost_data, '{}')` in the read and in the merge: NULL || x is NULL, and the "
+    "update is lost without an error.",
+    needs={Capability.COST_READ, Capability.MIGRATION},
+    evidence=["origin"],
+    old_place=OldPlace.COST_DATA_NULL,
+)
+async def null_column_counts_as_empty(store: Subject) -> None:
+    await expect(store.get_cost_data(OLD_SESSION)).to_be(
+        {}, rather_than={"NULL cost data reads as null": None}
+    )
+    await expect(store.update(OLD_SESSION, cost_data={"turns": 1})).to_be(
+        True, rather_than={"a session with NULL cost data counts as missing": False}
+    )
+    await expect(store.get_cost_data(OLD_SESSION)).to_be(
+        {"turns": 1},
+        rather_than={
+            "an update of NULL cost data is lost": {},
+            "an update of NULL cost data leaves NULL": None,
+        },
+    )
 
 
 @should(

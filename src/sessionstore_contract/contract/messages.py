@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
-from ..clause import must
-from ..expect import NothingFound, expect
+from ..clause import OldPlace, must
+from ..expect import NothingFound, expect, violated
+from ..old_layout import SESSION as OLD_SESSION
+from ..old_layout import untouched
+from ..values import are_equal, word
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -123,6 +126,28 @@ async def save_keeps_cost_data(store: Subject) -> None:
 
         await expect(store.get_cost_data(session)).to_be(
             {"turns": 1, "model": "m"}, rather_than={"save resets cost data": {}}
+        )
+
+
+@must(
+    "messages.save-owns-only-messages",
+    "`save` leaves every column that it does not own as it was, and the row keeps its identity.",
+    because="Operators add columns (tenant, title) and point foreign keys at the row; an INSERT OR "
+    "REPLACE empties the ones and cascades along the others.",
+    remedy="`ON CONFLICT (session_id) DO UPDATE SET messages = ..., updated_at = ...`.",
+    needs={Capability.MIGRATION},
+    evidence=["mkt-cli#19", "express-mysql-session#20"],
+    old_place=OldPlace.WITHOUT_COST_DATA,
+)
+async def save_owns_only_messages(store: Subject) -> None:
+    await expect(store.save(OLD_SESSION, [ONE])).to_succeed()
+    await expect(store.load(OLD_SESSION)).to_be([ONE])
+    row = await store.stand.look_at_old_session()
+    if not are_equal(row, untouched()):
+        violated(
+            "save changes columns that it does not own",
+            demanded=word(untouched()),
+            answered=word(row),
         )
 
 

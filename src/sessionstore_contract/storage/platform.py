@@ -46,13 +46,12 @@ class PlatformStorage:
             from sessionstore_contract.storage import uvicorn_service  # noqa: PLC0415
         except ImportError as problem:
             raise _lacking(problem) from None
-        listener = socket.create_server(("127.0.0.1", 0))
-        place = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = self._services.run(uvicorn_service.start(self._make_app, listener))
-        try:
-            yield place
-        finally:
-            self._services.run(uvicorn_service.stop(server))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server = self._services.run(uvicorn_service.start(self._make_app, listener))
+            try:
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                self._services.run(uvicorn_service.stop(server))
 
     def server(self) -> str | None:
         """Answer what serves the platforms, None when it is not installed."""

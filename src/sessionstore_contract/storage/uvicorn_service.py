@@ -29,7 +29,7 @@ class _QuietProtocol(H11Protocol):
 
 
 async def start(make_app: Callable[[], Any], listener: socket.socket) -> uvicorn.Server:
-    """Serve the application on the socket, which is then the server's to close.
+    """Serve the application on the socket, until `stop` closes it.
 
     Not by `Server.serve`: it would take over the process's signals, and looks up only every tenth
     of a second whether it should end, then sleeps as long again.
@@ -48,22 +48,27 @@ async def start(make_app: Callable[[], Any], listener: socket.socket) -> uvicorn
     try:
         await server.startup(sockets=[listener])
     except SystemExit:  # would end the thread, and every other platform with it
-        listener.close()
         raise RuntimeError("the application did not start") from None
     return server
 
 
 async def stop(server: uvicorn.Server) -> None:
     """Close the port, cut every connection, and cancel the requests under way."""
+    # First accept no more, then close: asyncio (3.11) loses the socket of a connection that it has
+    # accepted and not yet set up when its server closes, and the client waits for ever. Setting
+    # one up takes three turns of the loop.
+    for listening in server.servers:
+        for listener in listening.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+    for _ in range(5):
+        for connection in tuple(server.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
     for listening in server.servers:
         listening.close()
-    for connection in list(server.server_state.connections):
-        connection.transport.abort()
     requests = set(server.server_state.tasks)
     for request in requests:
         request.cancel()
     if requests:
         await asyncio.wait(requests, timeout=5)
-    for listening in server.servers:
-        await listening.wait_closed()
     await server.lifespan.shutdown()

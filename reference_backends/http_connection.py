@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
 
 from reference_backends.rest import error_code
@@ -42,6 +43,11 @@ class Reply:
         return error_code(self.body)
 
 
+class _Failure(NamedTuple):
+    what: str
+    is_unsent: bool
+
+
 class Connection:
     """One HTTP client for all operations of a store, in the event loop of its first use."""
 
@@ -62,8 +68,7 @@ class Connection:
         self._timeout = timeout
         self._loop: asyncio.AbstractEventLoop | None = None
         self._redaction: Redaction | None = None
-        self._bounds: set[asyncio.Timeout] = set()
-        self._is_idle = asyncio.Event()
+        self._under_way: dict[asyncio.Task[httpx.Response | _Failure], anyio.CancelScope] = {}
         self._is_closed = False
 
     def deadline(self) -> float:
@@ -87,61 +92,72 @@ class Connection:
         """
         client = self._open_client()
         asked = f"{method} {self.url}{path if len(path) <= 120 else path[:120] + '...'}"
-        content = None if body is None else encode(body).encode()
-        bound = asyncio.timeout_at(by or self.deadline())
+        scope = anyio.CancelScope(deadline=self.deadline() if by is None else by)
+        exchange = asyncio.create_task(self._exchange(scope, client, method, path, body))
+        self._under_way[exchange] = scope
+        exchange.add_done_callback(self._under_way.pop)
         try:
-            async with bound:
-                self._enter(bound)
-                response = await client.request(
-                    method,
-                    self.url + path,
-                    content=content,
-                    headers=self._headers(),
-                    # A redirect may lead anywhere, and the token would go there too.
-                    follow_redirects=False,
-                    timeout=self._timeout,
-                )
-                return Reply(asked, response.status_code, response.content)
-        except TimeoutError:
-            problem, is_unsent = f"no answer within {self._timeout:g} s", False
-        except Exception as found:  # noqa: BLE001 - a transport raises what it likes
-            problem, is_unsent = type(found).__name__, isinstance(found, _NEVER_SENT)
-        finally:
-            self._leave(bound)
-        # Outside of `except`: the chain of a library's exceptions may quote the peer, and the peer
-        # may quote the token.
+            outcome = await asyncio.shield(exchange)
+        except asyncio.CancelledError:
+            # By its scope: httpcore shields its tidying from anyio's cancellation only. One of
+            # asyncio's that falls into it costs a slot of the pool for good.
+            scope.cancel()
+            await asyncio.wait({exchange})
+            raise
+        if not isinstance(outcome, _Failure):
+            return Reply(asked, outcome.status_code, outcome.content)
+        # Not chained to the library's exception: it may quote the peer, and the peer the token.
         if self._is_closed:
             raise StoreClosedError(f"{asked}: the store was closed before the answer came")
         raise StoreUnavailableError(
-            f"{asked} failed: {problem}", is_retry_safe=is_unsent or is_repeatable
+            f"{asked} failed: {outcome.what}", is_retry_safe=outcome.is_unsent or is_repeatable
         )
+
+    async def _exchange(
+        self,
+        scope: anyio.CancelScope,
+        client: httpx.AsyncClient,
+        method: str,
+        path: str,
+        body: Json,
+    ) -> httpx.Response | _Failure:
+        with scope:
+            try:
+                return await client.request(
+                    method,
+                    self.url + path,
+                    content=None if body is None else encode(body).encode(),
+                    headers=self._headers(),
+                    # A redirect may lead anywhere, and the token would go there too.
+                    follow_redirects=False,
+                    # The scope bounds the whole; these would be for each step of it.
+                    timeout=None,
+                )
+            except Exception as found:  # noqa: BLE001 - a transport raises what it likes
+                return _Failure(type(found).__name__, is_unsent=isinstance(found, _NEVER_SENT))
+        return _Failure(f"no answer within {self._timeout:g} s", is_unsent=False)
 
     async def close(self) -> None:
         """End what is under way, then close the client unless it was lent."""
         self._is_closed = True
-        if self._redaction is not None:
-            self._redaction.lift()
+        try:
+            await self._end()
+        finally:
+            if self._redaction is not None:
+                self._redaction.lift()
+
+    async def _end(self) -> None:
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
             return  # never used; or its loop is gone, and took the connections with it
-        for bound in self._bounds:
-            if not bound.expired():
-                bound.reschedule(loop.time())
+        for scope in self._under_way.values():
+            scope.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeout):
-                if self._bounds:
-                    await self._is_idle.wait()
+                if self._under_way:
+                    await asyncio.wait(tuple(self._under_way))
                 if not self._is_lent:
                     await self._client.aclose()
-
-    def _enter(self, bound: asyncio.Timeout) -> None:
-        self._bounds.add(bound)
-        self._is_idle.clear()
-
-    def _leave(self, bound: asyncio.Timeout) -> None:
-        self._bounds.discard(bound)
-        if not self._bounds:
-            self._is_idle.set()
 
     def _headers(self) -> dict[str, str]:
         # For each request, never on the client: a lent one may serve others too.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
+import anyio
 import httpx
 
 from reference_backends.http import HttpSessionStore
@@ -17,6 +19,27 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from sessionstore_contract.interface import SessionStore
+
+
+class _Apart(httpx.AsyncBaseTransport):
+    """Runs the application in a task of its own, as a server does.
+
+    A client that gives up keeps cancelling at every await until all is tidied (anyio); a store
+    behind the platform is cancelled once, and may await while it rolls back.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._transport = httpx.ASGITransport(app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        task = asyncio.create_task(self._transport.handle_async_request(request))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait({task})
+            raise
 
 
 class InProcessPlatform:
@@ -55,7 +78,7 @@ class InProcessPlatform:
         app = self._apps.get(place)
         if app is None:
             raise ValueError(f"{place} is no place of this storage, or is gone")
-        return HttpSessionStore(place, token=self._token, transport=httpx.ASGITransport(app=app))
+        return HttpSessionStore(place, token=self._token, transport=_Apart(app))
 
     def server(self) -> str | None:
         """Answer what serves the places."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -103,6 +104,39 @@ async def test_a_cancelled_operation_leaves_no_connection() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await found.is_left_alone()
+        await store.close()
+
+
+async def test_cancelled_at_any_await_costs_no_slot_of_the_pool() -> None:
+    """However far an operation has come when it is cancelled, its place in the pool is free again.
+
+    A MockTransport has no pool, so this is asked of a real connection, and of the pool itself.
+    """
+    body = b'{"session_id": "s", "messages": []}'
+    whole = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(whole)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        store = HttpSessionStore(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        assert await store.load("s") == []
+        is_done, turns = False, 0
+        while not is_done:
+            task = asyncio.create_task(store.load("s"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            is_done = task.done()
+            task.cancel()
+            await asyncio.wait({task})
+            turns += 1
+        pool: Any = store._connection._client._transport._pool  # type: ignore[union-attr]
+        assert not pool._requests
+        assert all(connection.is_idle() for connection in pool.connections)
         await store.close()
 
 

@@ -115,7 +115,10 @@ async def test_cancelled_at_any_await_costs_no_slot_of_the_pool() -> None:
     body = b'{"session_id": "s", "messages": []}'
     whole = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
 
+    serving: set[asyncio.Task[Any] | None] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while await reader.readuntil(b"\r\n\r\n"):
                 writer.write(whole)
@@ -138,6 +141,8 @@ async def test_cancelled_at_any_await_costs_no_slot_of_the_pool() -> None:
         assert not pool._requests
         assert all(connection.is_idle() for connection in pool.connections)
         await store.close()
+        async with asyncio.timeout(3):
+            await asyncio.gather(*filter(None, serving))
 
 
 async def test_close_is_idempotent_and_final() -> None:

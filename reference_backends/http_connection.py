@@ -1,0 +1,216 @@
+"""The HTTP store's conversation with one peer: made late, bounded in time, closed at once."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+
+from reference_backends.rest import error_code
+from reference_backends.rules import encode
+from reference_backends.secrecy import Redaction, check_token
+from sessionstore_contract.interface import (
+    Json,
+    SessionStoreError,
+    StoreClosedError,
+    StoreUnavailableError,
+)
+
+if TYPE_CHECKING:
+    import ssl
+
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the peer answered, with the request for messages about it."""
+
+    asked: str
+    status: int
+    body: bytes
+
+    @property
+    def code(self) -> str | None:
+        """The code of an error of the platform, None for what is not one."""
+        return error_code(self.body)
+
+
+class _Failure(NamedTuple):
+    what: str
+    is_unsent: bool
+
+
+class Connection:
+    """One HTTP client for all operations of a store, in the event loop of its first use."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None,
+        client: httpx.AsyncClient | None,
+        transport: httpx.AsyncBaseTransport | None,
+        timeout: float,
+    ) -> None:
+        self.url = _check_url(url)
+        self._token = None if token is None else check_token(token)
+        self._is_lent = client is not None
+        self._client = client
+        self._transport = transport
+        self._timeout = timeout
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._redaction: Redaction | None = None
+        self._under_way: dict[asyncio.Task[httpx.Response | _Failure], anyio.CancelScope] = {}
+        self._is_closed = False
+
+    def deadline(self) -> float:
+        """Answer the time of the loop by which an operation that begins now has to end."""
+        return asyncio.get_running_loop().time() + self._timeout
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Json = None,
+        *,
+        by: float | None = None,
+        is_repeatable: bool = True,
+    ) -> Reply:
+        """Send one request and answer what came back, whatever its status.
+
+        Raises:
+            StoreUnavailableError: no whole answer came by the deadline `by`.
+            StoreClosedError: the store was closed before or meanwhile.
+        """
+        client = self._open_client()
+        asked = f"{method} {self.url}{path if len(path) <= 120 else path[:120] + '...'}"
+        scope = anyio.CancelScope(deadline=self.deadline() if by is None else by)
+        exchange = asyncio.create_task(self._exchange(scope, client, method, path, body))
+        self._under_way[exchange] = scope
+        exchange.add_done_callback(self._under_way.pop)
+        try:
+            outcome = await asyncio.shield(exchange)
+        except asyncio.CancelledError:
+            # By its scope: httpcore shields its tidying from anyio's cancellation only. One of
+            # asyncio's that falls into it costs a slot of the pool for good.
+            scope.cancel()
+            await asyncio.wait({exchange})
+            raise
+        if not isinstance(outcome, _Failure):
+            return Reply(asked, outcome.status_code, outcome.content)
+        # Not chained to the library's exception: it may quote the peer, and the peer the token.
+        if self._is_closed:
+            raise StoreClosedError(f"{asked}: the store was closed before the answer came")
+        raise StoreUnavailableError(
+            f"{asked} failed: {outcome.what}", is_retry_safe=outcome.is_unsent or is_repeatable
+        )
+
+    async def _exchange(
+        self,
+        scope: anyio.CancelScope,
+        client: httpx.AsyncClient,
+        method: str,
+        path: str,
+        body: Json,
+    ) -> httpx.Response | _Failure:
+        with scope:
+            try:
+                return await client.request(
+                    method,
+                    self.url + path,
+                    content=None if body is None else encode(body).encode(),
+                    headers=self._headers(),
+                    # A redirect may lead anywhere, and the token would go there too.
+                    follow_redirects=False,
+                    # The scope bounds the whole; these would be for each step of it.
+                    timeout=None,
+                )
+            except Exception as found:  # noqa: BLE001 - a transport raises what it likes
+                return _Failure(type(found).__name__, is_unsent=isinstance(found, _NEVER_SENT))
+        return _Failure(f"no answer within {self._timeout:g} s", is_unsent=False)
+
+    async def close(self) -> None:
+        """End what is under way, then close the client unless it was lent."""
+        self._is_closed = True
+        try:
+            await self._end()
+        finally:
+            if self._redaction is not None:
+                self._redaction.lift()
+
+    async def _end(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            return  # never used; or its loop is gone, and took the connections with it
+        for scope in self._under_way.values():
+            scope.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                if self._under_way:
+                    await asyncio.wait(tuple(self._under_way))
+                if not self._is_lent:
+                    await self._client.aclose()
+
+    def _headers(self) -> dict[str, str]:
+        # For each request, never on the client: a lent one may serve others too.
+        headers = {"accept": "application/json", "content-type": "application/json"}
+        if self._token is not None:
+            headers["authorization"] = f"Bearer {self._token}"
+        return headers
+
+    def _open_client(self) -> httpx.AsyncClient:
+        # Without an await in it, so that many first uses make one client.
+        if self._is_closed:
+            raise StoreClosedError("the store was closed")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+            self._redaction = Redaction(self._token) if self._token is not None else None
+        elif self._loop is not loop:
+            # Pooled connections belong to the loop they were made in, and hang in another one.
+            raise SessionStoreError("the store is used in another event loop: open one for each")
+        if self._client is None:
+            self._client = _new_client(self._transport)
+        return self._client
+
+
+def _new_client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=transport,
+        verify=_ssl_context(),
+        # The address is the one that was given: a proxy takes a client or a transport of yours.
+        trust_env=False,
+        # A cookie would carry something from one call to the next.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        # Given up sooner than servers drop idle connections (uvicorn: 5 s), so that a request
+        # seldom meets one that is being dropped.
+        limits=httpx.Limits(
+            max_connections=100, max_keepalive_connections=20, keepalive_expiry=3.0
+        ),
+    )
+
+
+@lru_cache(maxsize=1)
+def _ssl_context() -> ssl.SSLContext:
+    # Reading the certificates takes longer than everything else about a client.
+    return httpx.create_ssl_context()
+
+
+def _check_url(url: str) -> str:
+    # The messages don't show the URL: what is wrong with it may be the password in it.
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("the URL of a platform begins with http:// or https:// and a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("the URL has a user or password in it: hand over the secret as token=")
+    if parts.query or parts.fragment:
+        raise ValueError("the URL of a platform has no query and no fragment")
+    return url.rstrip("/")

@@ -1,0 +1,88 @@
+"""Platforms: REST services on ports of their own, each over a fresh store in memory."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from typing import TYPE_CHECKING, Any
+
+from sessionstore_contract.storage import StorageUnavailableError
+from sessionstore_contract.storage.service_loop import ServiceLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+GROUP = "sessionstore_contract.platforms"
+"""The entry points that make a platform: each, called with nothing, answers an ASGI application."""
+
+_EXTRA = "pip install 'sessionstore-contract[platform]'"
+
+
+class PlatformStorage:
+    """Places are URLs of platforms on 127.0.0.1, served on a thread of the kit.
+
+    A store under trial may block its event loop: its platform goes on answering.
+    """
+
+    name = "platform"
+
+    def __init__(self, platform: str = "reference") -> None:
+        self._platform = platform
+        self._services = ServiceLoop()
+        self._make_app: Callable[[], Any] | None = None
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """Serve a new platform on a free port; at the end nothing listens there any more.
+
+        Raises:
+            StorageUnavailableError: the platform or its packages are not installed.
+        """
+        if self._make_app is None:
+            self._make_app = _find(self._platform)
+        try:
+            from sessionstore_contract.storage import uvicorn_service  # noqa: PLC0415
+        except ImportError as problem:
+            raise _lacking(problem) from None
+        with _listener() as listener:
+            server = self._services.run(uvicorn_service.start(self._make_app, listener))
+            try:
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                self._services.run(uvicorn_service.stop(server))
+
+    def server(self) -> str | None:
+        """Answer what serves the platforms, None when it is not installed."""
+        try:
+            return f"platform (FastAPI {version('fastapi')}, uvicorn {version('uvicorn')})"
+        except PackageNotFoundError:
+            return None
+
+    def close(self) -> None:
+        """End the thread that serves the platforms; may be called again."""
+        self._services.close()
+
+
+def _listener() -> socket.socket:
+    # The protocol is named, unlike in `socket.create_server`: by it asyncio knows that it is TCP
+    # and switches off the waiting that costs 40 ms for each answer of two writes.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    return listener
+
+
+def _find(name: str) -> Callable[[], Any]:
+    # By entry point: the kit tries any platform, and knows none by name.
+    for found in entry_points(group=GROUP, name=name):
+        try:
+            make_app: Callable[[], Any] = found.load()
+        except ImportError as problem:
+            raise _lacking(problem) from None
+        return make_app
+    raise StorageUnavailableError(f"no platform {name!r} is installed (entry points {GROUP})")
+
+
+def _lacking(problem: ImportError) -> StorageUnavailableError:
+    return StorageUnavailableError(f"no platform can be served: {problem}; {_EXTRA}")

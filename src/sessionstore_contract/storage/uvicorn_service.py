@@ -1,0 +1,74 @@
+"""One ASGI application on one socket: up and down at once, and silent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+
+# Not by settings of uvicorn: those are for the whole process, which may have a uvicorn of its own.
+_silent = logging.getLogger(__name__)
+_silent.setLevel(logging.CRITICAL + 1)
+
+
+class _QuietProtocol(H11Protocol):
+    """Logs nothing: connections that are cut in mid-request are what the kit does on purpose."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = _silent
+        self.access_log = False
+
+
+async def start(make_app: Callable[[], Any], listener: socket.socket) -> uvicorn.Server:
+    """Serve the application on the socket, until `stop` closes it.
+
+    Not by `Server.serve`: it would take over the process's signals, and looks up only every tenth
+    of a second whether it should end, then sleeps as long again.
+    """
+    config = uvicorn.Config(
+        make_app(),
+        http=_QuietProtocol,
+        ws="none",
+        log_config=None,
+        date_header=False,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    server.lifespan.logger = _silent
+    try:
+        await server.startup(sockets=[listener])
+    except SystemExit:  # would end the thread, and every other platform with it
+        raise RuntimeError("the application did not start") from None
+    return server
+
+
+async def stop(server: uvicorn.Server) -> None:
+    """Close the port, cut every connection, and cancel the requests under way."""
+    # First accept no more, then close: asyncio (3.11) loses the socket of a connection that it has
+    # accepted and not yet set up when its server closes, and the client waits for ever. Setting
+    # one up takes three turns of the loop.
+    for listening in server.servers:
+        for listener in listening.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+    for _ in range(5):
+        for connection in tuple(server.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+    for listening in server.servers:
+        listening.close()
+    requests = set(server.server_state.tasks)
+    for request in requests:
+        request.cancel()
+    if requests:
+        await asyncio.wait(requests, timeout=5)
+    await server.lifespan.shutdown()

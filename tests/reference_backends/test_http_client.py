@@ -1,0 +1,226 @@
+"""What the HTTP store does with its client, its token and its time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from reference_backends.http import HttpSessionStore
+from reference_backends.platform import create_app
+from sessionstore_contract.interface import (
+    SessionStoreError,
+    StoreClosedError,
+)
+from tests.reference_backends.dict_store import DictStore
+from tests.reference_backends.http_operations import (
+    OPERATIONS,
+    TOKEN,
+    every_operation,
+)
+from tests.reference_backends.peers import peer, response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+@pytest.fixture
+def backing() -> DictStore:
+    return DictStore()
+
+
+def chain(error: BaseException | None) -> list[BaseException]:
+    """List an exception with all that it hangs on."""
+    if error is None:
+        return []
+    return [error, *chain(error.__cause__), *chain(error.__context__)]
+
+
+@every_operation
+@pytest.mark.parametrize("place", ["head", "reason", "body", "code", "malformed"])
+async def test_the_token_stays_secret(
+    operation: Callable[[HttpSessionStore], Awaitable[Any]],
+    place: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A peer that echoes what it was sent brings the token into no exception and no log."""
+    code = json.dumps({"error": {"code": TOKEN, "message": TOKEN}}).encode()
+    echo = {
+        "head": response(b"", status="500 No", headers=f"x-echo: Bearer {TOKEN}\r\n"),
+        "reason": response(b"", status=f"500 {TOKEN}"),
+        "body": response(TOKEN.encode()),
+        "code": response(code, status="404 Not Found"),
+        "malformed": f"Bearer {TOKEN}\r\n\r\n".encode(),
+    }[place]
+    caplog.set_level(logging.DEBUG)
+
+    async with peer(lambda _: echo) as found:
+        store = HttpSessionStore(found.url, token=TOKEN)
+        with pytest.raises((SessionStoreError, NotImplementedError)) as caught:
+            await operation(store)
+        await store.close()
+        assert f"Bearer {TOKEN}".encode() in found.requests[0]
+
+    for link in chain(caught.value):
+        assert TOKEN not in f"{link!r} {link} {link.args}"
+    assert TOKEN not in repr(store)
+    assert caplog.text
+    assert TOKEN not in caplog.text
+    assert not logging.getLogger("httpx").filters
+
+
+@pytest.mark.parametrize("token", ["", "two words", "line\r\nx-more: 1", "\N{SNOWMAN}", 'quo"ted'])
+def test_a_token_that_is_none_is_refused_unseen(token: str) -> None:
+    """A token that would end its header is refused, and not shown."""
+    with pytest.raises(ValueError, match="bearer token") as caught:
+        HttpSessionStore("http://platform", token=token)
+    assert not token or token not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "platform", "ftp://h", "http://", "http://u:hunter2@h", "http://h?q=1", "http://h#f"],
+)
+def test_a_url_that_is_none_is_refused_unseen(url: str) -> None:
+    """What is wrong with a URL may be the password in it, so it is not shown."""
+    with pytest.raises(ValueError, match="URL") as caught:
+        HttpSessionStore(url)
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_a_cancelled_operation_leaves_no_connection() -> None:
+    """Cancellation passes on, and the peer sees the connection go."""
+    async with peer(lambda _: None) as found:
+        store = HttpSessionStore(found.url)
+        task = asyncio.create_task(store.load("s"))
+        await found.asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await found.is_left_alone()
+        await store.close()
+
+
+async def test_cancelled_at_any_await_costs_no_slot_of_the_pool() -> None:
+    """However far an operation has come when it is cancelled, its place in the pool is free again.
+
+    A MockTransport has no pool, so this is asked of a real connection, and of the pool itself.
+    """
+    body = b'{"session_id": "s", "messages": []}'
+    whole = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+    serving: set[asyncio.Task[Any] | None] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(whole)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        store = HttpSessionStore(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        assert await store.load("s") == []
+        is_done, turns = False, 0
+        while not is_done:
+            task = asyncio.create_task(store.load("s"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            is_done = task.done()
+            task.cancel()
+            await asyncio.wait({task})
+            turns += 1
+        pool: Any = store._connection._client._transport._pool  # type: ignore[union-attr]
+        assert not pool._requests
+        assert all(connection.is_idle() for connection in pool.connections)
+        await store.close()
+        async with asyncio.timeout(3):
+            await asyncio.gather(*filter(None, serving))
+
+
+async def test_close_is_idempotent_and_final() -> None:
+    """Closing works before first use, twice and at once with itself; using it after that raises."""
+    store = HttpSessionStore("http://127.0.0.1:1")
+
+    await asyncio.gather(store.close(), store.close())
+    await store.close()
+
+    for operation in OPERATIONS.values():
+        with pytest.raises(StoreClosedError):
+            await operation(store)
+
+
+async def test_close_ends_what_is_under_way() -> None:
+    """A store closes at once, and the operations that it cuts off say why."""
+    async with peer(lambda _: None) as found, asyncio.timeout(3):
+        store = HttpSessionStore(found.url, timeout=60)
+        tasks = [asyncio.create_task(store.save("s", [])) for _ in range(5)]
+        await found.asked.wait()
+
+        await store.close()
+
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            assert isinstance(result, StoreClosedError)
+        await found.is_left_alone()
+
+
+async def test_a_lent_client_stays_open_and_as_it_was(backing: DictStore) -> None:
+    """The store closes no client that it did not make, and leaves no token on it."""
+    transport = httpx.ASGITransport(create_app(backing, token=TOKEN))
+    async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+        store = HttpSessionStore("http://platform", token=TOKEN, client=client)
+        await store.create("s")
+        await store.close()
+
+        assert not client.is_closed
+        assert (await client.get("http://platform/v1/sessions/s")).status_code == 401
+
+
+def test_another_event_loop_is_refused_at_once(backing: DictStore) -> None:
+    """In a second loop an operation raises and never hangs; closing there works."""
+    app = create_app(backing)
+    store = HttpSessionStore("http://platform", transport=httpx.ASGITransport(app))
+    asyncio.run(store.create("s"))
+
+    with pytest.raises(SessionStoreError, match="another event loop"):
+        asyncio.run(store.exists("s"))
+    asyncio.run(store.close())
+
+
+def test_constructing_needs_no_loop_and_starts_nothing() -> None:
+    """Until its first use a store has no client and no thread."""
+    threads = threading.active_count()
+
+    store = HttpSessionStore("http://127.0.0.1:1", token=TOKEN)
+
+    assert threading.active_count() == threads
+    assert repr(store) == "HttpSessionStore('http://127.0.0.1:1')"
+
+
+async def test_many_first_uses_make_one_client(
+    backing: DictStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many operations come first at once, they share one client."""
+    made: list[httpx.AsyncClient] = []
+    original = httpx.AsyncClient
+
+    def counted(*args: Any, **kwargs: Any) -> httpx.AsyncClient:
+        made.append(original(*args, **kwargs))
+        return made[-1]
+
+    monkeypatch.setattr(httpx, "AsyncClient", counted)
+    transport = httpx.ASGITransport(create_app(backing))
+    store = HttpSessionStore("http://platform", transport=transport)
+
+    await asyncio.gather(*(store.create() for _ in range(20)))
+
+    assert len(made) == 1
+    await store.close()
+    assert made[0].is_closed

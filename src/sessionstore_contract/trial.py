@@ -13,7 +13,6 @@ from . import expect, old_layout
 from .clause import OldPlace
 from .history import History, Step, StepFailed, word_error
 from .opening import open_store
-
 from .subject import Subject
 from .worker import RemoteStore, UnnamedOpenerError
 

@@ -8,8 +8,9 @@ from .. import model
 from ..capabilities import Capability
 from ..clause import OldPlace, must, should
 from ..expect import NothingFound, expect
+from ..old_layout import SESSION as OLD_SESSION
 from .activity import in_a_later_instant
-from .messages import OLD_SESSION, UNSTORABLE
+from .messages import UNSTORABLE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,8 +38,9 @@ MERGE = (
 )
 async def merge_is_shallow(store: Subject) -> None:
     session = await store.create()
-    await store.update(session, cost_data={"turns": 1, "usage": {"in": 3, "out": 5}})
-    await store.update(session, cost_data={"usage": {"in": 9}})
+    first = {"turns": 1, "usage": {"in": 3, "out": 5}}
+    await expect(store.update(session, cost_data=first)).to_be(True)
+    await expect(store.update(session, cost_data={"usage": {"in": 9}})).to_be(True)
 
     await expect(store.get_cost_data(session)).to_be(
         {"turns": 1, "usage": {"in": 9}},

@@ -80,4 +80,4 @@ def _numbered(witness: tuple[str, ...]) -> Iterator[str]:
         half = LONGEST_WITNESS // 2
         lines[half:-half] = [f"     ... {len(lines) - 2 * half} more steps ..."]
     for line in lines:
-        yield from textwrap.wrap(line, WIDTH, subsequent_indent=" " * 7, drop_whitespace=False)
+        yield from textwrap.wrap(line, WIDTH, subsequent_indent=" " * 7)

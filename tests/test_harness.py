@@ -1,0 +1,176 @@
+"""Trying one clause: whatever a store does costs that clause its verdict, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reference_backends.memory import MemorySessionStore
+from sessionstore_contract import catalogue
+from sessionstore_contract.backend import Backend
+from sessionstore_contract.contract import CLAUSES
+from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.harness import OWNERS, Conditions, try_clause
+from sessionstore_contract.history import OPERATIONS
+from sessionstore_contract.storage import StorageUnavailableError
+from sessionstore_contract.storage.elsewhere import NoStorage
+from sessionstore_contract.verdict import Finding, Verdict
+
+from . import hostile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CLAIMS = ("persistence", "cost-read", "retention")
+SHORT = 0.5
+
+
+def backend(opener: Callable[..., Any], **rest: Any) -> Backend:
+    return Backend(
+        opener.__name__, open=opener, storage="none", profile="ephemeral", adding=CLAIMS, **rest
+    )
+
+
+def find(clause_id: str, opener: Callable[..., Any], **rest: Any) -> Finding:
+    (clause,) = catalogue.select([clause_id])
+    conditions = Conditions(seed=1, effort=EFFORTS["quick"])
+    return try_clause(clause, backend(opener, **rest), NoStorage(), conditions)
+
+
+def test_a_store_that_holds_the_clause_is_told_so() -> None:
+    """A right answer is `held`, with no headline and no witness."""
+    found = find("cost.merge-is-shallow", MemorySessionStore)
+
+    assert (found.verdict, found.headline, found.witness) == (Verdict.HELD, None, ())
+
+
+@pytest.mark.parametrize("store", hostile.RAISING)
+def test_what_a_judged_call_raises_is_a_violation(store: type[MemorySessionStore]) -> None:
+    """Also when it is no Exception, or was meant to end the process."""
+    found = find("cost.merge-is-shallow", store)
+
+    assert found.verdict is Verdict.VIOLATED
+    assert (found.headline or "").startswith("update raised")
+
+
+@pytest.mark.parametrize("store", hostile.RAISING)
+def test_what_an_earlier_call_raises_is_inconclusive(store: type[MemorySessionStore]) -> None:
+    """The clause that owns the step is named."""
+    found = find("messages.save-keeps-cost-data", store)
+
+    assert (found.verdict, found.owner) == (Verdict.INCONCLUSIVE, "cost.merge-is-shallow")
+    assert "see cost.merge-is-shallow" in (found.reason or "")
+
+
+@pytest.mark.parametrize("store", hostile.HANGING)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_hanging_call_is_abandoned(
+    store: type[MemorySessionStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged it is a violation, and the trial comes back although the store does not."""
+    monkeypatch.setattr("sessionstore_contract.trial.GRACE", SHORT)
+    found = find("cost.merge-is-shallow", store, timeout=SHORT)
+
+    assert found.verdict is Verdict.VIOLATED
+    assert found.hung == ("update",)
+
+
+def test_a_hanging_property_is_not_made_small() -> None:
+    """Shrinking would wait for the time-out again and again."""
+    found = find("cost.folds-like-a-dict", hostile.HangsInAwait, timeout=SHORT)
+
+    assert (found.verdict, found.hung) == (Verdict.VIOLATED, ("update",))
+    assert found.duration < 20 * SHORT
+
+
+def test_an_operation_that_hung_twice_is_left_alone() -> None:
+    """The run does not wait for it again once a clause has called it a violation."""
+    conditions = Conditions(seed=1, effort=EFFORTS["quick"])
+    tried = backend(hostile.HangsInAwait, timeout=SHORT)
+    hanging = ["cost.merge-is-shallow", "cost.last-write-wins", "cost.null-is-a-value"]
+    first, second, third = (
+        try_clause(clause, tried, NoStorage(), conditions) for clause in catalogue.select(hanging)
+    )
+
+    assert (first.verdict, second.verdict) == (Verdict.VIOLATED, Verdict.VIOLATED)
+    assert (third.verdict, third.owner) == (Verdict.INCONCLUSIVE, "cost.merge-is-shallow")
+    assert third.duration < SHORT
+
+
+def test_a_store_that_does_not_open_is_no_verdict() -> None:
+    """Opening is the kit's affair and the author's: the clause is faulted."""
+    found = find("cost.merge-is-shallow", hostile.FailsToOpen)
+
+    assert found.verdict is Verdict.FAULTED
+    assert found.reason == "opening the store raised ConnectionError: nobody answers"
+
+
+def test_a_store_that_does_not_close_is_never_green() -> None:
+    """The clause that owns `close` is named; it alone is violated."""
+    found = find("cost.merge-is-shallow", hostile.FailsToClose)
+
+    assert (found.verdict, found.owner) == (Verdict.INCONCLUSIVE, "closing.is-idempotent")
+    assert find("closing.is-idempotent", hostile.FailsToClose).verdict is Verdict.VIOLATED
+
+
+def test_a_clause_that_is_not_claimed_is_not_applicable() -> None:
+    """The capability that is missing is named."""
+    found = find("sharing.writes-are-seen-at-once", MemorySessionStore)
+
+    assert found.verdict is Verdict.NOT_APPLICABLE
+    assert found.reason == "needs shared, which is not claimed"
+
+
+def test_a_storage_that_has_no_place_is_no_verdict() -> None:
+    """The storage's own line is the reason."""
+
+    class NoPlace(NoStorage):
+        @contextmanager
+        def fresh(self) -> Iterator[str]:
+            raise StorageUnavailableError("no server answers on 127.0.0.1:1")
+            yield ""
+
+    found = try_clause(CLAUSES[0], backend(MemorySessionStore), NoPlace(), Conditions(seed=1))
+
+    assert (found.verdict, found.reason) == (Verdict.FAULTED, "no server answers on 127.0.0.1:1")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_owner_of_an_operation_judges_that_it_works(operation: str) -> None:
+    """A store in which one operation always raises is violated under the clause that owns it."""
+
+    async def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("broken")
+
+    store = type("Broken", (MemorySessionStore,), {operation: broken})
+    found = find(OWNERS[operation], store)
+
+    assert found.verdict is Verdict.VIOLATED
+    assert operation in (found.headline or "")
+
+
+def test_a_trial_works_while_a_loop_is_running() -> None:
+    """Each clause has a loop and a thread of its own."""
+
+    async def inside() -> Finding:
+        return find("cost.merge-is-shallow", MemorySessionStore)
+
+    assert asyncio.run(inside()).verdict is Verdict.HELD
+
+
+def test_the_same_seed_draws_the_same_values() -> None:
+    """A failing property shows the same counterexample again."""
+
+    class LosesLists(MemorySessionStore):
+        async def update(self, session_id: str, *, cost_data: Any = None) -> bool:
+            kept = {k: v for k, v in (cost_data or {}).items() if not isinstance(v, list)}
+            return await super().update(session_id, cost_data=kept)
+
+    first, second = (find("cost.folds-like-a-dict", LosesLists) for _ in range(2))
+
+    assert first.verdict is Verdict.VIOLATED
+    assert (first.demanded, first.answered) == (second.demanded, second.answered)
+    assert len(first.witness) <= 4, "the counterexample was made small"

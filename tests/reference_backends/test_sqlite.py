@@ -177,7 +177,7 @@ async def test_unreadable_is_not_empty(
     """Cost data and messages that can't be read raise, on `update` as well, and stay."""
     await store.create("a")
     await store.create("b")
-    sql = "UPDATE sessions SET cost_data = CAST(?1 AS TEXT), messages = CAST(?2 AS TEXT)"
+    sql = "UPDATE sessions SET cost_data = CAST(? AS TEXT), messages = CAST(? AS TEXT)"
     run_sql(path, sql + " WHERE session_id = 'a'", stored, stored if stored != "[1]" else "{}")
     before = run_sql(path, "SELECT CAST(cost_data AS BLOB) FROM sessions")
     for refused in (store.get_cost_data("a"), store.update("a", cost_data={"n": 1})):

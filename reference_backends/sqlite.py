@@ -204,7 +204,7 @@ class SqliteSessionStore(SessionStore):
         try:
             database.execute("PRAGMA synchronous = FULL")
             database.create_function("normal_time", 1, normal_time, deterministic=True)
-            prepare(database, lock_timeout=self._lock_timeout)
+            prepare(database, self._path, lock_timeout=self._lock_timeout)
         except BaseException:
             database.close()
             raise

@@ -23,8 +23,8 @@ _ADD_COST_DATA = "ALTER TABLE sessions ADD COLUMN cost_data TEXT"
 _FIRST_LAYOUT = frozenset({"session_id", "messages", "created_at", "updated_at"})
 
 
-def prepare(database: sqlite3.Connection, *, lock_timeout: float) -> None:
-    """Bring the database to the current layout; one that has it is read and not changed.
+def prepare(database: sqlite3.Connection, path: str, *, lock_timeout: float) -> None:
+    """Bring the database at `path` to the current layout; one that has it is read and not changed.
 
     So opening a current database takes no lock that anybody waits for, and works while others
     hold theirs. Columns, tables and rows that the store does not know stay as they are.
@@ -32,7 +32,7 @@ def prepare(database: sqlite3.Connection, *, lock_timeout: float) -> None:
     Raises:
         SessionStoreError: there is a table `sessions` of somebody else's; it is as it was.
     """
-    if _is_current(database):
+    if _is_current(database, path):
         return
     _switch_to_wal(database, lock_timeout)
     database.execute("BEGIN IMMEDIATE")
@@ -40,7 +40,7 @@ def prepare(database: sqlite3.Connection, *, lock_timeout: float) -> None:
         # Under the write lock the layout is read again: another process may have been first.
         if not _columns(database):
             database.execute(_CREATE_TABLE)
-        elif not _is_current(database):
+        elif not _is_current(database, path):
             database.execute(_ADD_COST_DATA)
         database.execute("COMMIT")
     finally:
@@ -48,12 +48,12 @@ def prepare(database: sqlite3.Connection, *, lock_timeout: float) -> None:
             database.execute("ROLLBACK")
 
 
-def _is_current(database: sqlite3.Connection) -> bool:
+def _is_current(database: sqlite3.Connection, path: str) -> bool:
     columns = _columns(database)
     if columns and not (columns.keys() >= _FIRST_LAYOUT and columns["session_id"]):
         raise SessionStoreError(
-            f"its table `sessions` has the columns {', '.join(sorted(columns))} and is not one of "
-            "this store; it was not changed: give the store a database of its own"
+            f"{path}: its table `sessions` has the columns {', '.join(sorted(columns))} and is not "
+            "one of this store; it was not changed: give the store a database of its own"
         )
     return "cost_data" in columns
 

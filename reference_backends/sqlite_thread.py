@@ -36,8 +36,9 @@ class ThreadedConnection(Generic[ConnectionT]):
         try:
             await self._connection
         except BaseException:
-            # aiosqlite has told its thread to end by now. Only whoever ends the event loop cancels
-            # this, and must not close it before the thread has ended: so the loop stands still.
+            # aiosqlite (from 0.22 on also when cancelled) has told its thread to end by now. Only
+            # whoever ends the event loop cancels this, and must not close it before the thread has
+            # ended: so the loop stands still for once.
             self._thread.result().join()
             if self._database is not None:
                 self._database.close()

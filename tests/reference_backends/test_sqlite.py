@@ -23,6 +23,7 @@ from sessionstore_contract.interface import (
     UnstorableValueError,
 )
 from tests.reference_backends.sqlite_places import (
+    FIRST_LAYOUT,
     locked_by_another_process,
     run_sql,
     start_python,
@@ -177,7 +178,7 @@ async def test_unreadable_is_not_empty(
     """Cost data and messages that can't be read raise, on `update` as well, and stay."""
     await store.create("a")
     await store.create("b")
-    sql = "UPDATE sessions SET cost_data = CAST(?1 AS TEXT), messages = CAST(?2 AS TEXT)"
+    sql = "UPDATE sessions SET cost_data = CAST(? AS TEXT), messages = CAST(? AS TEXT)"
     run_sql(path, sql + " WHERE session_id = 'a'", stored, stored if stored != "[1]" else "{}")
     before = run_sql(path, "SELECT CAST(cost_data AS BLOB) FROM sessions")
     for refused in (store.get_cost_data("a"), store.update("a", cost_data={"n": 1})):
@@ -449,6 +450,29 @@ def test_a_process_that_forgets_close_ends(path: Path) -> None:
         output, errors = process.communicate(timeout=10)
     assert (process.returncode, output, errors) == (0, "", "")
     assert run_sql(path, "SELECT messages FROM sessions") == [('[{"n":1}]',)]
+
+
+def test_a_loop_that_ends_during_a_write_leaves_the_thread_alive(path: Path) -> None:
+    """The write that waits for a lock has ended before the loop does, and close still works."""
+    threads = threading.active_count()
+    store = SqliteSessionStore(path, lock_timeout=0.2)
+
+    async def begin() -> None:
+        await store.exists("a")
+        writing = asyncio.ensure_future(store.create("a"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not writing.done()
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute(FIRST_LAYOUT)
+        other.execute("ALTER TABLE sessions ADD COLUMN cost_data TEXT")
+        other.execute("BEGIN IMMEDIATE")
+        asyncio.run(begin())
+        other.execute("ROLLBACK")
+    asyncio.run(store.close())
+    assert threading.active_count() == threads
 
 
 async def test_a_loop_that_ends_during_the_first_use_leaves_no_thread(path: Path) -> None:

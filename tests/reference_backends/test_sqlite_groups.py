@@ -146,6 +146,25 @@ async def test_a_failure_is_its_own_writes_only(store: SqliteSessionStore, path:
     run_sql(path, "BEGIN IMMEDIATE")
 
 
+async def test_a_write_that_fails_half_way_is_undone(store: SqliteSessionStore) -> None:
+    """Its first statement is rolled back, and its neighbours in the group are committed."""
+
+    def fail_half_way(database: sqlite3.Connection) -> None:
+        database.execute("DELETE FROM sessions")
+        database.execute("SELECT no_such_function()")
+
+    assert store._opening is not None
+    results = await asyncio.gather(
+        store.create("b"),
+        store._opening.result().writer.write(fail_half_way),
+        store.create("c"),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [str, sqlite3.OperationalError, str]
+    for name in ("a", "b", "c"):
+        assert await store.exists(name)
+
+
 async def test_what_spoils_the_transaction_spoils_one_write(
     store: SqliteSessionStore, path: Path
 ) -> None:

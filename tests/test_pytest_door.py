@@ -239,7 +239,7 @@ def test_a_store_that_hangs_or_exits_leaves_the_rest_of_the_tests_alone(
 
 def test_a_clause_that_does_not_exist_is_told_when_it_is_written(tmp_path: Path) -> None:
     """The nearest one is named."""
-    from sessionstore_contract import Backend, contract_tests  # noqa: PLC0415
+    from sessionstore_contract import Backend, contract_tests
 
     with pytest.raises(ValueError, match=r"did you mean cost\.merge-is-shallow"):
         contract_tests(Backend("x", open=lambda: None), clauses="cost.merge-is-shalow")

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
     from .storage import Storage
 
+STORAGES = ("file", "postgres", "platform", "none")
+"""The storages that the kit provides."""
+
+NAMED_PLACE = "place"
+"""What a storage is called that is one place, named by the caller."""
+
 GROUP = "sessionstore_contract.backends"
 """The entry point group of installed backends."""
 
@@ -79,7 +85,9 @@ class Backend:
     @property
     def storage_name(self) -> str:
         """The storage's name."""
-        return self.storage if isinstance(self.storage, str) else self.storage.name
+        if isinstance(self.storage, str):
+            return self.storage if self.storage in STORAGES else NAMED_PLACE
+        return self.storage.name
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def run(**given: Any) -> NoReturn:
     from rich.console import Console  # noqa: PLC0415 - `list` and `--help` must not wait for it
 
     from .conduct import Conductor  # noqa: PLC0415
+    from .report.document import UnwritableError  # noqa: PLC0415
     from .report.terminal import show  # noqa: PLC0415
     from .supervisor import RefusedError  # noqa: PLC0415
 
@@ -99,10 +100,8 @@ def run(**given: Any) -> NoReturn:
     stopped = False
     try:
         conductor.run()
-    except RefusedError as error:
+    except (RefusedError, UnwritableError) as error:
         raise Refusal(str(error)) from None
-    except OSError as error:
-        raise Refusal(f"{given['json_path']}: {error.strerror or error}") from None
     except KeyboardInterrupt:
         stopped = True
     if conductor.report.backends:

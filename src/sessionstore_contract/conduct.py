@@ -14,6 +14,7 @@ from .capabilities import profile_of
 from .contract import CLAUSES
 from .report.document import BackendReport, Report, write
 from .runs import not_tried
+from .storage.elsewhere import NamedPlace
 from .storage.selection import PostgresChoice
 from .supervisor import Crew, Order, RefusedError, UnavailableError
 from .verdict import Finding, Verdict
@@ -55,7 +56,7 @@ class Conductor:
 
         Raises:
             RefusedError: the command was wrong.
-            OSError: the report can't be written.
+            UnwritableError: the report can't be written.
         """
         with _run_folder() as folder:
             crews: list[Crew] = []
@@ -115,7 +116,9 @@ class Conductor:
                 _record(backend, Finding(clause, Verdict.FAULTED, reason=str(error)))
             return
         self._say(f"{backend.name}: trying {len(tried)} clauses")
-        crew.try_all(tried, self.plan.workers, lambda finding: _record(backend, finding))
+        # A place that was named is one for all: clauses at once on it would meet each other.
+        workers = 1 if backend.storage == NamedPlace.name else self.plan.workers
+        crew.try_all(tried, workers, lambda finding: _record(backend, finding))
         backend.server = crew.server
 
     def _set_aside(self, backend: BackendReport, tried: list[Clause]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -181,6 +182,7 @@ class Crew:
     server: str | None = None
     is_stopped: bool = False
     _workers: set[Worker] = field(default_factory=set)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
     def gather(cls, order: Order) -> Crew:
@@ -272,7 +274,7 @@ class Crew:
         worker.finish()
 
     def _another(self) -> Worker:
-        worker = Worker(self.order, len(self._workers))
+        worker = Worker(self.order, next(self._numbers))
         self._workers.add(worker)
         _describe(worker, self.order)
         _prepare(worker, self.order)

@@ -70,6 +70,10 @@ def _opens(place_is_named: bool) -> Clause:
     )
 
 
+def _where(backend: Backend) -> str:
+    return backend.storage if isinstance(backend.storage, str) else backend.storage.name
+
+
 def packed(finding: Finding) -> dict[str, Any]:
     """Word a finding for the way between processes."""
     plain = {key: value for key, value in vars(finding).items() if key != "clause"}
@@ -139,7 +143,7 @@ class TrialProcess:
         finding = try_clause(_opens(is_named), backend, self._storage, self._conditions)
         if finding.verdict is not Verdict.HELD:
             what = finding.headline or finding.reason
-            return {"refused": f"{self._order['target']} on {backend.storage_name}: {what}"}
+            return {"refused": f"{self._order['target']} on {_where(backend)}: {what}"}
         return {}
 
     def try_one(self, asked: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,10 @@ PACKAGES = ("aiosqlite", "asyncpg", "fastapi", "httpx", "hypothesis", "pytest", 
 """Whose versions are reported, where they are installed."""
 
 
+class UnwritableError(Exception):
+    """The report can't be written where it was asked for."""
+
+
 @dataclass
 class BackendReport:
     """What was found out about one backend."""
@@ -88,10 +92,16 @@ def write(report: Report, path: Path) -> None:
     """Write the report, whole or not at all; folders are made.
 
     Raises:
-        OSError: it can't be written there.
+        UnwritableError: it can't be written there; one line that says why.
     """
+    try:
+        _write(json.dumps(document(report), indent=1, ensure_ascii=True), path)
+    except OSError as error:
+        raise UnwritableError(f"{path}: {error.strerror or error}") from None
+
+
+def _write(text: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(document(report), indent=1, ensure_ascii=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
         file.write(text + "\n")
     mask = os.umask(0)

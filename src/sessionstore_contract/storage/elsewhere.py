@@ -30,8 +30,9 @@ class NoStorage:
 class NamedPlace:
     """One place, as the caller named it, for every clause: it is shared and emptied by them."""
 
+    name = "place"
+
     def __init__(self, place: str) -> None:
-        self.name = "place"
         self._place = place
 
     @contextmanager

@@ -11,8 +11,6 @@ from .file import FileStorage
 if TYPE_CHECKING:
     from . import Storage
 
-NAMES = ("file", "postgres", "platform", "none")
-
 
 @dataclass(frozen=True)
 class PostgresChoice:

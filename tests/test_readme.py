@@ -1,0 +1,52 @@
+"""The README shows what the kit says today."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from sessionstore_contract.clause import Level
+from sessionstore_contract.contract import CLAUSES
+
+from .test_pytest_door import PROJECT
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+CLAUSE = "messages.save-keeps-cost-data"
+
+
+def without_ids(text: str) -> str:
+    return re.sub(r"'[0-9a-f]{32}'", "'<id>'", text)
+
+
+def test_the_failure_is_a_real_one(tmp_path: Path) -> None:
+    """The block is what a store with INSERT OR REPLACE is told, but for the ids."""
+    (tmp_path / "test_it.py").write_text(PROJECT)
+    shown = README.partition("<!-- failure -->\n```\n")[2].partition("\n```\n")[0]
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", CLAUSE],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+
+    assert shown
+    assert without_ids(shown) in without_ids(result.stdout)
+
+
+def test_the_example_is_a_program() -> None:
+    """It compiles, and takes only names that the package has."""
+    example = README.partition("```python\n")[2].partition("```")[0]
+    compile(example, "README.md", "exec")
+    names = re.findall(r"^from sessionstore_contract import (.+)$", example, re.MULTILINE)[0]
+    package = __import__("sessionstore_contract")
+    assert all(hasattr(package, name.strip()) for name in names.split(","))
+
+
+def test_the_numbers_of_clauses_are_right() -> None:
+    """They are counted, not remembered."""
+    musts = sum(clause.level is Level.MUST for clause in CLAUSES)
+
+    assert f"The contract has {len(CLAUSES)} clauses, {musts} of them MUST." in README

@@ -7,17 +7,52 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote
 
 SHARED = frozenset(
-    "application_name gsslib krbsrvname options passfile service sslcert sslcrl sslkey sslmode "
-    "sslnegotiation sslpassword sslrootcert ssl_max_protocol_version ssl_min_protocol_version "
-    "target_session_attrs".split()
+    {
+        "application_name",
+        "gsslib",
+        "krbsrvname",
+        "options",
+        "passfile",
+        "service",
+        "sslcert",
+        "sslcrl",
+        "sslkey",
+        "sslmode",
+        "sslnegotiation",
+        "sslpassword",
+        "sslrootcert",
+        "ssl_max_protocol_version",
+        "ssl_min_protocol_version",
+        "target_session_attrs",
+    }
 )
 """Parameters that mean the same to both drivers."""
 
 LIBPQ_ONLY = frozenset(
-    "channel_binding client_encoding connect_timeout fallback_application_name gssdelegation "
-    "gssencmode hostaddr keepalives keepalives_count keepalives_idle keepalives_interval "
-    "load_balance_hosts max_protocol_version min_protocol_version replication require_auth "
-    "requirepeer sslcertmode sslcompression sslcrldir sslsni tcp_user_timeout".split()
+    {
+        "channel_binding",
+        "client_encoding",
+        "connect_timeout",
+        "fallback_application_name",
+        "gssdelegation",
+        "gssencmode",
+        "hostaddr",
+        "keepalives",
+        "keepalives_count",
+        "keepalives_idle",
+        "keepalives_interval",
+        "load_balance_hosts",
+        "max_protocol_version",
+        "min_protocol_version",
+        "replication",
+        "require_auth",
+        "requirepeer",
+        "sslcertmode",
+        "sslcompression",
+        "sslcrldir",
+        "sslsni",
+        "tcp_user_timeout",
+    }
 )
 """Parameters that asyncpg would send to the server, which knows none of them: left out."""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -73,16 +75,34 @@ class EmbeddedServer:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        is_last = False
-        with suppress(OSError), connection:
-            connection.settimeout(LEAVE_TIMEOUT)
-            connection.sendall(b"leave\n")
-            is_last = not connection.recv(64)
-        if is_last:
-            # A keeper that was killed could remove nothing.
-            shutil.rmtree(self._folder, ignore_errors=True)
+        is_last = _is_last(connection)
+        if is_last and self._folder.exists():
+            _clear_after_killed_keeper(self._folder)
         if self._keeper is not None:
             _reap(self._keeper, waits=is_last)
+
+
+def _is_last(connection: socket.socket) -> bool:
+    with connection:
+        try:
+            connection.settimeout(LEAVE_TIMEOUT)
+            connection.sendall(b"leave\n")
+            return not connection.recv(64)  # its end is the end of the keeper
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+
+
+def _clear_after_killed_keeper(folder: Path) -> None:
+    with suppress(OSError, ValueError):
+        server = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(server, signal.SIGQUIT)
+    deadline = time.monotonic() + LEAVE_TIMEOUT
+    while folder.exists() and time.monotonic() < deadline:
+        # The server writes until it has ended.
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.02)
 
 
 def _joined(run_folder: Path) -> EmbeddedServer | None:

@@ -160,7 +160,7 @@ class Administrator:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await _connect(self._dsn)
 
-            import asyncpg  # it is there: there is a connection
+            import asyncpg  # noqa: PLC0415 - not before it is used, and by now it is
 
             try:
                 yield self._connection
@@ -181,7 +181,7 @@ class Administrator:
 
 async def _connect(dsn: Dsn) -> asyncpg.Connection[asyncpg.Record]:
     try:
-        import asyncpg
+        import asyncpg  # noqa: PLC0415 - not before it is used
     except ImportError:
         raise StorageUnavailableError(
             "asyncpg is missing: pip install 'sessionstore-contract[postgres]'"

@@ -45,7 +45,7 @@ class RunLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # A lock on a file that was removed meanwhile excludes nobody.
-            if os.path.samestat(os.fstat(descriptor), os.stat(self._path)):
+            if os.path.samestat(os.fstat(descriptor), self._path.stat()):
                 return descriptor
         except (BlockingIOError, FileNotFoundError):
             pass

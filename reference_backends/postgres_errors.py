@@ -19,13 +19,17 @@ the statement had no effect, and the next attempt is likely to work."""
 _UNAVAILABLE_CLASSES = frozenset({"08", "28", "40", "53", "55", "57", "58"})
 _UNAVAILABLE = frozenset({"3D000", "25006"})  # no such database; read-only after a failover
 _ENDED_BY_SERVER = frozenset({"57P01", "57P02", "57P05"})
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server has said goodbye, and nobody has listened yet
+    ConnectionError,
+)
 
 
 def is_lost(error: Exception) -> bool:
     """Answer whether the connection was lost: the server may have executed the statement."""
-    return sqlstate(error) in _ENDED_BY_SERVER or isinstance(
-        error, asyncpg.PostgresConnectionError | asyncpg.InterfaceError | ConnectionError
-    )
+    return sqlstate(error) in _ENDED_BY_SERVER or isinstance(error, _LOST)
 
 
 def sqlstate(error: Exception) -> str:

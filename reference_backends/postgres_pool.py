@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 import asyncpg
 
+from reference_backends.postgres_errors import is_lost
 from sessionstore_contract.interface import (
     SessionStoreError,
     StoreClosedError,
@@ -49,6 +50,8 @@ class FirstUsePool:
         self._opening: asyncio.Task[asyncpg.Pool[asyncpg.Record]] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_doubtful = False
+        self._tried: set[int] = set()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.is_closed = False
 
@@ -110,6 +113,7 @@ class FirstUsePool:
         return opening.result()
 
     async def _open(self) -> asyncpg.Pool[asyncpg.Record]:
+        self._is_doubtful = False
         # No connection is opened ahead of use, and none has settings to reset after use.
         pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             self._dsn, min_size=0, reset=_leave_as_it_is, **self._settings
@@ -129,26 +133,58 @@ class FirstUsePool:
 
     @asynccontextmanager
     async def _lent(self, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[Connection]:
+        connection = await self._acquired(pool)
+        try:
+            if self._is_doubtful:
+                connection = await self._tried_out(pool, connection)
+            yield connection
+        except (StoreClosedError, TimeoutError, asyncio.CancelledError):
+            raise  # asyncpg knows what the connection is in the middle of, and cancels that
+        except BaseException as error:
+            if not isinstance(error, asyncpg.PostgresError):
+                connection.terminate()
+            if isinstance(error, Exception) and is_lost(error):
+                self._is_doubtful = True
+                self._tried.clear()
+            raise
+        finally:
+            await self._release(pool, connection)
+
+    async def _acquired(self, pool: asyncpg.Pool[asyncpg.Record]) -> Connection:
         # The pool's own time-out can swallow a cancellation on Python 3.11; ours is outside.
         try:
             connection = await pool.acquire()
         except asyncpg.InterfaceError:
             if not self.is_closed:
                 raise
-            raise StoreClosedError("the store was closed") from None
-        try:
-            if self.is_closed:
-                raise StoreClosedError("the store was closed")
-            yield connection
-        except (asyncpg.PostgresError, TimeoutError, asyncio.CancelledError):
-            raise  # asyncpg knows what the connection is in the middle of, and cancels that
-        except BaseException:
-            connection.terminate()
-            raise
-        finally:
-            # When this fails, asyncpg has ended the connection.
-            with suppress(Exception):
-                await pool.release(connection, timeout=RELEASE_TIMEOUT)
+        else:
+            if not self.is_closed:
+                return connection
+            await self._release(pool, connection)
+        raise StoreClosedError("the store was closed")
+
+    async def _release(self, pool: asyncpg.Pool[asyncpg.Record], connection: Connection) -> None:
+        # When this fails, asyncpg has ended the connection.
+        with suppress(Exception):
+            await pool.release(connection, timeout=RELEASE_TIMEOUT)
+
+    async def _tried_out(
+        self, pool: asyncpg.Pool[asyncpg.Record], connection: Connection
+    ) -> Connection:
+        """Answer a connection that the server is known to serve.
+
+        Where one connection was lost, others may be dead too, and each would cost a write.
+        """
+        while connection.get_server_pid() not in self._tried:
+            try:
+                await connection.execute("SELECT 1")
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+                connection.terminate()
+                await self._release(pool, connection)
+                connection = await self._acquired(pool)
+            else:
+                self._tried.add(connection.get_server_pid())
+        return connection
 
     async def _close(self) -> None:
         opening = self._opening

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -171,13 +172,13 @@ def test_role_that_may_make_nothing(server: str) -> None:
 
 def refusal(dsn: str) -> str:
     """Answer why there is no place, after checking that it is one line without the password."""
+
+    def use() -> None:
+        with closing(PostgresStorage(dsn)) as storage, storage.fresh():
+            pass
+
     with pytest.raises(StorageUnavailableError) as said:
-        storage = PostgresStorage(dsn)
-        try:
-            with storage.fresh():
-                pass
-        finally:
-            storage.close()
+        use()
     assert "\n" not in str(said.value)
     assert "s3cret" not in repr(said.value)
     return str(said.value)

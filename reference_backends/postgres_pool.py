@@ -96,7 +96,7 @@ class FirstUsePool:
         if self.is_closed:
             raise StoreClosedError("the store was closed: open another one")
         loop = asyncio.get_running_loop()
-        if self._loop is None:
+        if self._opening is None:
             self._loop = loop
         elif self._loop is not loop:
             raise SessionStoreError(

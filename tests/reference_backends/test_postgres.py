@@ -603,6 +603,26 @@ def test_second_event_loop_raises_at_once(place: str) -> None:
     asyncio.run(use_in_two_loops())
 
 
+def test_failed_first_use_binds_no_loop(place: str) -> None:
+    """A first use that failed can be tried again in another loop."""
+    store = PostgresSessionStore(place)
+
+    async def fail() -> None:
+        connection = await asyncpg.connect(place)
+        await connection.execute("CREATE TABLE sessions (foreign_column int)")
+        with pytest.raises(SessionStoreError):
+            await store.create()
+        await connection.execute("DROP TABLE sessions")
+        await connection.close()
+
+    async def work() -> None:
+        assert await store.create("s") == "s"
+        await store.close()
+
+    asyncio.run(fail())
+    asyncio.run(work())
+
+
 @pytest.mark.parametrize(
     "dsn",
     [

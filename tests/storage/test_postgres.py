@@ -14,7 +14,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from sessionstore_contract.storage import StorageUnavailableError
+from sessionstore_contract.storage import StorageUnavailableError, postgres_server
 from sessionstore_contract.storage.dsn import Dsn, MalformedDsnError
 from sessionstore_contract.storage.embedded import EmbeddedServer
 from sessionstore_contract.storage.postgres import PostgresStorage
@@ -194,9 +194,9 @@ def test_server_that_is_not_there() -> None:
     assert "--postgres" in said
 
 
-@pytest.mark.slow
-def test_server_that_says_nothing() -> None:
+def test_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A listener that never answers is given up."""
+    monkeypatch.setattr(postgres_server, "ANSWER_TIMEOUT", 0.3)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -14,7 +14,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import sessionstore_contract
 from sessionstore_contract.storage import StorageUnavailableError
 from sessionstore_contract.storage.installation import find_package
 from sessionstore_contract.storage.run_lock import RunLock
@@ -154,7 +153,7 @@ def _spawned(package: Path, run_folder: Path, client: int) -> subprocess.Popen[b
     command = [sys.executable, "-m", "sessionstore_contract.storage.keeper"]
     command += [f"--package={package}", f"--run-folder={run_folder}", f"--client={client}"]
     # The keeper imports this very kit, however this process has found it.
-    own = str(Path(sessionstore_contract.__file__).parent.parent)
+    own = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (own, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(  # noqa: S603
         command,

@@ -240,7 +240,8 @@ def test_root_copies_what_the_account_can_not_reach(
     hidden.mkdir(mode=0o700)
     parts = [programs(package).parent, package.with_name(f"{package.name}.libs")]
     for part in filter(Path.is_dir, parts):
-        shutil.copytree(part, hidden / part.relative_to(package.parent), symlinks=True)
+        target = hidden / part.relative_to(package.parent)
+        shutil.copytree(part, target, symlinks=True, ignore=shutil.ignore_patterns("*.a"))
     monkeypatch.setattr(embedded, "find_package", lambda: hidden / package.name)
     server = EmbeddedServer.join(tmp_path / "run")
     try:

@@ -98,7 +98,8 @@ def reachable_programs(package: Path, account: Account, folder: Path) -> Path:
     for part in (original.parent, package / ".dylibs", package.with_name(f"{package.name}.libs")):
         if part.is_dir():
             target = copy / part.relative_to(package.parent)
-            shutil.copytree(part, target, symlinks=True)
+            left_out = shutil.ignore_patterns("include", "*.a")  # what only compilers need
+            shutil.copytree(part, target, symlinks=True, ignore=left_out)
     if account:
         for path in (copy, *copy.rglob("*")):
             os.chown(path, account["user"], account["group"], follow_symlinks=False)

@@ -142,7 +142,7 @@ class FirstUsePool:
             raise  # asyncpg knows what the connection is in the middle of, and cancels that
         except BaseException as error:
             if not isinstance(error, asyncpg.PostgresError):
-                connection.terminate()
+                _end(connection)
             if isinstance(error, Exception) and is_lost(error):
                 self._is_doubtful = True
                 self._tried.clear()
@@ -175,15 +175,15 @@ class FirstUsePool:
 
         Where one connection was lost, others may be dead too, and each would cost a write.
         """
-        while connection.get_server_pid() not in self._tried:
+        while (server_process := connection.get_server_pid()) not in self._tried:
             try:
                 await connection.execute("SELECT 1")
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-                connection.terminate()
+            except Exception:  # noqa: BLE001 - however it fails, it is of no use
+                _end(connection)
                 await self._release(pool, connection)
                 connection = await self._acquired(pool)
             else:
-                self._tried.add(connection.get_server_pid())
+                self._tried.add(server_process)
         return connection
 
     async def _close(self) -> None:
@@ -201,6 +201,11 @@ class FirstUsePool:
                 await pool.close()
         except Exception:  # noqa: BLE001 - whatever it was, the connections are given up
             pool.terminate()
+
+
+def _end(connection: Connection) -> None:
+    with suppress(asyncpg.InterfaceError):  # It has ended by itself, and left the pool.
+        connection.terminate()
 
 
 async def _leave_as_it_is(_connection: object) -> None:

@@ -1,0 +1,140 @@
+"""The process that keeps one PostgreSQL server for all processes of a run, and ends with them.
+
+A client is a connection to its socket; the kernel closes it even when the client is killed. When
+no client is left, the keeper stops the server, removes every file and ends. In the run's folder
+it leaves `postgres.address`, where later clients find it; `postgres.lock` is held by whoever
+reads or writes that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sessionstore_contract.storage.database_server import DatabaseServer
+from sessionstore_contract.storage.installation import (
+    ServerFailedError,
+    private_folder,
+    reachable_programs,
+    server_account,
+)
+from sessionstore_contract.storage.run_lock import RunLock
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Keeper:
+    """Serves clients until the last one has gone."""
+
+    def __init__(self, listener: socket.socket, first: socket.socket, greeting: bytes) -> None:
+        self._listener = listener
+        self._greeting = greeting
+        self._clients: set[socket.socket] = set()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ)
+        self._welcome(first)
+
+    def serve(self) -> list[socket.socket]:
+        """Return when no client is left; answer the one that waits for the end, if any does."""
+        waiting: list[socket.socket] = []
+        while self._clients:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._listener:
+                    self._welcome(self._listener.accept()[0])
+                elif isinstance(key.fileobj, socket.socket):
+                    waiting += self._hear(key.fileobj)
+        return waiting
+
+    def _welcome(self, client: socket.socket) -> None:
+        self._clients.add(client)
+        self._selector.register(client, selectors.EVENT_READ)
+        with suppress(OSError):
+            client.sendall(self._greeting)
+
+    def _hear(self, client: socket.socket) -> list[socket.socket]:
+        try:
+            is_leaving = client.recv(64) != b""
+        except OSError:
+            is_leaving = False
+        self._clients.remove(client)
+        self._selector.unregister(client)
+        if is_leaving and not self._clients:
+            return [client]
+        with suppress(OSError), client:
+            if is_leaving:
+                client.sendall(b"others stay\n")
+        return []
+
+
+def keep(package: Path, run_folder: Path, first: socket.socket) -> None:
+    """Start the server, keep it as long as there are clients, and remove all traces."""
+    account = server_account()
+    folder = private_folder(account)
+    server: DatabaseServer | None = None
+    address = run_folder / "postgres.address"
+    waiting: list[socket.socket] = []
+    try:
+        server = DatabaseServer(reachable_programs(package, account, folder), folder, account)
+        server.start()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(folder / "keeper"))
+            listener.listen(64)
+            address.write_text(str(folder / "keeper"))
+            greeting = {"dsn": server.dsn, "folder": str(folder), "keeper": os.getpid()}
+            waiting = Keeper(listener, first, json.dumps(greeting).encode() + b"\n").serve()
+    finally:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        if server is not None:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+        _tidy(run_folder, address, str(folder / "keeper"), is_abandoned=not waiting)
+
+
+def _tidy(run_folder: Path, address: Path, mine: str, *, is_abandoned: bool) -> None:
+    lock = RunLock(run_folder / "postgres.lock")
+    with suppress(OSError, TimeoutError), lock.held(timeout=0):
+        if address.exists() and address.read_text() == mine:
+            address.unlink()
+        if not address.exists():
+            lock.remove()
+    if is_abandoned:  # Whoever made the folder was killed, perhaps; if not, it is not empty.
+        with suppress(OSError):
+            run_folder.rmdir()
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--package", type=Path, required=True)
+    parser.add_argument("--run-folder", type=Path, required=True)
+    parser.add_argument("--client", type=int, required=True, help="descriptor of a connection")
+    asked = parser.parse_args()
+    os.umask(0o077)
+    for number in ENDING:
+        signal.signal(number, _end)
+    first = socket.socket(fileno=asked.client)
+    try:
+        keep(asked.package, asked.run_folder, first)
+    except (ServerFailedError, OSError) as error:
+        with suppress(OSError):
+            first.sendall(json.dumps({"error": str(error)}).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

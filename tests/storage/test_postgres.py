@@ -1,0 +1,280 @@
+"""Fresh places on a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import psycopg
+import pytest
+
+from sessionstore_contract.storage import StorageUnavailableError, postgres_server
+from sessionstore_contract.storage.dsn import Dsn, MalformedDsnError
+from sessionstore_contract.storage.embedded import EmbeddedServer
+from sessionstore_contract.storage.postgres import PostgresStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Lend the DSN of an embedded server."""
+    part = EmbeddedServer.join(tmp_path_factory.mktemp("run"))
+    yield part.dsn
+    part.leave()
+
+
+@pytest.fixture
+def storage(server: str) -> Iterator[PostgresStorage]:
+    """Lend a storage on the server."""
+    opened = PostgresStorage(server)
+    yield opened
+    opened.close()
+
+
+def ask(dsn: str, query: str) -> Any:
+    """Answer the first value of the query, through psycopg."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        row = connection.execute(query.encode()).fetchone()
+        return None if row is None else row[0]
+
+
+def execute(dsn: str, *statements: str) -> None:
+    """Execute statements, through psycopg."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+async def ask_asyncpg(dsn: str, query: str) -> Any:
+    """Answer the first value of the query, through asyncpg."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+def places(server: str) -> int:
+    """Answer how many databases and schemas of ours are on the server."""
+    databases = ask(server, "SELECT count(*) FROM pg_database WHERE datname LIKE 'contract_%'")
+    schemas = ask(server, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'contract_%'")
+    return int(databases) + int(schemas)
+
+
+def test_places_are_isolated(storage: PostgresStorage) -> None:
+    """Places that are open side by side do not see each other, in either driver."""
+    with storage.fresh() as one, storage.fresh() as other:
+        execute(one, "CREATE TABLE sessions (id int)")
+        seen = "SELECT to_regclass('sessions')::text"
+        assert ask(one, seen) == asyncio.run(ask_asyncpg(one, seen)) == "sessions"
+        assert ask(other, seen) is asyncio.run(ask_asyncpg(other, seen)) is None
+
+
+def test_place_is_dropped_with_connections_open(server: str, storage: PostgresStorage) -> None:
+    """A connection left open in a transaction does not keep a place."""
+    with storage.fresh() as place:
+        left = psycopg.connect(place)
+        left.execute("CREATE TABLE held (id int)")
+    storage.close()
+    assert places(server) == 0
+    with pytest.raises(psycopg.OperationalError):
+        left.execute("SELECT 1")
+    left.close()
+
+
+def test_close_drops_what_is_left(server: str) -> None:
+    """A place whose end was never reached is dropped by `close`, which may be called again."""
+    storage = PostgresStorage(server)
+    place = storage.fresh()
+    place.__enter__()
+    assert places(server) >= 1
+    storage.close()
+    storage.close()
+    assert places(server) == 0
+    place.__exit__(None, None, None)
+    with pytest.raises(StorageUnavailableError, match="closed"), storage.fresh():
+        pass
+
+
+def test_place_goes_after_an_exception(server: str, storage: PostgresStorage) -> None:
+    """A clause that raises gives its place back, and its exception passes."""
+    with pytest.raises(ZeroDivisionError), storage.fresh():
+        _ = 1 / 0
+    storage.close()
+    assert places(server) == 0
+
+
+def test_storages_share_a_server(server: str, storage: PostgresStorage) -> None:
+    """The end of one storage leaves the places of another alone."""
+    with storage.fresh() as kept:
+        other = PostgresStorage(server)
+        with other.fresh():
+            pass
+        other.close()
+        assert ask(kept, "SELECT 1") == 1
+
+
+def test_nothing_is_made_before_the_first_place(server: str) -> None:
+    """A storage that nobody asks makes no database, and knows no version."""
+    storage = PostgresStorage(server)
+    assert storage.server() is None
+    storage.close()
+    assert places(server) == 0
+
+
+def test_server_is_named(storage: PostgresStorage) -> None:
+    """The name and version are those of the server."""
+    with storage.fresh() as place:
+        version = ask(place, "SHOW server_version")
+    assert storage.server() == f"PostgreSQL {version}"
+
+
+def test_schema_where_no_database_may_be_made(server: str) -> None:
+    """A role without CREATEDB has a schema for each place, and both drivers see that one only."""
+    execute(server, "CREATE ROLE modest LOGIN PASSWORD 'm p@ss:/?#%'", "CREATE DATABASE theirs")
+    execute(server, "GRANT CREATE ON DATABASE theirs TO modest")
+    dsn = Dsn.parse(server)
+    own = Dsn("modest", "m p@ss:/?#%", dsn.addresses, "theirs", dsn.parameters)
+    storage = PostgresStorage(str(own))
+    try:
+        with storage.fresh() as one, storage.fresh() as other:
+            execute(one, "CREATE TABLE sessions (id int)")
+            seen = "SELECT to_regclass('sessions')::text"
+            assert ask(one, seen) == asyncio.run(ask_asyncpg(one, seen)) == "sessions"
+            assert ask(other, seen) is asyncio.run(ask_asyncpg(other, seen)) is None
+            left = psycopg.connect(one)
+            left.execute("SELECT * FROM sessions")
+        storage.close()
+        schemas = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'contract_%'"
+        assert ask(str(own), schemas) == 0
+        left.close()
+    finally:
+        storage.close()
+        execute(server, "DROP DATABASE theirs WITH (FORCE)", "DROP ROLE modest")
+
+
+def test_role_that_may_make_nothing(server: str) -> None:
+    """A role that may make neither databases nor schemas is told so in one line."""
+    execute(server, "CREATE ROLE powerless LOGIN PASSWORD 'none'")
+    dsn = Dsn.parse(server)
+    own = Dsn("powerless", "none", dsn.addresses, "postgres", ())
+    assert "CREATEDB" in refusal(str(own))
+    execute(server, "DROP ROLE powerless")
+
+
+def refusal(dsn: str) -> str:
+    """Answer why there is no place, after checking that it is one line without the password."""
+
+    def use() -> None:
+        with closing(PostgresStorage(dsn)) as storage, storage.fresh():
+            pass
+
+    with pytest.raises(StorageUnavailableError) as said:
+        use()
+    assert "\n" not in str(said.value)
+    assert "s3cret" not in repr(said.value)
+    return str(said.value)
+
+
+def test_server_that_is_not_there() -> None:
+    """A port nobody listens on is named."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        said = refusal(f"postgresql://me:s3cret@127.0.0.1:{port}/db")
+    assert said.startswith(f"no PostgreSQL answers at 127.0.0.1:{port}")
+    assert "--postgres" in said
+
+
+def test_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener that never answers is given up."""
+    monkeypatch.setattr(postgres_server, "ANSWER_TIMEOUT", 0.3)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        assert "does not answer in time" in refusal(f"postgresql://me:s3cret@127.0.0.1:{port}/db")
+
+
+def test_wrong_password_and_no_such_database(server: str) -> None:
+    """The user or the database is named, not the password."""
+    dsn = Dsn.parse(server)
+    wrong = Dsn("postgres", "s3cret", dsn.addresses, "postgres", ())
+    assert "refuses user 'postgres'" in refusal(str(wrong))
+    assert "no database 'nowhere'" in refusal(str(dsn.with_database("nowhere")))
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "mysql://me:s3cret@host/db",
+        "host=127.0.0.1 password=s3cret",
+        "postgresql://me:s3cret/x@host/db",
+        "postgresql://me:x@host:s3cret/db",
+        "postgresql://me:x@[s3cret/db",
+        "",
+    ],
+)
+def test_malformed_dsn(dsn: str) -> None:
+    """A text that is no DSN is refused without being quoted."""
+    assert "DSN" in refusal(dsn)
+
+
+@pytest.mark.parametrize(
+    ("given", "worded"),
+    [
+        ("postgres://h", "postgresql://h/"),
+        ("postgresql://u:p@h:1/d", "postgresql://u:p@h:1/d"),
+        ("postgresql://u:p@ss@h/d", "postgresql://u:p%40ss@h/d"),
+        ("postgresql://u@[::1]:5/d?sslmode=disable", "postgresql://u@[::1]:5/d?sslmode=disable"),
+        ("postgresql://u@/d?host=/tmp/x&port=7", "postgresql://u@/d?host=%2Ftmp%2Fx&port=7"),
+        ("postgresql://u@%2Ftmp%2Fx:7/d", "postgresql://u@/d?host=%2Ftmp%2Fx&port=7"),
+        ("postgresql://h1:1,h2:2/d", "postgresql://h1:1,h2:2/d"),
+        ("postgresql://h/d?connect_timeout=3&application_name=a+b", None),
+        ("postgresql://h/d?search_path=a b", "postgresql://h/d?options=-csearch_path%3Da%5C%20b"),
+        ("postgresql://h/?dbname=d&user=u&password=p", "postgresql://u:p@h/d"),
+    ],
+)
+def test_dsn_is_worded_for_both_drivers(given: str, worded: str | None) -> None:
+    """Whatever libpq or asyncpg takes is reworded to what both take, and that is stable."""
+    expected = worded or "postgresql://h/d?application_name=a%2Bb"
+    assert str(Dsn.parse(given)) == expected
+    assert str(Dsn.parse(expected)) == expected
+    assert "p@ss" not in repr(Dsn.parse(given))
+
+
+def test_dsn_without_a_number_for_a_port() -> None:
+    """Ports and hosts that do not fit together are malformed."""
+    with pytest.raises(MalformedDsnError, match="port"):
+        Dsn.parse("postgresql://h/d?port=x")
+
+
+def test_parameters_of_one_driver(server: str) -> None:
+    """Settings of the server and of one driver only survive, or are left out, for both drivers."""
+    dsn = f"{server}?connect_timeout=3&sslmode=disable&statement_timeout=7s&application_name=a b"
+    storage = PostgresStorage(dsn)
+    try:
+        with storage.fresh() as place:
+            for setting, value in (("statement_timeout", "7s"), ("application_name", "a b")):
+                assert ask(place, f"SHOW {setting}") == value
+                assert asyncio.run(ask_asyncpg(place, f"SHOW {setting}")) == value
+    finally:
+        storage.close()
+
+
+def test_import_is_cheap() -> None:
+    """Importing the storage imports no driver."""
+    code = (
+        "import sys, sessionstore_contract.storage.postgres, sessionstore_contract.storage.embedded"
+    )
+    code += "; sys.exit('asyncpg' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)

@@ -112,7 +112,7 @@ class PostgresSessionStore(SessionStore):
         return await self._read(self._sql.exists, rules.check_id(session_id)) is not None
 
     async def delete_before(self, cutoff: datetime) -> int:
-        row = await self._run(self._sql.delete_before, _instant(cutoff))
+        row = await self._run(self._sql.delete_before, _instant(rules.check_cutoff(cutoff)))
         return 0 if row is None else int(row[0])
 
     async def close(self) -> None:
@@ -209,9 +209,7 @@ def _decoded(text: str) -> Json:
     raise SessionStoreError(f"what is stored can't be read: {reason}")
 
 
-def _instant(cutoff: object) -> datetime:
-    if not isinstance(cutoff, datetime) or cutoff.utcoffset() is None:
-        raise ValueError(f"a cutoff is a datetime with a time zone, not {cutoff!r}")
+def _instant(cutoff: datetime) -> datetime:
     try:
         return cutoff.astimezone(UTC)
     except OverflowError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +21,8 @@ from sessionstore_contract.verdict import Finding, Verdict
 from . import hostile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 CLAIMS = ("persistence", "cost-read", "retention")
 SHORT = 0.5
@@ -127,11 +127,15 @@ def test_a_clause_that_is_not_claimed_is_not_applicable() -> None:
 def test_a_storage_that_has_no_place_is_no_verdict() -> None:
     """The storage's own line is the reason."""
 
-    class NoPlace(NoStorage):
-        @contextmanager
-        def fresh(self) -> Iterator[str]:
+    class NoPlace:
+        name = "nowhere"
+
+        def fresh(self) -> AbstractContextManager[str]:
             raise StorageUnavailableError("no server answers on 127.0.0.1:1")
-            yield ""
+
+        def server(self) -> None: ...
+
+        def close(self) -> None: ...
 
     found = try_clause(CLAUSES[0], backend(MemorySessionStore), NoPlace(), Conditions(seed=1))
 

@@ -14,8 +14,9 @@ from .capabilities import profile_of
 from .contract import CLAUSES
 from .report.document import BackendReport, Report, write
 from .runs import not_tried
+from .storage import StorageUnavailableError
 from .storage.elsewhere import NamedPlace
-from .storage.selection import PostgresChoice
+from .storage.selection import PostgresChoice, server_held
 from .supervisor import Crew, Order, RefusedError, UnavailableError
 from .verdict import Finding, Verdict
 
@@ -106,15 +107,19 @@ class Conductor:
             if finding.verdict is Verdict.INCONCLUSIVE and finding.clause in self.plan.clauses
         ]
         self._set_aside(backend, tried)
+        postgres = crew.order.postgres
         try:
-            crew.prepare()
-        except UnavailableError as error:
-            if self.plan.postgres != "auto":
+            with server_held(backend.storage, postgres):
+                self._try_on_storage(crew, backend, tried)
+        except (StorageUnavailableError, UnavailableError) as error:
+            if postgres.server != "auto" or postgres.dsn is not None:
                 raise RefusedError(str(error)) from None
             self._say(f"{backend.name}: {error}")
             for clause in tried:
                 _record(backend, Finding(clause, Verdict.FAULTED, reason=str(error)))
-            return
+
+    def _try_on_storage(self, crew: Crew, backend: BackendReport, tried: list[Clause]) -> None:
+        crew.prepare()
         self._say(f"{backend.name}: trying {len(tried)} clauses")
         # A place that was named is one for all: clauses at once on it would meet each other.
         workers = 1 if backend.storage == NamedPlace.name else self.plan.workers

@@ -102,8 +102,8 @@ def try_clause(
         return Finding(clause, Verdict.NOT_APPLICABLE, reason=inapplicable)
     began = time.monotonic()
     try:
-        with storage.fresh() as place, exits_refused():
-            finding = _try_on(clause, backend, place or None, conditions)
+        with storage.fresh() as place:
+            finding = try_on(clause, backend, place, conditions)
     except StorageUnavailableError as error:
         finding = Finding(clause, Verdict.FAULTED, reason=str(error))
     except Exception as error:  # noqa: BLE001 - the kit's own failure is no verdict on a store
@@ -114,7 +114,9 @@ def try_clause(
     return replace(finding, duration=time.monotonic() - began)
 
 
-def _try_on(clause: Clause, backend: Backend, place: str | None, conditions: Conditions) -> Finding:
+def try_on(clause: Clause, backend: Backend, place: str, conditions: Conditions) -> Finding:
+    """Try one clause on this place; the empty place is none."""
+
     def on_begin(step: Step) -> None:
         conditions.on_begin(step)
         conditions.fuse.check(step)
@@ -122,7 +124,7 @@ def _try_on(clause: Clause, backend: Backend, place: str | None, conditions: Con
     trial = Trial(
         clause,
         backend,
-        place,
+        place or None,
         effort=conditions.effort,
         seed=conditions.seed,
         on_begin=on_begin,
@@ -131,9 +133,10 @@ def _try_on(clause: Clause, backend: Backend, place: str | None, conditions: Con
     thread = threading.Thread(
         target=contextvars.copy_context().run, args=(trial.run,), name=clause.id, daemon=True
     )
-    thread.start()
     try:
-        stuck = _watch(trial)
+        with exits_refused():
+            thread.start()
+            stuck = _watch(trial)
     except BaseException:
         _abandon(trial, thread)
         raise

@@ -14,7 +14,8 @@ from .contract import CLAUSES
 from .effort import NORMAL, Effort
 from .harness import Conditions, try_clause
 from .report.document import BackendReport, Report
-from .storage.selection import PostgresChoice, storage
+from .storage import selection
+from .storage.selection import PostgresChoice
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -41,11 +42,8 @@ def provided(backend: Backend, postgres: PostgresChoice) -> Iterator[Storage]:
     if not isinstance(backend.storage, str):
         yield backend.storage
         return
-    made = storage(backend.storage, postgres)
-    try:
+    with selection.provided(backend.storage, postgres) as made:
         yield made
-    finally:
-        made.close()
 
 
 def not_tried(

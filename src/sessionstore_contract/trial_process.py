@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,11 @@ from .backend import Backend, BackendError, Claims, find_backend
 from .clause import Clause, Level, Scope
 from .effort import EFFORTS
 from .expect import expect
-from .harness import Conditions, try_clause
+from .harness import Conditions, try_clause, try_on
+from .runs import provided
 from .storage import Storage, StorageUnavailableError
 from .storage.elsewhere import NamedPlace
-from .storage.selection import PostgresChoice, storage
+from .storage.selection import PostgresChoice
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ class TrialProcess:
         )
         self._backend: Backend | None = None
         self._storage: Storage | None = None
+        self._open = ExitStack()
 
     def do(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Do what is asked and word what came of it."""
@@ -132,15 +135,14 @@ class TrialProcess:
     def prepare(self) -> dict[str, Any]:
         """Get the storage ready, and open the store once."""
         backend = self._found()
-        if isinstance(backend.storage, str):
-            try:
-                self._storage = storage(backend.storage, PostgresChoice(**self._order["postgres"]))
-            except StorageUnavailableError as error:
-                return {"unavailable": str(error)}
-        else:
-            self._storage = backend.storage
-        is_named = isinstance(self._storage, NamedPlace)
-        finding = try_clause(_opens(is_named), backend, self._storage, self._conditions)
+        postgres = PostgresChoice(**self._order["postgres"])
+        try:
+            self._storage = self._open.enter_context(provided(backend, postgres))
+            opens = _opens(isinstance(self._storage, NamedPlace))
+            with self._storage.fresh() as place:
+                finding = try_on(opens, backend, place, self._conditions)
+        except StorageUnavailableError as error:
+            return {"unavailable": str(error)}
         if finding.verdict is not Verdict.HELD:
             what = finding.headline or finding.reason
             return {"refused": f"{self._order['target']} on {_where(backend)}: {what}"}
@@ -157,8 +159,7 @@ class TrialProcess:
 
     def close(self) -> None:
         """Close the storage, unless it is the author's own."""
-        if self._storage is not None and isinstance(self._found().storage, str):
-            self._storage.close()
+        self._open.close()
 
     def _found(self) -> Backend:
         if self._backend is None:

@@ -210,7 +210,7 @@ def test_closing_leaves_no_thread() -> None:
 def test_what_serves_is_named(storage: PlatformStorage) -> None:
     """The report says which releases the places ran on."""
     assert storage.name == "platform"
-    assert (storage.server() or "").startswith("platform (FastAPI ")
+    assert (storage.server() or "").startswith("uvicorn ")
 
 
 @pytest.mark.parametrize("package", ["fastapi", "uvicorn"])

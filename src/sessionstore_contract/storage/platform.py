@@ -56,7 +56,7 @@ class PlatformStorage:
     def server(self) -> str | None:
         """Answer what serves the platforms, None when it is not installed."""
         try:
-            return f"platform (FastAPI {version('fastapi')}, uvicorn {version('uvicorn')})"
+            return f"uvicorn {version('uvicorn')}"
         except PackageNotFoundError:
             return None
 

@@ -1,43 +1,115 @@
-"""From a storage's name to the storage."""
+"""From a storage's name, and what was said of PostgreSQL, to the storage."""
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import StorageUnavailableError
 from .elsewhere import NamedPlace, NoStorage
 from .file import FileStorage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from . import Storage
+
+VARIABLE = "SESSIONSTORE_POSTGRES_DSN"
 
 
 @dataclass(frozen=True)
 class PostgresChoice:
     """Which PostgreSQL serves the places, and the folder that the processes of one run share."""
 
-    server: str = "auto"
+    server: str
     """`auto`, `embedded`, or a DSN."""
-    run_folder: str | None = None
+    run_folder: str
+
+    @property
+    def dsn(self) -> str | None:
+        """The DSN that was given, on the command line or in the environment; None: embedded."""
+        if self.server == "auto":
+            return os.environ.get(VARIABLE) or None
+        return None if self.server == "embedded" else self.server
 
 
-def storage(name: str, postgres: PostgresChoice) -> Storage:
-    """Make the storage of that name; any other name is a place by itself.
+@contextmanager
+def provided(name: str, postgres: PostgresChoice) -> Iterator[Storage]:
+    """Provide the storage of that name, and close it; any other name is a place by itself.
 
     Raises:
         StorageUnavailableError: it can't be had on this machine; one line that says why.
     """
     match name:
         case "file":
-            return FileStorage()
+            storage: Storage = FileStorage()
         case "none":
-            return NoStorage()
+            storage = NoStorage()
         case "postgres":
-            from .postgres_server import postgres_storage  # noqa: PLC0415 - asyncpg is an extra
-
-            return postgres_storage(postgres)
+            with _postgres(postgres) as storage:
+                yield storage
+            return
         case "platform":
             from .platform import PlatformStorage  # noqa: PLC0415 - fastapi is an extra
 
-            return PlatformStorage()
-    return NamedPlace(name)
+            storage = PlatformStorage()
+        case _:
+            storage = NamedPlace(name)
+    try:
+        yield storage
+    finally:
+        storage.close()
+
+
+@contextmanager
+def server_held(name: str, postgres: PostgresChoice) -> Iterator[None]:
+    """Keep the server of a run alive, although the processes that use it come and go.
+
+    Raises:
+        StorageUnavailableError: it does not start; one line that says why.
+    """
+    if name != "postgres" or postgres.dsn is not None:
+        yield
+        return
+    with _embedded(postgres):
+        yield
+
+
+@contextmanager
+def _postgres(choice: PostgresChoice) -> Iterator[Storage]:
+    if choice.dsn is not None:
+        with _places_on(choice.dsn) as storage:
+            yield storage
+        return
+    with _embedded(choice) as dsn, _places_on(dsn) as storage:
+        yield storage
+
+
+@contextmanager
+def _embedded(choice: PostgresChoice) -> Iterator[str]:
+    from .embedded import EmbeddedServer  # noqa: PLC0415 - only who uses it pays for it
+
+    server = EmbeddedServer.join(Path(choice.run_folder))
+    try:
+        yield server.dsn
+    finally:
+        server.leave()
+
+
+@contextmanager
+def _places_on(dsn: str) -> Iterator[Storage]:
+    try:
+        from .postgres import PostgresStorage  # noqa: PLC0415 - asyncpg is an extra
+
+        storage = PostgresStorage(dsn)
+    except ImportError:
+        raise StorageUnavailableError(
+            "fresh places on PostgreSQL need asyncpg: pip install 'sessionstore-contract[postgres]'"
+        ) from None
+    try:
+        yield storage
+    finally:
+        storage.close()

@@ -8,7 +8,13 @@ from urllib.parse import quote
 
 from reference_backends import rest
 from reference_backends.http_connection import Connection, Reply
-from reference_backends.rules import check_cost_data, check_id, check_messages, fresh_id
+from reference_backends.rules import (
+    check_cost_data,
+    check_cutoff,
+    check_id,
+    check_messages,
+    fresh_id,
+)
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
     Json,
@@ -116,9 +122,7 @@ class HttpSessionStore(SessionStore):
             return await self._messages(session_id, deadline) is not None
 
     async def delete_before(self, cutoff: datetime) -> int:
-        if cutoff.utcoffset() is None:
-            raise ValueError("the cutoff has no UTC offset: whose local time it is nobody knows")
-        since = quote(cutoff.isoformat(), safe="")
+        since = quote(check_cutoff(cutoff).isoformat(), safe="")
         reply = await self._connection.ask("DELETE", f"{_SESSIONS}?inactive_since={since}")
         if reply.status in _NO_ROUTE:
             raise NotImplementedError(f"{reply.asked}: the platform has no housekeeping")

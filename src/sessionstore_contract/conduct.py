@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +43,18 @@ class Plan:
     json_path: Path | None = None
 
 
+@dataclass(frozen=True)
+class _Attempt:
+    """One backend of the run, and the clauses that are to be tried on it."""
+
+    crew: Crew
+    backend: BackendReport
+    clauses: list[Clause]
+
+    def record(self, finding: Finding) -> None:
+        self.backend.findings[CLAUSES.index(finding.clause)] = finding
+
+
 class Conductor:
     """Runs a plan; whatever happens, `report` says of every clause what is known by then."""
 
@@ -59,16 +71,17 @@ class Conductor:
             RefusedError: the command was wrong.
             UnwritableError: the report can't be written.
         """
-        with _run_folder() as folder:
+        with _run_folder() as folder, ExitStack() as servers:
             crews: list[Crew] = []
             try:
                 for number, target in enumerate(self.plan.targets):
                     crews.append(Crew.gather(self._order(target, folder / str(number))))
-                for crew in crews:
-                    self._enlist(crew)
+                attempts = [self._enlist(crew) for crew in crews]
                 self._write()
-                for crew, backend in zip(crews, self.report.backends, strict=True):
-                    self._try(crew, backend)
+                # All storages before the first clause: a mistake is told before an hour's work.
+                ready = [attempt for attempt in attempts if self._prepare(attempt, servers)]
+                for attempt in ready:
+                    self._try(attempt)
                     self._write()
             finally:
                 for crew in crews:
@@ -86,65 +99,57 @@ class Conductor:
             folder,
         )
 
-    def _enlist(self, crew: Crew) -> None:
+    def _enlist(self, crew: Crew) -> _Attempt:
         described = crew.described
-        self.report.backends.append(
-            BackendReport(
-                described.name,
-                crew.order.target,
-                described.storage,
-                profile_of(described.capabilities),
-                described.capabilities,
-                not_tried(CLAUSES, described.capabilities, "the run was stopped before it"),
-                is_strict=self.plan.is_strict,
-            )
+        findings = []
+        for clause in CLAUSES:
+            chosen = clause in self.plan.clauses
+            reason = "the run was stopped before it" if chosen else "not selected to be tried"
+            findings += not_tried([clause], described.capabilities, reason)
+        backend = BackendReport(
+            described.name,
+            crew.order.target,
+            described.storage,
+            profile_of(described.capabilities),
+            described.capabilities,
+            findings,
+            is_strict=self.plan.is_strict,
         )
-
-    def _try(self, crew: Crew, backend: BackendReport) -> None:
-        tried = [
+        self.report.backends.append(backend)
+        clauses = [
             finding.clause
-            for finding in backend.findings
+            for finding in findings
             if finding.verdict is Verdict.INCONCLUSIVE and finding.clause in self.plan.clauses
         ]
-        self._set_aside(backend, tried)
-        postgres = crew.order.postgres
+        return _Attempt(crew, backend, clauses)
+
+    def _prepare(self, attempt: _Attempt, servers: ExitStack) -> bool:
+        """Get the storage ready; answer whether there is anything to be tried on."""
+        postgres = attempt.crew.order.postgres
         try:
-            with server_held(backend.storage, postgres):
-                self._try_on_storage(crew, backend, tried)
+            servers.enter_context(server_held(attempt.backend.storage, postgres))
+            attempt.crew.prepare()
         except (StorageUnavailableError, UnavailableError) as error:
             if postgres.server != "auto" or postgres.dsn is not None:
                 raise RefusedError(str(error)) from None
-            self._say(f"{backend.name}: {error}")
-            for clause in tried:
-                _record(backend, Finding(clause, Verdict.FAULTED, reason=str(error)))
+            self._say(f"{attempt.backend.name}: {error}")
+            for clause in attempt.clauses:
+                attempt.record(Finding(clause, Verdict.FAULTED, reason=str(error)))
+            return False
+        return True
 
-    def _try_on_storage(self, crew: Crew, backend: BackendReport, tried: list[Clause]) -> None:
-        crew.prepare()
-        self._say(f"{backend.name}: trying {len(tried)} clauses")
+    def _try(self, attempt: _Attempt) -> None:
+        backend, crew = attempt.backend, attempt.crew
+        self._say(f"{backend.name}: trying {len(attempt.clauses)} clauses")
         # A place that was named is one for all: clauses at once on it would meet each other.
         workers = 1 if backend.storage == NamedPlace.name else self.plan.workers
-        crew.try_all(tried, workers, lambda finding: _record(backend, finding))
+        crew.try_all(attempt.clauses, workers, attempt.record)
         backend.server = crew.server
-
-    def _set_aside(self, backend: BackendReport, tried: list[Clause]) -> None:
-        for finding in list(backend.findings):
-            if finding.verdict is Verdict.INCONCLUSIVE and finding.clause not in tried:
-                _record(
-                    backend,
-                    Finding(
-                        finding.clause, Verdict.INCONCLUSIVE, reason="not selected to be tried"
-                    ),
-                )
 
     def _write(self) -> None:
         self.report.duration = time.monotonic() - self._began
         if self.plan.json_path is not None and self.report.backends:
             write(self.report, self.plan.json_path)
-
-
-def _record(backend: BackendReport, finding: Finding) -> None:
-    place = CLAUSES.index(finding.clause)
-    backend.findings[place] = finding
 
 
 @contextmanager

@@ -192,7 +192,11 @@ class Crew:
             RefusedError: there is no such backend.
         """
         first = Worker(order, 0)
-        described = _describe(first, order)
+        try:
+            described = _describe(first, order)
+        except BaseException:
+            first.kill()
+            raise
         return cls(order, described, first, _workers={first})
 
     def prepare(self) -> None:

@@ -1,0 +1,10 @@
+"""What every test of the kit shares: pytest run inside a test, and properties that are not timed."""
+
+from __future__ import annotations
+
+import hypothesis
+
+pytest_plugins = ["pytester"]
+
+hypothesis.settings.register_profile("kit", deadline=None)
+hypothesis.settings.load_profile("kit")

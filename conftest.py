@@ -1,4 +1,4 @@
-"""What every test of the kit shares: pytest run inside a test, and properties that are not timed."""
+"""What the kit's tests share: pytest run inside a test, and properties that are not timed."""
 
 from __future__ import annotations
 

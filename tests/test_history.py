@@ -45,7 +45,7 @@ class Unreadable(Exception):  # noqa: N818 - its name is what the test reads
 def test_the_operations_are_those_of_the_interface() -> None:
     """The list is the interface's, in its order."""
     assert set(OPERATIONS) == SessionStore.__abstractmethods__
-    assert OPERATIONS == tuple(name for name in vars(SessionStore) if name in OPERATIONS)
+    assert tuple(name for name in vars(SessionStore) if name in OPERATIONS) == OPERATIONS
 
 
 async def test_a_call_is_a_step() -> None:

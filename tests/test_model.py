@@ -85,10 +85,9 @@ def test_the_model_agrees_with_plain_dicts(program: list[tuple[Any, ...]]) -> No
     """Step by step it answers what three dicts answer, and leaves the old state as it was."""
     state: State = {}
     plain = Plain()
-    for number, (operation, subject, *rest) in enumerate(program):
+    for number, (operation, first, *rest) in enumerate(program):
         now = START + number * SECOND
-        if operation == "delete_before":
-            subject = START + subject * SECOND
+        subject = START + first * SECOND if operation == "delete_before" else first
         arguments, cost_data = ([], *rest) if operation == "update" else (rest, None)
         before = copy.deepcopy(state)
         old = state

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sessionstore_contract.effort import NORMAL
-from sessionstore_contract.history import OPERATIONS, History, StepFailed
+from sessionstore_contract.history import OPERATIONS, Call, History, StepFailed
 from sessionstore_contract.subject import Subject, at_once
 
 if TYPE_CHECKING:
@@ -78,19 +78,20 @@ async def test_every_operation_is_asked_as_the_interface_has_it() -> None:
     """Arguments reach the store as they were given; an id that is None is not given at all."""
     store = subject(Echo())
     cutoff = datetime(2000, 1, 1, tzinfo=UTC)
-    assert [
-        await store.create(),
-        await store.create("a"),
-        await store.load("a"),
-        await store.save("a", [1]),
-        await store.update("a", cost_data={}),
-        await store.update("a"),
-        await store.get_cost_data("a"),
-        await store.delete("a"),
-        await store.exists("a"),
-        await store.delete_before(cutoff),
-        await store.close(),
-    ] == [
+    calls: list[Call[Any]] = [
+        store.create(),
+        store.create("a"),
+        store.load("a"),
+        store.save("a", [1]),
+        store.update("a", cost_data={}),
+        store.update("a"),
+        store.get_cost_data("a"),
+        store.delete("a"),
+        store.exists("a"),
+        store.delete_before(cutoff),
+        store.close(),
+    ]
+    assert [await call for call in calls] == [
         ["create", {}],
         ["create", "a", {}],
         ["load", "a", {}],

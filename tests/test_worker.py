@@ -184,7 +184,7 @@ async def test_an_opener_that_fails_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "opener", [lambda place: Shelf(place), Shelf("a").load], ids=["lambda", "bound method"]
+    "opener", [lambda place: Shelf(place + place), Shelf("a").load], ids=["lambda", "bound method"]
 )
 async def test_an_opener_without_a_name_is_refused(opener: Any) -> None:
     """What another process can't find is told before one is started, with the way out."""

@@ -26,7 +26,7 @@ ROWS = (
     "baseline report catalogue proof runs supervisor trial_process conduct doctor",
     "pytest_plugin pytest_door cli __main__",
 )
-"""The kit's modules and packages from the plainest to the doors, as docs/decisions has them."""
+"""The kit's modules and packages, from the plainest to the doors."""
 
 ROW_OF = {name: number for number, names in enumerate(ROWS) for name in names.split()}
 

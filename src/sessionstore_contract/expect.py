@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from . import values
+from .history import NotAwaitableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .history import Call, Step
     from .interface import Json
+
+
+NO_REFUSALS = (NotImplementedError, NotAwaitableError)
+"""Exceptions that say of an operation that it is not there, and nothing of what it was given."""
 
 
 class Violation(Exception):  # noqa: N818 - it is a finding, not an error of this program
@@ -68,7 +73,7 @@ class expect:  # noqa: N801 - reads as the sentence that it is
     async def to_satisfy(self, demand: str, is_satisfied: Callable[[Any], bool]) -> Any:
         """Demand what a function decides, and answer the answer; the demand is worded."""
         step = await self._answered()
-        if not is_satisfied(step.answer_as_given):
+        if not _is_satisfied(is_satisfied, step.answer_as_given):
             violated(
                 f"{step.operation} answers {values.word(step.answer_as_given, limit=60)}, "
                 f"not {demand}",
@@ -85,10 +90,11 @@ class expect:  # noqa: N801 - reads as the sentence that it is
         """Demand an exception, and answer it; the headline says what it means when none comes."""
         step = await self._call.perform(is_expected=True)
         error = step.error
-        if not isinstance(error, Exception) or isinstance(error, NotImplementedError):
+        is_refusal = isinstance(error, Exception) and not isinstance(error, NO_REFUSALS)
+        if not is_refusal:
             found = headline if step.outcome == "answered" else _raised(step)
             violated(found, demanded="a refusal (an exception)", answered=step.answered())
-        return error
+        return cast("Exception", error)
 
     async def _answered(self) -> Step:
         step = await self._call.perform(is_expected=True)
@@ -123,13 +129,20 @@ def _diagnosis(step: Step, demanded: list[Json], rivals: Mapping[str, Json]) -> 
         if values.are_equal(answer, rival):
             return headline
     wanted = " or ".join(values.word(one, limit=60) for one in demanded)
-    if any(_only_kinds_differ(answer, one) for one in demanded):
+    if any(_only_the_kind_differs(answer, one) for one in demanded):
         return f"{step.operation} answers the {values.kind(answer)} {values.word(answer, limit=60)}"
     return f"{step.operation} answers {values.word(answer, limit=60)}, not {wanted}"
 
 
-def _only_kinds_differ(answer: Any, demanded: Json) -> bool:
+def _only_the_kind_differs(answer: Any, demanded: Json) -> bool:
     try:
-        return bool(answer == demanded)
-    except Exception:  # noqa: BLE001 - the == of a foreign object may raise anything
+        return values.kind(answer) != values.kind(demanded) and bool(answer == demanded)
+    except BaseException:  # noqa: BLE001 - the == of a foreign object may raise anything
+        return False
+
+
+def _is_satisfied(demand: Callable[[Any], bool], answer: Any) -> bool:
+    try:
+        return bool(demand(answer))
+    except Exception:  # noqa: BLE001 - an answer that can't even be looked at is not as demanded
         return False

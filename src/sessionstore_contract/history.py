@@ -85,7 +85,8 @@ def word_error(error: BaseException | None) -> str:
     except BaseException:  # noqa: BLE001 - the str of a foreign exception may do anything
         text = "(whose text can't be read)"
     message = values.printable(" ".join(text.split()), limit=300)
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    name = values.printable(type(error).__name__)
+    return f"{name}: {message}" if message else name
 
 
 class NotAwaitableError(TypeError):

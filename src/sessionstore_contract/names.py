@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +33,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if near:
         return f"; did you mean {' or '.join(near)}?"
     more = f", ... ({len(names)} in all)" if len(names) > MOST_NAMES else ""
-    return f"; there are {', '.join(names[:MOST_NAMES])}{more}"
+    return f"; there are {', '.join(names[:MOST_NAMES])}{more}" if names else ""
 
 
 def find(name: str) -> Any:
@@ -45,10 +48,7 @@ def find(name: str) -> Any:
     except BaseException as error:  # importing runs foreign code, which may raise anything
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise NotFoundError(
-            f"module {module_name!r} can't be imported: {type(error).__name__}: "
-            f"{' '.join(str(error).split())}"
-        ) from None
+        raise NotFoundError(f"module {module_name!r} can't be imported: {_worded(error)}") from None
     return attribute_of(module, attribute)
 
 
@@ -61,6 +61,14 @@ def attribute_of(module: ModuleType, attribute: str) -> Any:
         raise NotFoundError(
             f"module {module.__name__!r} has no attribute {attribute!r}{nearest(attribute, public)}"
         ) from None
+    except Exception as error:  # noqa: BLE001 - an attribute on the way may run foreign code
+        raise NotFoundError(
+            f"{module.__name__}:{attribute} can't be read: {_worded(error)}"
+        ) from None
+
+
+def _worded(error: BaseException) -> str:
+    return f"{type(error).__name__}: {printable(' '.join(str(error).split()))}"
 
 
 def name_of(thing: Any) -> str | None:
@@ -72,7 +80,9 @@ def name_of(thing: Any) -> str | None:
         found = attribute_of(sys.modules[module], attribute)
     except (NotFoundError, KeyError):
         return None
-    return f"{module}:{attribute}" if found is thing else None
+    # A class method is bound anew each time it is looked up, and found again all the same.
+    is_found = found is thing or (inspect.ismethod(found) and bool(found == thing))
+    return f"{module}:{attribute}" if is_found else None
 
 
 def source_of(name: str) -> str | None:

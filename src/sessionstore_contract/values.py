@@ -29,9 +29,14 @@ def kind(value: Json) -> str:
     if value is None:
         return "null"
     for plain, name in PLAIN_KINDS:
-        if isinstance(value, plain):
+        if _is(value, plain):
             return name
-    return type(value).__name__
+    return printable(type(value).__name__)
+
+
+def _is(value: Any, plain: type) -> bool:
+    """Answer as isinstance does, without asking the object, which may say anything or raise."""
+    return issubclass(type(value), plain)
 
 
 def are_equal(left: Json, right: Json, *, kinds_of_numbers: bool = True) -> bool:
@@ -41,13 +46,19 @@ def are_equal(left: Json, right: Json, *, kinds_of_numbers: bool = True) -> bool
     whatever a store answered.
     """
     pending = [(left, right)]
+    # A value may hold itself: each pair is compared once. It is kept, so that its id stays its own.
+    begun: dict[tuple[int, int], tuple[Json, Json]] = {}
     try:
         while pending:
             a, b = pending.pop()
+            if (id(a), id(b)) in begun:
+                continue
             if not _are_alike(a, b, kinds_of_numbers):
                 return False
-            pending.extend(_members(a, b))
-    except Exception:  # noqa: BLE001 - a foreign object may raise anything from anywhere
+            if _is(a, list) or _is(a, dict):
+                begun[id(a), id(b)] = a, b
+                pending.extend(_members(a, b))
+    except BaseException:  # noqa: BLE001 - a foreign object may raise anything from anywhere
         return False
     return True
 
@@ -71,20 +82,45 @@ def _are_alike(a: Json, b: Json, kinds_of_numbers: bool) -> bool:
 
 
 def _members(a: Json, b: Json) -> Iterable[tuple[Json, Json]]:
-    if isinstance(a, list):
+    if _is(a, list):
         return zip(a, b, strict=True)
-    if isinstance(a, dict):
-        return ((value, b[key]) for key, value in a.items())
-    return ()
+    return ((value, b[key]) for key, value in a.items())
 
 
 def copy(value: Json) -> Json:
-    """Copy a JSON value; whatever else is in it stays itself."""
-    if isinstance(value, list):
-        return [copy(item) for item in value]
-    if isinstance(value, dict):
-        return {key: copy(item) for key, item in value.items()}
-    return value
+    """Copy a JSON value of any depth; whatever else is in it stays itself. Never raises."""
+    twins: dict[int, tuple[Json, Json]] = {}
+    pending: list[tuple[Json, list[Any]]] = []
+
+    def twin(original: Json) -> Json:
+        """Answer the copy, empty at first: its members are waiting in `pending`."""
+        if id(original) in twins:
+            return twins[id(original)][1]
+        members = _listed(original)
+        if members is None:
+            return original
+        made: Json = {} if _is(original, dict) else []
+        twins[id(original)] = original, made
+        pending.append((made, members))
+        return made
+
+    whole = twin(value)
+    while pending:
+        made, members = pending.pop()
+        if isinstance(made, dict):
+            made.update({key: twin(item) for key, item in members})
+        else:
+            made.extend(map(twin, members))
+    return whole
+
+
+def _listed(value: Json) -> list[Any] | None:
+    try:
+        if _is(value, list):
+            return list(value)
+        return list(value.items()) if _is(value, dict) else None
+    except BaseException:  # noqa: BLE001 - a list of a store's own making may raise anything
+        return None
 
 
 def word(value: Any, *, limit: int = 400) -> str:
@@ -134,7 +170,7 @@ def _word_foreign(value: Any) -> str:
     try:
         return printable(repr(value))
     except BaseException as error:  # noqa: BLE001 - the repr of a foreign object may do anything
-        return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+        return f"<{printable(type(value).__name__)} whose repr raises {type(error).__name__}>"
 
 
 def printable(text: str, *, limit: int = 2000) -> str:

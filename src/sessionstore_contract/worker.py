@@ -100,29 +100,32 @@ class RemoteStore:
 
     async def _ask(self, operation: str, **rest: Any) -> Any:
         number = next(self._numbers)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
         line = json.dumps({"number": number, "operation": operation, **rest})
         if self._process.stdin is None or self._listener.done():
             raise RuntimeError("the process that held the store has ended")
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
         self._process.stdin.write(line.encode() + b"\n")
         await self._process.stdin.drain()
         return await answer
 
     async def _listen(self) -> None:
         stdout = self._process.stdout
-        while stdout is not None and (line := await stdout.readline()):
-            said = json.loads(line)
-            answer = self._answers.pop(said["number"])
-            if answer.done():
-                continue
-            if "error" in said:
-                answer.set_exception(_error(said["error"], said["bases"], said["text"]))
-            else:
-                answer.set_result(said["answer"])
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_exception(RuntimeError("the process that held the store has ended"))
+        try:
+            while stdout is not None and (line := await stdout.readline()):
+                said = json.loads(line)
+                answer = self._answers.pop(said["number"])
+                if answer.done():
+                    continue
+                if "error" in said:
+                    answer.set_exception(_error(said["error"], said["bases"], said["text"]))
+                else:
+                    answer.set_result(said["answer"])
+        finally:
+            # Also when `end` cancels this before the end of the output was read.
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(RuntimeError("the process that held the store has ended"))
 
 
 def _error(name: str, bases: list[str], text: str) -> Exception:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from ..values import printable
 from ..verdict import Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-WIDTH = 92
+WIDTH = 80
 LONGEST_WITNESS = 24
 """Lines of a history that are shown; of a longer one, the first and the last."""
 
@@ -19,15 +20,18 @@ def headline(finding: Finding) -> str:
     """Word a finding in one line."""
     match finding.verdict:
         case Verdict.VIOLATED:
-            return finding.headline or "the clause does not hold"
+            text = finding.headline or "the clause does not hold"
         case Verdict.HELD:
-            return finding.reason or "held"
-    return f"{finding.verdict}: {finding.reason}"
+            text = finding.reason or "held"
+        case _:
+            text = f"{finding.verdict}: {finding.reason}"
+    return printable(text)
 
 
 def explain(finding: Finding, backend: str) -> str:
     """Word a finding in full, as a failure shows it."""
-    return "\n".join(_lines(finding, backend))
+    # Each line by itself: what a store says may hold what a terminal acts on.
+    return "\n".join(map(printable, _lines(finding, backend)))
 
 
 def _lines(finding: Finding, backend: str) -> Iterator[str]:
@@ -38,7 +42,7 @@ def _lines(finding: Finding, backend: str) -> Iterator[str]:
         Verdict.VIOLATED: f"does not hold for {backend}",
         Verdict.HELD: f"holds for {backend}",
     }.get(finding.verdict, f"was not decided for {backend}")
-    yield f"{clause.level.upper()} {clause.id} {relation}:"
+    yield from _paragraph(f"{clause.level.upper()} {clause.id} {relation}:", indent="")
     yield from _paragraph(clause.sentence)
     if finding.witness:
         yield ""
@@ -57,11 +61,11 @@ def _lines(finding: Finding, backend: str) -> Iterator[str]:
         yield from _paragraph(clause.remedy)
 
 
-def _paragraph(text: str) -> list[str]:
+def _paragraph(text: str, *, indent: str = "  ") -> list[str]:
     return textwrap.wrap(
         text,
         WIDTH,
-        initial_indent="  ",
+        initial_indent=indent,
         subsequent_indent="  ",
         break_long_words=False,
         break_on_hyphens=False,
@@ -69,15 +73,20 @@ def _paragraph(text: str) -> list[str]:
 
 
 def _hanging(label: str, text: str) -> Iterable[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=label, subsequent_indent=" " * len(label)) or [
-        label.rstrip()
-    ]
+    lines = textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_on_hyphens=False,
+    )
+    return lines or [label.rstrip()]
 
 
 def _numbered(witness: tuple[str, ...]) -> Iterator[str]:
-    lines = [f"{number:3}  {line}" for number, line in enumerate(witness, 1)]
+    lines = [(f"{number:3}  ", line) for number, line in enumerate(witness, 1)]
     if len(lines) > LONGEST_WITNESS:
         half = LONGEST_WITNESS // 2
-        lines[half:-half] = [f"     ... {len(lines) - 2 * half} more steps ..."]
-    for line in lines:
-        yield from textwrap.wrap(line, WIDTH, subsequent_indent=" " * 7)
+        lines[half:-half] = [("     ", f"... {len(lines) - 2 * half} more steps ...")]
+    for label, line in lines:
+        yield from _hanging(label, line)

@@ -23,6 +23,18 @@ COLOURS = {
     Conclusion.INCOMPLETE: "yellow",
 }
 
+COUNTED = {
+    Verdict.HELD: "held",
+    Verdict.VIOLATED: "viol.",
+    Verdict.INCONCLUSIVE: "inc.",
+    Verdict.FAULTED: "fault",
+    Verdict.NOT_APPLICABLE: "n/a",
+}
+"""Verdicts that have a column, and its heading."""
+
+WIDE = 80
+"""Columns of a terminal from which on the server has room beside the verdict."""
+
 
 def show(report: Report, console: Console) -> None:
     """Print the violations in full, the table, and a line for each defect."""
@@ -31,7 +43,7 @@ def show(report: Report, console: Console) -> None:
             if finding.verdict is Verdict.VIOLATED:
                 console.print(Text(explain(finding, backend.name)), soft_wrap=True)
                 console.rule(style="dim")
-    console.print(_table(report))
+    console.print(_table(report, is_wide=console.width >= WIDE))
     for backend in report.backends:
         _show_defects(backend, console)
     console.print(
@@ -39,23 +51,22 @@ def show(report: Report, console: Console) -> None:
     )
 
 
-def _table(report: Report) -> Table:
+def _table(report: Report, *, is_wide: bool) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("backend", "server", "profile"):
-        table.add_column(name, overflow="fold")
-    for name in ("held", "viol.", "inc.", "fault", "n/a"):
+    table.add_column("backend", overflow="fold")
+    if is_wide:
+        table.add_column("server", overflow="fold")
+    table.add_column("profile", no_wrap=True)
+    for name in COUNTED.values():
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    table.add_column("verdict", overflow="fold", min_width=len(Conclusion.NONCONFORMANT))
     for backend in report.backends:
         counts = count(backend.findings)
+        server = [backend.server or "-"] if is_wide else []
         table.add_row(
-            printable(backend.name),
-            printable(backend.server or "-"),
-            backend.profile,
-            *(
-                str(counts[verdict])
-                for verdict in ("held", "violated", "inconclusive", "faulted", "not-applicable")
-            ),
+            # as Text: in a str, `[red]` is markup
+            *(Text(printable(one)) for one in (backend.name, *server, backend.profile)),
+            *(str(counts[verdict]) for verdict in COUNTED),
             Text(backend.conclusion, style=COLOURS[backend.conclusion]),
         )
     return table
@@ -73,23 +84,25 @@ def _show_defects(backend: BackendReport, console: Console) -> None:
     ]
     for reason, clauses in _by_reason(undecided).items():
         more = f" and {len(clauses) - 1} more" if len(clauses) > 1 else ""
-        console.print(Text(f"{backend.name}: {clauses[0]}{more}: {reason}"), soft_wrap=True)
+        _print_line(console, f"{backend.name}: {clauses[0]}{more}: {reason}")
     for finding in backend.findings:
         if finding.verdict is Verdict.HELD and finding.reason:
-            console.print(
-                Text(f"{backend.name}: {finding.clause.id}: {finding.reason}"), soft_wrap=True
-            )
+            _print_line(console, f"{backend.name}: {finding.clause.id}: {finding.reason}")
+
+
+def _print_line(console: Console, line: str) -> None:
+    console.print(Text(printable(line)), soft_wrap=True)
 
 
 def _defect(backend: BackendReport, finding: Finding, consequences: int) -> Text:
     level = "" if finding.clause.level is Level.MUST else f" ({finding.clause.level.upper()})"
     text = Text()
-    text.append(f"{backend.name}: {finding.clause.id}{level}: ")
+    text.append(f"{printable(backend.name)}: {finding.clause.id}{level}: ")
     text.append(headline(finding), style="bold")
     if consequences:
         text.append(f" ({consequences} more clauses could not be decided because of it)")
     text.append(
-        f"\n    sessionstore-contract run {backend.target} --clause {finding.clause.id}",
+        f"\n    sessionstore-contract run {printable(backend.target)} --clause {finding.clause.id}",
         style="dim",
     )
     return text

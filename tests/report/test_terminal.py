@@ -1,0 +1,147 @@
+"""The summary that a terminal shows."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from sessionstore_contract.contract import CLAUSES
+from sessionstore_contract.report.terminal import show
+from sessionstore_contract.verdict import Finding, Verdict
+
+from .findings import HINT, INCONCLUSIVE, MERGE, VIOLATED, backend, report, whole_contract
+
+if TYPE_CHECKING:
+    from sessionstore_contract.report.document import BackendReport
+
+EVIL = "[red][/] [link=x]\x1b[31m\x07:smile:"
+ESCAPED = r"[red][/] [link=x]\x1b[31m\x07:smile:"
+
+
+def shown(*backends: BackendReport, width: int = 80, is_terminal: bool = False) -> str:
+    file = io.StringIO()
+    console = Console(
+        file=file,
+        width=width,
+        force_terminal=is_terminal,
+        color_system="standard" if is_terminal else None,
+        legacy_windows=False,
+    )
+    show(report(*backends), console)
+    return file.getvalue()
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of the table's lines, heading first."""
+    lines = text.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.strip().startswith("backend "))
+    end = next(n for n in range(start, len(lines)) if not lines[n].strip())
+    return [lines[n].split() for n in range(start, end) if "─" not in lines[n]]
+
+
+COUNTS = ["held", "violated", "inconcl.", "faulted", "n/a"]
+HELD = str(len(CLAUSES))
+
+
+def test_a_table_at_80_columns_loses_no_word() -> None:
+    """Names, counts and verdict are whole; the server has no room."""
+    text = shown(
+        backend(*whole_contract(), name="memory", profile="ephemeral"),
+        backend(*whole_contract(VIOLATED), name="postgres", profile="full", server="PostgreSQL 18"),
+    )
+    assert rows(text) == [
+        ["backend", "profile", *COUNTS, "verdict"],
+        ["memory", "ephemeral", HELD, "0", "0", "0", "0", "conformant"],
+        ["postgres", "full", str(len(CLAUSES) - 1), "1", "0", "0", "0", "nonconformant"],
+    ]
+    assert all(len(line) <= 80 for line in text.splitlines() if "run pkg:Mine" not in line)
+
+
+def test_a_table_at_200_columns_names_the_server() -> None:
+    """Where there is room, what served the places is shown."""
+    text = shown(
+        backend(*whole_contract(), server="SQLite-3.45.1"),
+        backend(*whole_contract(), Finding(MERGE, Verdict.ADMITTED), name="other"),
+        width=200,
+    )
+    assert rows(text) == [
+        ["backend", "server", "profile", *COUNTS, "verdict"],
+        ["mine", "SQLite-3.45.1", "durable", HELD, "0", "0", "0", "0", "conformant"],
+        ["other", "-", "durable", HELD, "0", "0", "0", "0", "conformant-with-admissions"],
+    ]
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_no_terminal_is_too_narrow(width: int) -> None:
+    """A table that does not fit is still printed."""
+    assert "seed 7" in shown(backend(VIOLATED), backend(INCONCLUSIVE), width=width)
+
+
+def test_a_violation_is_shown_in_full_and_again_in_one_line() -> None:
+    """The line names the clause, the diagnosis, and the command that tries it alone."""
+    text = shown(backend(VIOLATED))
+    assert "MUST cost.merges does not hold for mine:" in text
+    assert (
+        "mine: cost.merges: update merges nested objects\n"
+        "    sessionstore-contract run pkg:Mine --clause cost.merges\n"
+    ) in text
+    assert text.endswith("seed 7, effort normal, 1.2 s\n")
+
+
+def test_a_should_is_marked_as_one() -> None:
+    """A violation that does not decide is told apart."""
+    assert "mine: cost.hints (SHOULD): hmm\n" in shown(
+        backend(Finding(HINT, Verdict.VIOLATED, headline="hmm"))
+    )
+
+
+def test_consequences_are_counted_at_their_cause() -> None:
+    """A defect that keeps others from a verdict is told once, with how many."""
+    consequence = replace(INCONCLUSIVE, clause=HINT, owner=MERGE.id)
+    text = shown(backend(VIOLATED, consequence, consequence))
+    assert "nested objects (2 more clauses could not be decided because of it)\n" in text
+    assert "mine: cost.hints and 1 more: see cost.merges\n" in text
+
+
+def test_remarks_beside_a_verdict_are_shown() -> None:
+    """A clause that held with a remark has a line; the others have none."""
+    text = shown(
+        backend(Finding(MERGE, Verdict.HELD, reason="3 rounds"), Finding(HINT, Verdict.HELD))
+    )
+    assert "mine: cost.merges: 3 rounds\n" in text
+    assert "cost.hints" not in text
+
+
+@pytest.mark.parametrize("width", [80, 200])
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_nothing_that_a_store_says_acts_on_the_terminal(verdict: Verdict, width: int) -> None:
+    """Markup is shown as it is, control characters escaped, in every place of the summary."""
+    finding = Finding(
+        MERGE,
+        verdict,
+        headline=EVIL,
+        witness=(EVIL,),
+        demanded=EVIL,
+        answered=EVIL,
+        reason=EVIL,
+    )
+    text = shown(
+        backend(finding, name=EVIL, target=EVIL, server=EVIL, profile="[red]"), width=width
+    )
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert ESCAPED in text or verdict in {Verdict.ADMITTED, Verdict.NOT_APPLICABLE}
+    assert "[red]" in text
+    assert ":smile:" in text.replace("\n", "") or width == 80
+
+
+def test_colours_are_the_kits_own() -> None:
+    """On a terminal the verdict is coloured, and nothing that a store says is a colour."""
+    text = shown(backend(replace(VIOLATED, headline="\x1b[35m[magenta]")), is_terminal=True)
+    assert "\x1b[31mnonconformant" in text
+    assert "\x1b[35m" not in text
+    assert r"\x1b[35m[magenta]" in text

@@ -1,0 +1,23 @@
+"""How much a clause tries."""
+
+from __future__ import annotations
+
+import itertools
+
+from sessionstore_contract.effort import EFFORTS, NORMAL
+
+
+def test_efforts_grow() -> None:
+    """Each effort tries more than the one before it, and may take longer."""
+    assert list(EFFORTS) == ["quick", "normal", "thorough"]
+    assert NORMAL is EFFORTS["normal"]
+    for less, more in itertools.pairwise(EFFORTS.values()):
+        assert less.examples < more.examples
+        assert less.rounds < more.rounds
+        assert less.size < more.size
+        assert less.limit < more.limit
+
+
+def test_large_values_are_larger_than_a_text_column_at_every_effort() -> None:
+    """65,535 bytes is where a common column type cuts."""
+    assert all(effort.size > 65_535 for effort in EFFORTS.values())

@@ -1,0 +1,197 @@
+"""Finding a Python object by its name."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sessionstore_contract import names
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+class Outer:
+    """Something to be found."""
+
+    class Inner:
+        """Something further in."""
+
+    @classmethod
+    def make(cls) -> Outer:
+        return cls()
+
+    def method(self) -> None:
+        pass
+
+    @property
+    def unreadable(self) -> None:
+        raise RuntimeError("not\nnow")
+
+
+class Heir(Outer):
+    """Inherits its class method."""
+
+
+OBJECT = Outer()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that modules are imported from."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return tmp_path
+
+
+def _load(path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_an_object_is_found_by_its_name() -> None:
+    """`module:attribute` leads to the object, also through dots."""
+    assert names.find(f"{__name__}:Outer") is Outer
+    assert names.find(f"{__name__}:Outer.Inner") is Outer.Inner
+
+
+def test_an_unknown_module_is_told_in_one_line() -> None:
+    """The cause of a failed import is in the message."""
+    with pytest.raises(names.NotFoundError) as caught:
+        names.find("no_such_module:Store")
+    assert str(caught.value) == (
+        "module 'no_such_module' can't be imported: "
+        "ModuleNotFoundError: No module named 'no_such_module'"
+    )
+
+
+@pytest.mark.parametrize("name", ["", ":Store", ".relative:Store"])
+def test_a_name_that_is_none_is_not_found(name: str) -> None:
+    """What can't name a module is told as that, not as a traceback."""
+    with pytest.raises(names.NotFoundError, match="can't be imported"):
+        names.find(name)
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("raise ValueError('two\\nlines')", "ValueError: two lines"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise ValueError('\\x1b[31mred')", r"ValueError: \x1b[31mred"),
+        ("def (", "SyntaxError: invalid syntax (broken.py, line 1)"),
+    ],
+)
+def test_a_module_that_raises_is_told_in_one_line(folder: Path, source: str, cause: str) -> None:
+    """Whatever importing raises is told, in one line that a terminal does not act on."""
+    (folder / "broken.py").write_text(source)
+    with pytest.raises(names.NotFoundError) as caught:
+        names.find("broken:Store")
+    assert str(caught.value) == f"module 'broken' can't be imported: {cause}"
+
+
+def test_an_interrupt_is_not_an_answer(folder: Path) -> None:
+    """Ctrl-C during an import stops the program."""
+    (folder / "waits_long.py").write_text("raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        names.find("waits_long:Store")
+
+
+def test_a_mistyped_attribute_names_the_nearest() -> None:
+    """The message helps on to the name that was meant."""
+    with pytest.raises(names.NotFoundError, match=r"no attribute 'Outre'; did you mean Outer\?"):
+        names.find(f"{__name__}:Outre")
+
+
+def test_an_attribute_that_raises_is_not_found() -> None:
+    """An attribute may run foreign code: what it raises is told in one line."""
+    with pytest.raises(names.NotFoundError, match="can't be read: RuntimeError: not now"):
+        names.find(f"{__name__}:OBJECT.unreadable")
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "words"),
+    [
+        ("durabel", ["durable", "shared"], "; did you mean durable?"),
+        ("share", ["shared", "shares"], "; did you mean shares or shared?"),
+        ("xyz", ["durable", "shared"], "; there are durable, shared"),
+        ("xyz", [], ""),
+    ],
+)
+def test_the_nearest_names_are_worded(name: str, known: list[str], words: str) -> None:
+    """Near names are suggested; else all are listed; of none nothing is said."""
+    assert names.nearest(name, known) == words
+
+
+@pytest.mark.parametrize("thing", [Outer, Outer.Inner, Outer.make, Outer.method, names.find])
+def test_a_name_leads_back(thing: Any) -> None:
+    """What has a name is found by it."""
+    name = names.name_of(thing)
+    assert name is not None
+    assert names.find(name) == thing
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [lambda: None, partial(Outer), OBJECT, OBJECT.method, Heir.make, Path().exists, 1, None],
+    ids=["lambda", "partial", "object", "bound method", "inherited", "foreign", "number", "none"],
+)
+def test_what_another_process_can_not_find_has_no_name(thing: Any) -> None:
+    """A name is answered only when it leads back to this very object."""
+    assert names.name_of(thing) is None
+
+
+def test_a_local_function_has_no_name() -> None:
+    """A closure exists in this process only."""
+
+    def local() -> None:
+        pass
+
+    assert names.name_of(local) is None
+
+
+def test_an_object_of_a_module_that_can_not_be_imported_is_found_in_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process reads the source when the module's name leads nowhere."""
+    path = tmp_path / "file-with-dashes.py"
+    path.write_text("class Store:\n    number = 7\n")
+    store = _load(path, "nowhere_to_be_imported", monkeypatch).Store
+    name = names.name_of(store)
+    assert name == "nowhere_to_be_imported:Store"
+    source = names.source_of(name)
+    assert source == str(path)
+
+    monkeypatch.delitem(sys.modules, "nowhere_to_be_imported")
+    monkeypatch.delitem(sys.modules, "_contract_source", raising=False)
+    assert names.find_elsewhere(name, source).number == 7
+
+
+def test_an_object_of_the_main_module_is_found_in_its_file(tmp_path: Path) -> None:
+    """`__main__` is another module in another process: the file decides."""
+    path = tmp_path / "script.py"
+    path.write_text("class Store:\n    number = 8\n")
+    assert names.find_elsewhere("__main__:Store", str(path)).number == 8
+
+
+def test_a_module_that_can_be_imported_is_not_read_a_second_way(folder: Path) -> None:
+    """The failure of a module that exists is told, instead of trying its file."""
+    (folder / "exists_and_fails.py").write_text("raise ValueError('as it is')")
+    with pytest.raises(names.NotFoundError, match="ValueError: as it is"):
+        names.find_elsewhere("exists_and_fails:Store", str(folder / "exists_and_fails.py"))
+
+
+@pytest.mark.parametrize("source", [None, "/no/such/file.py"])
+def test_nothing_is_found_without_a_source(source: str | None) -> None:
+    """Neither a module nor a file is a plain answer."""
+    with pytest.raises(names.NotFoundError):
+        names.find_elsewhere("nowhere_at_all:Store", source)

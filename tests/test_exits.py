@@ -19,7 +19,7 @@ def test_ending_the_process_is_an_exception() -> None:
     with exits_refused():
         assert os._exit is not REALLY[0]
         assert os.abort is not REALLY[1]
-        with pytest.raises(ProcessExit, match=r"os\._exit\(3,\) would have ended the process"):
+        with pytest.raises(ProcessExit, match=r"os\._exit\(3\) would have ended the process"):
             os._exit(3)
         with pytest.raises(ProcessExit, match=r"os\.abort\(\) would have ended the process"):
             os.abort()

@@ -18,7 +18,7 @@ ROWS = (
     "__init__ version interface values names capabilities effort",
     "history subject model",
     "expect linearizability",
-    "clause",
+    "clause old_layout",
     "contract wire turn",
     "storage faults opening worker",
     "backend",

@@ -128,7 +128,7 @@ def test_the_failure_is_told_and_has_no_traceback(project: pytest.Pytester) -> N
             "",
             "on a fresh store",
             "  1  create()  ->  '*'",
-            "  2  update('*', cost_data={'turns': 1, 'model': 'm'})  ->*",
+            "  2  update('*', cost_data={'turns': 1, 'model':*",
             "*",
             "  demanded  {'turns': 1, 'model': 'm'}",
             "  answered  {}",

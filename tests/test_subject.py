@@ -39,6 +39,9 @@ class Lent:
     async def damage(self, session_id: str) -> None:
         raise NotImplementedError
 
+    async def look_at_old_session(self) -> dict[str, Any] | None:
+        raise NotImplementedError
+
     def note(self, text: str) -> None:
         raise NotImplementedError
 

@@ -33,7 +33,9 @@ class Refusal(click.ClickException):
 class OneLineGroup(click.Group):
     """Tells every mistake in one line, click's own findings too."""
 
-    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs.get("standalone_mode", True):
+            return super().main(*args, **kwargs)
         try:
             super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.exceptions.Exit as ended:

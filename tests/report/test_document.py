@@ -11,7 +11,7 @@ import pytest
 
 from sessionstore_contract import CONTRACT_VERSION, __version__, catalogue
 from sessionstore_contract.contract import CLAUSES
-from sessionstore_contract.report.document import document, write
+from sessionstore_contract.report.document import UnwritableError, document, write
 from sessionstore_contract.verdict import Finding, Verdict
 
 from .findings import HINT, INCONCLUSIVE, MERGE, VIOLATED, backend, report, whole_contract
@@ -204,7 +204,7 @@ def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
 def test_a_report_that_can_not_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     """Where a folder is in the way nothing is left beside it."""
     (tmp_path / "report.json").mkdir()
-    with pytest.raises(OSError, match=re.escape("report.json")):
+    with pytest.raises(UnwritableError, match=re.escape("report.json")):
         write(report(), tmp_path / "report.json")
     assert list(tmp_path.iterdir()) == [tmp_path / "report.json"]
 

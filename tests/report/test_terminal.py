@@ -43,20 +43,32 @@ def rows(text: str) -> list[list[str]]:
     return [lines[n].split() for n in range(start, end) if "─" not in lines[n]]
 
 
-COUNTS = ["held", "violated", "inconcl.", "faulted", "n/a"]
+COUNTS = ["held", "viol.", "inc.", "fault", "n/a"]
 HELD = str(len(CLAUSES))
 
 
 def test_a_table_at_80_columns_loses_no_word() -> None:
-    """Names, counts and verdict are whole; the server has no room."""
+    """Names, server, counts and verdict are whole."""
     text = shown(
         backend(*whole_contract(), name="memory", profile="ephemeral"),
-        backend(*whole_contract(VIOLATED), name="postgres", profile="full", server="PostgreSQL 18"),
+        backend(
+            *whole_contract(VIOLATED), name="postgres", profile="full", server="PostgreSQL-18.4"
+        ),
     )
     assert rows(text) == [
-        ["backend", "profile", *COUNTS, "verdict"],
-        ["memory", "ephemeral", HELD, "0", "0", "0", "0", "conformant"],
-        ["postgres", "full", str(len(CLAUSES) - 1), "1", "0", "0", "0", "nonconformant"],
+        ["backend", "server", "profile", *COUNTS, "verdict"],
+        ["memory", "-", "ephemeral", HELD, "0", "0", "0", "0", "conformant"],
+        [
+            "postgres",
+            "PostgreSQL-18.4",
+            "full",
+            str(len(CLAUSES) - 1),
+            "1",
+            "0",
+            "0",
+            "0",
+            "nonconformant",
+        ],
     ]
     assert all(len(line) <= 80 for line in text.splitlines() if "run pkg:Mine" not in line)
 

@@ -32,7 +32,7 @@ COUNTED = {
 }
 """Verdicts that have a column, and its heading."""
 
-WIDE = 80
+WIDE = 78
 """Columns of a terminal from which on the server has room beside the verdict."""
 
 
@@ -52,7 +52,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def _table(report: Report, *, is_wide: bool) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("backend", overflow="fold")
     if is_wide:
         table.add_column("server", overflow="fold")

@@ -219,7 +219,7 @@ async def test_delete_before_is_strict_and_aware(place: str, admin: Connection) 
             instant - timedelta(microseconds=1),
         )
         for wrong in (datetime(2030, 1, 1), "2030-01-01", None):  # noqa: DTZ001
-            with pytest.raises(ValueError, match="UTC offset"):
+            with pytest.raises(ValueError, match="cutoff"):
                 await store.delete_before(wrong)  # type: ignore[arg-type]
         assert await store.delete_before(instant.astimezone(timezone(timedelta(hours=5)))) == 1
         assert await store.exists("at")

@@ -44,6 +44,7 @@ def show(report: Report, console: Console) -> None:
                 console.print(Text(explain(finding, backend.name)), soft_wrap=True)
                 console.rule(style="dim")
     console.print(_table(report, is_wide=console.width >= WIDE))
+    console.print()
     for backend in report.backends:
         _show_defects(backend, console)
     console.print(

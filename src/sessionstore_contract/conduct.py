@@ -63,6 +63,7 @@ class Conductor:
         self.report = Report(plan.seed, plan.effort.name)
         self._say = say
         self._began = time.monotonic()
+        self._is_refused = False
 
     def run(self) -> None:
         """Run the plan.
@@ -83,6 +84,9 @@ class Conductor:
                 for attempt in ready:
                     self._try(attempt)
                     self._write()
+            except RefusedError:
+                self._is_refused = True
+                raise
             finally:
                 for crew in crews:
                     crew.stop()
@@ -148,7 +152,9 @@ class Conductor:
 
     def _write(self) -> None:
         self.report.duration = time.monotonic() - self._began
-        if self.plan.json_path is not None and self.report.backends:
+        # Of a mistake there is nothing to report; of a run that was stopped there always is.
+        has_begun = self.report.backends or not self._is_refused
+        if self.plan.json_path is not None and has_begun:
             write(self.report, self.plan.json_path)
 
 

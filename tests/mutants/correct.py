@@ -184,14 +184,10 @@ class FileStore(SessionStore):
 
     async def create(self, session_id: str | None = None) -> str:
         name = self.fresh_id() if session_id is None else session_id
-
-        def work() -> None:
-            with self.locked():
-                if self.read(name) is not None:
-                    raise SessionExistsError(f"{name!r} exists")
-                self.write(name, Row(active=now()))
-
-        await asyncio.to_thread(work)
+        with self.locked():
+            if self.read(name) is not None:
+                raise SessionExistsError(f"{name!r} exists")
+            self.write(name, Row(active=now()))
         return name
 
     async def load(self, session_id: str) -> list[Json] | None:
@@ -270,11 +266,11 @@ class RowsStore(SessionStore):
         self.is_closed = False
 
     @contextmanager
-    def rows(self) -> Iterator[sqlite3.Connection]:
+    def rows(self, wait: float = 5) -> Iterator[sqlite3.Connection]:
         """Hold the write lock for one transaction."""
         if self.is_closed:
             raise StoreClosedError("the store is closed")
-        with closing(sqlite3.connect(self.place, isolation_level=None, timeout=5)) as rows:
+        with closing(sqlite3.connect(self.place, isolation_level=None, timeout=wait)) as rows:
             # Speed alone: these stores are killed in tests, their machine is not.
             rows.execute("PRAGMA synchronous = OFF")
             rows.execute("BEGIN IMMEDIATE")
@@ -322,12 +318,13 @@ class RowsStore(SessionStore):
         with self.rows() as rows:
             found = self.has(rows, session_id)
             if found and new:
-                cells = [(session_id, key, json.dumps(value)) for key, value in new.items()]
-                rows.executemany("INSERT OR REPLACE INTO costs VALUES (?, ?, ?)", cells)
-                rows.execute(
-                    "UPDATE sessions SET active = ? WHERE id = ?", [self.now(), session_id]
-                )
+                self.merge(rows, session_id, new)
         return found
+
+    def merge(self, rows: sqlite3.Connection, session_id: str, new: dict[str, Json]) -> None:
+        cells = [(session_id, key, json.dumps(value)) for key, value in new.items()]
+        rows.executemany("INSERT OR REPLACE INTO costs VALUES (?, ?, ?)", cells)
+        rows.execute("UPDATE sessions SET active = ? WHERE id = ?", [self.now(), session_id])
 
     async def get_cost_data(self, session_id: str) -> dict[str, Json]:
         with self.rows() as rows:

@@ -360,9 +360,7 @@ class UpdateOfNothingIsFalse(DictStore):
         return cost_data is not None and await super().update(session_id, cost_data=cost_data)
 
 
-@mutant(
-    "cost.update-without-fields-writes-nothing", "update without fields creates the session"
-)
+@mutant("cost.update-without-fields-writes-nothing", "update without fields creates the session")
 class UpdateOfNothingCreates(DictStore):
     """Gets or creates before it looks at the fields."""
 
@@ -373,9 +371,7 @@ class UpdateOfNothingCreates(DictStore):
         return found
 
 
-@mutant(
-    "cost.update-without-fields-writes-nothing", "update without fields resets cost data"
-)
+@mutant("cost.update-without-fields-writes-nothing", "update without fields resets cost data")
 class UpdateOfNothingResets(DictStore):
     """Writes the default of the field."""
 
@@ -398,9 +394,7 @@ class UpdateOfNothingStoresNull(DictStore):
         return await super().update(session_id, cost_data=fields)
 
 
-@mutant(
-    "cost.update-without-fields-writes-nothing", "update without fields counts as activity"
-)
+@mutant("cost.update-without-fields-writes-nothing", "update without fields counts as activity")
 class UpdateOfNothingIsActivity(DictStore):
     """Sets the time before it looks at the fields."""
 
@@ -434,9 +428,7 @@ class AnEmptyUpdateResets(DictStore):
         return found
 
 
-@mutant(
-    "cost.empty-update-changes-nothing", "an empty update says that a missing session exists"
-)
+@mutant("cost.empty-update-changes-nothing", "an empty update says that a missing session exists")
 class AnEmptyUpdateIsTrue(DictStore):
     """Returns early: there is nothing to merge."""
 
@@ -458,9 +450,7 @@ class AnEmptyUpdateCreates(DictStore):
 @mutant(
     "cost.update-of-missing-creates-nothing",
     "update of a missing session says that it was stored",
-    also={
-        "lifecycle.missing-is-not-empty": "update of a missing session says that it was stored"
-    },
+    also={"lifecycle.missing-is-not-empty": "update of a missing session says that it was stored"},
 )
 class UpdateUpserts(DictStore):
     """Inserts on conflict update."""
@@ -528,9 +518,7 @@ class UpdateOfMissingIsReadable(CostsApart):
         return known if session_id in self.rows else self.orphans.get(session_id, {})
 
 
-@mutant(
-    "cost.update-of-missing-creates-nothing", "cost data of a missing session waits for it"
-)
+@mutant("cost.update-of-missing-creates-nothing", "cost data of a missing session waits for it")
 class UpdateOfMissingWaits(CostsApart):
     """Writes the second table without a look at the first, and reads both."""
 
@@ -641,7 +629,12 @@ class ReadingOftenTakesCostsAway(DictStore):
         return costs
 
 
-@mutant("cost.read-does-not-consume", "reading takes cost data away", is_everywhere=True)
+@mutant(
+    "cost.read-does-not-consume",
+    "reading takes cost data away",
+    also={"lifecycle.reads-change-nothing": "reading a session resets its cost data"},
+    is_everywhere=True,
+)
 class ReadingTakesCostsAway(DictStore):
     """Reads and deletes in one command."""
 

@@ -89,7 +89,8 @@ class CreateNamesItId(DictStore):
 
 
 @mutant(
-    "interface.accepts-the-declared-parameters", "save does not take session_id and messages by name"
+    "interface.accepts-the-declared-parameters",
+    "save does not take session_id and messages by name",
 )
 class SaveNamesThemHistory(DictStore):
     """Calls the messages by another name."""
@@ -276,5 +277,3 @@ class ClaimsToBeDurable(FileStore):
         await super().close()
         for path in self.folder.glob("*.json"):
             path.unlink()
-
-

@@ -155,9 +155,7 @@ class IdsFromTheClock(DictStore):
         return str(uuid.uuid1())
 
 
-@mutant(
-    "lifecycle.create-refuses-a-taken-id", "create answers a taken id as if it were free"
-)
+@mutant("lifecycle.create-refuses-a-taken-id", "create answers a taken id as if it were free")
 class CreateReturnsWhatIsThere(DictStore):
     """Inserts on conflict do nothing."""
 
@@ -167,9 +165,7 @@ class CreateReturnsWhatIsThere(DictStore):
         return await super().create(session_id)
 
 
-@mutant(
-    "lifecycle.create-refuses-a-taken-id", "create answers a taken id as if it were free"
-)
+@mutant("lifecycle.create-refuses-a-taken-id", "create answers a taken id as if it were free")
 class CreateReplacesWhatIsThere(DictStore):
     """Inserts or replaces."""
 
@@ -480,6 +476,17 @@ class CachesAnEmptyHistory(DictStore):
             return []
         self.cache.add(session_id)
         return await super().load(session_id)
+
+
+@mutant("lifecycle.reads-change-nothing", "reading a session empties it", is_everywhere=True)
+class LoadTakesAway(DictStore):
+    """Reads and deletes in one command."""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        messages = await super().load(session_id)
+        if messages:
+            self.rows[session_id].messages = "[]"
+        return messages
 
 
 @mutant("lifecycle.reads-change-nothing", "reading a session empties it")

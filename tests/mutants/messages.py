@@ -164,9 +164,7 @@ class SaveRefusesTheUnknown(DictStore):
 @mutant(
     "messages.save-creates-a-missing-session",
     "save of an unknown session is lost",
-    also={
-        "retention.survivors-are-whole": "a session saved while delete_before runs is removed"
-    },
+    also={"retention.survivors-are-whole": "a session saved while delete_before runs is removed"},
 )
 class SaveOfTheUnknownIsLost(DictStore):
     """Updates, and does not look at the row count."""
@@ -327,7 +325,7 @@ class WritesMembersOfItsOwn(Saving):
     """Numbers the messages that have no id."""
 
     def kept(self, old: list[Json], new: list[Json]) -> list[Json]:
-        return [{**one, "id": 1} if not one else one for one in new]
+        return [one or {"id": 1} for one in new]
 
 
 @mutant("messages.long-histories", "load answers [{'role': 'user', 'content': 'message 0'}")
@@ -347,13 +345,17 @@ class KeepsTheLastMessages(Saving):
         return new[-1000:]
 
 
-@mutant("messages.long-histories", "load answers [{'role': 'user', 'content': '0123456789abcdef0123")
+@mutant(
+    "messages.long-histories", "load answers [{'role': 'user', 'content': '0123456789abcdef0123"
+)
 class CutsLongTexts(Saving):
     """Keeps texts in a column of 64 KiB."""
 
     def kept(self, old: list[Json], new: list[Json]) -> list[Json]:
         return [
-            {**one, "content": one["content"][:65535]} if isinstance(one.get("content"), str) else one
+            {**one, "content": one["content"][:65535]}
+            if isinstance(one.get("content"), str)
+            else one
             for one in new
         ]
 

@@ -1,4 +1,4 @@
-"""What a clause begins with is made sure of: where it is missing, another clause names the defect."""
+"""What a clause begins with, made sure of: where it is missing, another clause names the defect."""
 
 from __future__ import annotations
 

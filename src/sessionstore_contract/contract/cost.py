@@ -9,7 +9,7 @@ from ..capabilities import Capability
 from ..clause import must, should
 from ..expect import NothingFound, expect
 from .activity import in_a_later_instant
-from .beginning import begin_with
+from .beginning import begin_with, make_sure
 from .messages import UNSTORABLE
 
 if TYPE_CHECKING:
@@ -335,13 +335,12 @@ async def update_keeps_messages(store: Subject) -> None:
     evidence=["seed"],
 )
 async def starts_empty(store: Subject) -> None:
-    rivals = {"cost data starts as null": None}
-    created = await store.create()
-    await expect(store.get_cost_data(created)).to_be({}, rather_than=rivals)
-    saved = store.unused_id("saved")
+    created, saved = await store.create(), store.unused_id("saved")
     await store.save(saved, [])
-    await expect(store.get_cost_data(saved)).to_be({}, rather_than=rivals)
-    await expect(store.get_cost_data(store.unused_id("missing"))).to_be({}, rather_than=rivals)
+    for session in (created, saved, store.unused_id("missing")):
+        await expect(store.get_cost_data(session)).to_be(
+            {}, rather_than={"cost data starts as null": None}
+        )
 
 
 @must(
@@ -353,7 +352,8 @@ async def starts_empty(store: Subject) -> None:
 )
 async def read_does_not_consume(store: Subject) -> None:
     session = await store.create()
-    await begin_with(store, session, cost_data={"turns": 1, "usage": {"in": 2}})
+    await store.update(session, cost_data={"turns": 1, "usage": {"in": 2}})
+    await make_sure(store.get_cost_data(session), {"turns": 1, "usage": {"in": 2}})
     for _ in range(3):
         await expect(store.get_cost_data(session)).to_be(
             {"turns": 1, "usage": {"in": 2}}, rather_than={"reading takes cost data away": {}}

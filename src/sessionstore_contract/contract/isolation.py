@@ -88,8 +88,9 @@ async def arguments_stay_the_callers(store: Subject) -> None:
     cost_data: dict[str, Any] = {"usage": {"in": 1}, "turns": [1]}
     saved, spent = copy(messages), copy(cost_data)
     session = await store.create()
-    await store.save(session, messages)
-    await store.update(session, cost_data=cost_data)
+    # `save` and `update` of the subject hand copies over; these calls hand over the very objects.
+    await store.call("save", session, messages)
+    await store.call("update", session, cost_data=cost_data)
     _unchanged("save", messages, saved)
     _unchanged("update", cost_data, spent)
 

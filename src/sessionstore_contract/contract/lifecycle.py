@@ -10,7 +10,7 @@ from ..clause import must, should
 from ..expect import NothingFound, expect, expect_all_answered, violated
 from ..subject import at_once
 from ..values import word
-from .beginning import begin_with
+from .beginning import begin_with, make_sure
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -167,7 +167,8 @@ async def missing_is_not_empty(store: Subject) -> None:
         True, rather_than={"update of an empty session says that it is missing": False}
     )
     await expect(store.update(empty, cost_data={"turns": 1})).to_be(
-        True, rather_than={"an update that changes no value says that the session is missing": False}
+        True,
+        rather_than={"an update that changes no value says that the session is missing": False},
     )
 
 
@@ -242,9 +243,13 @@ async def recreated_starts_empty(store: Subject) -> None:
 async def reads_change_nothing(store: Subject) -> None:
     missing = store.unused_id("missing")
     session = await store.create()
-    await begin_with(store, session, messages=[HELLO], cost_data={"turns": 1})
+    await store.save(session, [HELLO])
+    await store.update(session, cost_data={"turns": 1})
     unread = await store.load(missing)
+    await make_sure(store.load(session), [HELLO])
     can_read_costs = store.can(Capability.COST_READ)
+    if can_read_costs:
+        await make_sure(store.get_cost_data(session), {"turns": 1})
     for one in (missing, session):
         for _ in range(2):
             await store.load(one)

@@ -602,6 +602,7 @@ class ReadingCostsOfTheMissingRaises(DictStore):
         "messages.save-creates-a-missing-session": "a session that was made by save has cost data",
         "cost.update-of-missing-creates-nothing": "get_cost_data answers {'turns': 0",
         "cost.folds-like-a-dict": "get_cost_data answers {'turns': 0",
+        "retention.counts-what-it-removed": "get_cost_data answers {'turns': 0",
         "retention.survivors-are-whole": "get_cost_data answers {'turns': 0",
     },
 )

@@ -108,7 +108,7 @@ class Buffering(FileStore):
 
     def remove(self, session_id: str) -> None:
         self.told(session_id, None)
-        if not self.is_held_back(None):
+        if not self.is_held_back(None) and self.path(session_id).exists():
             super().remove(session_id)
 
     async def delete_before(self, cutoff: datetime) -> int:

@@ -76,7 +76,7 @@ class UpdateTakesAnything(DictStore):
 class UpdateNeedsCostData(DictStore):
     """Has no default for the field."""
 
-    async def update(self, session_id: str, *, cost_data: Json) -> bool:
+    async def update(self, session_id: str, *, cost_data: Json) -> bool:  # type: ignore[override]
         return await super().update(session_id, cost_data=cost_data)
 
 

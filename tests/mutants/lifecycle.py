@@ -55,7 +55,13 @@ class AnswersAPrefixedId(DictStore):
         return name if session_id is None else f"sess_{name}"
 
 
-@mutant("lifecycle.create-keeps-the-given-id", "create answers '")
+@mutant(
+    "lifecycle.create-keeps-the-given-id",
+    "create answers '",
+    also={
+        "lifecycle.create-refuses-a-taken-id": "create answers an id that a save has taken as if"
+    },
+)
 class StripsGivenIds(DictStore):
     """Answers a tidier id than the one that was given."""
 
@@ -172,6 +178,25 @@ class CreateReplacesWhatIsThere(DictStore):
     async def create(self, session_id: str | None = None) -> str:
         self.rows.pop(session_id or "", None)
         return await super().create(session_id)
+
+
+@mutant(
+    "lifecycle.create-refuses-a-taken-id",
+    "create answers an id that a save has taken as if it were free",
+)
+class CreateKnowsWhatWasCreated(DictStore):
+    """Looks into an index that create alone writes."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.created: set[str] = set()
+
+    async def create(self, session_id: str | None = None) -> str:
+        if session_id in self.rows and session_id not in self.created:
+            return session_id
+        name = await super().create(session_id)
+        self.created.add(name)
+        return name
 
 
 @mutant("lifecycle.create-refuses-a-taken-id", "create of a taken id empties the session")

@@ -164,7 +164,10 @@ class SaveRefusesTheUnknown(DictStore):
 @mutant(
     "messages.save-creates-a-missing-session",
     "save of an unknown session is lost",
-    also={"retention.survivors-are-whole": "a session saved while delete_before runs is removed"},
+    also={
+        "lifecycle.create-refuses-a-taken-id": "create answers an id that a save has taken as if",
+        "retention.survivors-are-whole": "a session saved while delete_before runs is removed",
+    },
 )
 class SaveOfTheUnknownIsLost(DictStore):
     """Updates, and does not look at the row count."""
@@ -198,6 +201,7 @@ class SaveMakesMessagesWithoutASession(DictStore):
         "cost.starts-empty": "get_cost_data answers {'turns': 0}, not {}",
         "cost.update-of-missing-creates-nothing": "get_cost_data answers {'turns': 0}, not {}",
         "lifecycle.recreated-starts-empty": "get_cost_data answers {'turns': 0}, not {}",
+        "retention.counts-what-it-removed": "get_cost_data answers {'turns': 0}, not {}",
         "retention.survivors-are-whole": "get_cost_data answers {'turns': 0}, not",
     },
 )
@@ -209,6 +213,38 @@ class SaveStartsWithZeroes(DictStore):
         await super().save(session_id, messages)
         if is_new:
             self.rows[session_id].costs = '{"turns": 0}'
+
+
+class Indexing(DictStore):
+    """Knows what was created apart from what was saved: a correct start for defects."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.created: set[str] = set()
+
+    async def create(self, session_id: str | None = None) -> str:
+        name = await super().create(session_id)
+        self.created.add(name)
+        return name
+
+
+@mutant(
+    "messages.save-creates-a-missing-session", "a session that was made by save takes no update"
+)
+class UpdatesWhatWasCreated(Indexing):
+    """Looks for the row of the session where create alone writes one."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        found = await super().update(session_id, cost_data=cost_data)
+        return found and session_id in self.created
+
+
+@mutant("messages.save-creates-a-missing-session", "a session that was made by save is not deleted")
+class DeletesWhatWasCreated(Indexing):
+    """Looks for the row of the session where create alone writes one."""
+
+    async def delete(self, session_id: str) -> bool:
+        return session_id in self.created and await super().delete(session_id)
 
 
 @mutant("messages.save-keeps-cost-data", "save resets cost data")
@@ -376,7 +412,7 @@ class MessageByMessage(DictStore):
     async def begin(self, row: Row) -> list[Json]:
         raise NotImplementedError
 
-    async def save(self, session_id: str, messages: list[Json]) -> None:
+    async def save(self, session_id: str, messages: Any) -> None:
         if isinstance(messages, list) and (row := self.row(session_id)):
             stored = await self.begin(row)
             try:
@@ -413,7 +449,7 @@ class Preparing(DictStore):
     def prepare(self, session_id: str, row: Row) -> None:
         raise NotImplementedError
 
-    async def save(self, session_id: str, messages: list[Json]) -> None:
+    async def save(self, session_id: str, messages: Any) -> None:
         row = self.row(session_id)
         if row is not None and isinstance(messages, list):
             self.prepare(session_id, row)
@@ -432,7 +468,7 @@ class EmptiesBeforeItEncodes(Preparing):
 class DeletesBeforeItEncodes(DictStore):
     """Removes the session and makes it again around what can't be encoded."""
 
-    async def save(self, session_id: str, messages: list[Json]) -> None:
+    async def save(self, session_id: str, messages: Any) -> None:
         row = self.rows.pop(session_id, None) if isinstance(messages, list) else None
         text = encode(messages, list)
         if row is not None:
@@ -459,7 +495,7 @@ class ResetsCostsWhenItFails(DictStore):
 class SaveTakesAnyJson(DictStore):
     """Encodes whatever it is given."""
 
-    async def save(self, session_id: str, messages: list[Json]) -> None:
+    async def save(self, session_id: str, messages: Any) -> None:
         text = encode(messages, type(messages))
         await super().save(session_id, [])
         self.rows[session_id].messages = text
@@ -469,7 +505,7 @@ class SaveTakesAnyJson(DictStore):
 class SaveTakesAnObject(DictStore):
     """Refuses what it can't iterate over."""
 
-    async def save(self, session_id: str, messages: list[Json]) -> None:
+    async def save(self, session_id: str, messages: Any) -> None:
         await super().save(session_id, list(messages))
 
 
@@ -477,7 +513,7 @@ class SaveTakesAnObject(DictStore):
 class SaveTakesASequence(DictStore):
     """Refuses what has no order."""
 
-    async def save(self, session_id: str, messages: list[Json]) -> None:
+    async def save(self, session_id: str, messages: Any) -> None:
         if isinstance(messages, dict):
             raise TypeError("an object has no order")
         await super().save(session_id, list(messages))
@@ -487,7 +523,7 @@ class SaveTakesASequence(DictStore):
 class SaveRefusesAfterItHasStored(DictStore):
     """Writes, and counts the messages then."""
 
-    async def save(self, session_id: str, messages: list[Json]) -> None:
+    async def save(self, session_id: str, messages: Any) -> None:
         await super().save(session_id, messages if isinstance(messages, list) else [])
         self.rows[session_id].messages = encode(messages, type(messages))
         len(messages)
@@ -497,7 +533,7 @@ class SaveRefusesAfterItHasStored(DictStore):
 class SaveRefusesAfterItHasEmptied(DictStore):
     """Removes the old rows, and iterates over what it was given then."""
 
-    async def save(self, session_id: str, messages: list[Json]) -> None:
+    async def save(self, session_id: str, messages: Any) -> None:
         if not isinstance(messages, list):
             self.rows[session_id].messages = "[]"
         await super().save(session_id, messages)

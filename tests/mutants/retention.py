@@ -77,6 +77,18 @@ class CreateIsNoActivity(DictStore):
         return name
 
 
+@mutant(
+    "retention.goes-by-last-activity",
+    "a save of the same history does not count as activity",
+)
+class TheSameAgainIsNoActivity(DictStore):
+    """Writes a history only when it differs."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        if messages != await super().load(session_id):
+            await super().save(session_id, messages)
+
+
 @mutant("retention.goes-by-last-activity", "a session that was read counts as active")
 class LoadIsActivity(DictStore):
     """Prolongs the life of what is read."""
@@ -207,6 +219,17 @@ class SparesSessionsWithCostData(Sparing):
 
     def is_spared(self, row: Row) -> bool:
         return row.costs != "{}"
+
+
+@mutant("retention.counts-what-it-removed", "delete_before leaves cost data behind")
+class LeavesCostDataBehind(RowsStore):
+    """Removes from one of two tables."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        with self.rows() as rows:
+            before = cutoff.replace(tzinfo=UTC) if cutoff.utcoffset() is None else cutoff
+            gone = rows.execute("DELETE FROM sessions WHERE active < ?", [before.timestamp()])
+            return gone.rowcount
 
 
 @mutant("retention.counts-what-it-removed", "delete_before counts rows, not sessions")

@@ -134,6 +134,20 @@ class OnlyTheMakerLoads(FileStore):
         return messages if session_id in self.own or not messages else None
 
 
+@mutant(
+    "sharing.writes-are-seen-at-once",
+    "another instance does not see that a session exists",
+)
+class RemembersWhatIsMissing(CachesWhatIsMissing):
+    """Remembers which sessions were missing where it says whether they exist."""
+
+    async def exists(self, session_id: str) -> bool:
+        return session_id not in self.missing and await super().exists(session_id)
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        return await FileStore.load(self, session_id)
+
+
 @mutant("sharing.writes-are-seen-at-once", "another instance still reads a deleted session")
 class StillReadsTheDeleted(FileStore):
     """Falls back to what it read last when there is nothing to read."""

@@ -125,6 +125,11 @@ async def create_refuses_a_taken_id(store: Subject) -> None:
         await expect(store.get_cost_data(session)).to_be(
             {"turns": 1}, rather_than={"create of a taken id resets cost data": {}}
         )
+    saved = store.unused_id("saved")
+    await store.save(saved, [HELLO])
+    await expect(store.create(saved)).to_be_refused(
+        "create answers an id that a save has taken as if it were free"
+    )
 
 
 @must(
@@ -220,7 +225,7 @@ async def recreated_starts_empty(store: Subject) -> None:
     session = store.unused_id()
     for make_again in (store.create(session), store.save(session, [])):
         await begin_with(store, session, messages=[HELLO], cost_data={"turns": 1})
-        await store.delete(session)
+        await make_sure(store.delete(session), answer=True)
 
         await expect(make_again).to_succeed()
         # That the session is there, and [] and not None, is for other clauses to demand.

@@ -90,7 +90,7 @@ async def save_replaces_the_history(store: Subject) -> None:
 
 @must(
     "messages.save-creates-a-missing-session",
-    "`save` of an unknown id creates the session, with no cost data.",
+    "`save` of an unknown id creates the session, with no cost data; it is one like any other.",
     because="A client brings its own id, or the session was cleaned up while the chat was open; "
     "the turn must not be lost.",
     remedy="An upsert: `INSERT ... ON CONFLICT (session_id) DO UPDATE SET messages = ...`.",
@@ -113,6 +113,14 @@ async def save_creates_a_missing_session(store: Subject) -> None:
                 demanded="none",
                 answered=word(costs),
             )
+    await expect(store.update(session, cost_data={"turns": 1})).to_be(
+        True, rather_than={"a session that was made by save takes no update": False}
+    )
+    # As one that was made by create is deleted: what delete answers is another clause's.
+    as_created = await store.delete(await store.create())
+    await expect(store.delete(session)).to_be(
+        as_created, rather_than={"a session that was made by save is not deleted": False}
+    )
 
 
 @must(

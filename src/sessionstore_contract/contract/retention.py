@@ -35,17 +35,18 @@ HOUR = timedelta(hours=1)
     evidence=["context-mode#1140", "goose#11224"],
 )
 async def goes_by_last_activity(store: Subject) -> None:
-    await in_a_later_instant(store, _four_fates, sessions=4)
+    await in_a_later_instant(store, _five_fates, sessions=5)
 
 
-async def _four_fates(  # noqa: PLR0917
-    store: Subject, idle: str, read: str, saved: str, updated: str, cutoff: datetime
+async def _five_fates(  # noqa: PLR0917
+    store: Subject, idle: str, read: str, saved: str, resaved: str, updated: str, cutoff: datetime
 ) -> None:
     await store.load(read)
     await store.exists(read)
     if store.can(Capability.COST_READ):
         await store.get_cost_data(read)
     await store.save(saved, [NOW])
+    await store.save(resaved, [BEFORE])
     await store.update(updated, cost_data={"now": 1})
     created = await store.create()
 
@@ -55,6 +56,9 @@ async def _four_fates(  # noqa: PLR0917
     )
     await expect(store.exists(saved)).to_be(
         True, rather_than={"delete_before removes a session that was saved since": False}
+    )
+    await expect(store.exists(resaved)).to_be(
+        True, rather_than={"a save of the same history does not count as activity": False}
     )
     await expect(store.exists(updated)).to_be(
         True, rather_than={"delete_before removes a session that was updated since": False}
@@ -105,6 +109,11 @@ async def counts_what_it_removed(store: Subject) -> None:
             False, rather_than={"delete_before keeps what it counted": True}
         )
     await expect(store.delete_before(tomorrow)).to_be(0)
+    if store.can(Capability.COST_READ):
+        await store.save(sessions[3], [])
+        await expect(store.get_cost_data(sessions[3])).to_be(
+            {}, rather_than={"delete_before leaves cost data behind": {"turns": 1, "model": "m"}}
+        )
 
 
 @must(

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import sqlite3
 from contextlib import closing, contextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sessionstore_contract.interface import (
+    InvalidSessionIdError,
     Json,
     SessionExistsError,
     SessionStore,
@@ -402,6 +404,55 @@ class WriteOnlyStore(DictStore):
         raise NotImplementedError
 
 
+class LoneStore(FileStore):
+    """Lets no other instance in from its construction until it is closed."""
+
+    claims: ClassVar[frozenset[str]] = DictStore.claims | {"durable"}
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.folder.mkdir(exist_ok=True)
+        self.lone = os.open(self.folder / "lone", os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(self.lone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self.lone)
+            raise
+
+    async def close(self) -> None:
+        if not self.is_closed:
+            os.close(self.lone)
+        await super().close()
+
+
+class ChoosyStore(DictStore):
+    """Refuses odd ids and values that other storages could not keep, and takes its time."""
+
+    def row(self, session_id: str) -> Row | None:
+        if not re.fullmatch(r"[\w.-]{1,64}", session_id):
+            raise InvalidSessionIdError(f"{session_id!r} is no id")
+        return super().row(session_id)
+
+    def choose(self, value: Json) -> None:
+        if "\\u0000" in json.dumps(value, default=repr):
+            raise UnstorableValueError("text with NUL can't be kept")
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        self.choose(messages)
+        kept = encode(messages, list)
+        await asyncio.sleep(0.001)
+        await super().save(session_id, json.loads(kept))
+        await asyncio.sleep(0.001)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        self.choose(cost_data)
+        kept = None if cost_data is None else json.loads(encode(cost_data, dict))
+        await asyncio.sleep(0.001)
+        found = await super().update(session_id, cost_data=kept)
+        await asyncio.sleep(0.001)
+        return found
+
+
 def damage_file(place: str, session_id: str) -> None:
     """Make what a FileStore keeps as cost data unreadable, and nothing else."""
     store = FileStore(place)
@@ -423,5 +474,7 @@ CORRECT: tuple[tuple[type[Any], Any], ...] = (
     (RowsStore, damage_rows),
     (NothingStore, None),
     (WriteOnlyStore, None),
+    (LoneStore, None),
+    (ChoosyStore, None),
 )
 """Each correct store, with the way to damage what it keeps, where another process can."""

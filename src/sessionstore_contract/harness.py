@@ -185,7 +185,8 @@ def _judge(trial: Trial, stuck: Exception | None, fuse: Fuse) -> Finding:
             )
         case StepFailed(step=step):
             owner = fuse.owner(step.operation)
-            reason = f"{step.call()} {step.answered()}: see {owner}"
+            said = "answered " if step.outcome == "answered" else ""
+            reason = f"{step.call()} {said}{step.answered()}: see {owner}"
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=reason, owner=owner)
         case NothingFound():
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=str(failure))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
+from . import values
 from .history import Call, History, Step
 
 if TYPE_CHECKING:
@@ -61,10 +62,11 @@ class Subject:
         return self.call("load", session_id)
 
     def save(self, session_id: str, messages: Json) -> Call[None]:
-        return self.call("save", session_id, messages)
+        return self.call("save", session_id, values.copy(messages))
 
     def update(self, session_id: str, **fields: Json) -> Call[bool]:
-        return self.call("update", session_id, **fields)
+        # Copies: what a store does to its arguments must not reach the constants of the clauses.
+        return self.call("update", session_id, **values.copy(fields))
 
     def get_cost_data(self, session_id: str) -> Call[dict[str, Json]]:
         return self.call("get_cost_data", session_id)

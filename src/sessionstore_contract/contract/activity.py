@@ -6,7 +6,8 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ..expect import Violation
+from ..expect import NothingFound, Violation
+from .beginning import make_sure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,12 +31,13 @@ async def in_a_later_instant(
         for session in before:
             await store.save(session, [{"role": "user", "content": "before"}])
             await store.update(session, cost_data={"before": 1})
+            await make_sure(store.exists(session), answer=True)
         await asyncio.sleep(gap / 2)
         cutoff = datetime.now(UTC)
         await asyncio.sleep(gap / 2)
         try:
             await trial(store, *before, cutoff)
-        except Violation:
+        except (Violation, NothingFound):
             if gap == GAPS[-1]:
                 raise
             store.stand.history.restart()

@@ -24,7 +24,7 @@ COSTS = {"turns": 2, "usage": {"in": 3}}
 )
 async def reopening_finds_everything(store: Subject) -> None:
     kept, deleted = await _write(store)
-    await expect(store.close()).to_succeed()
+    await store.close()
     await _is_all_there(await store.another(), kept, deleted, "a new instance")
 
 
@@ -34,7 +34,8 @@ async def reopening_finds_everything(store: Subject) -> None:
     because="Processes are killed; nobody calls close then.",
     remedy="Commit before you answer. SQLite: `await db.commit()` in every write, or "
     "`isolation_level=None`.",
-    needs={Capability.DURABLE},
+    # Without it a second instance may be refused while the first is open.
+    needs={Capability.DURABLE, Capability.SHARED},
 )
 async def close_is_not_the_commit(store: Subject) -> None:
     kept, deleted = await _write(store)

@@ -12,7 +12,7 @@ from ..history import OPERATIONS, NotAwaitableError
 from ..values import kind
 
 if TYPE_CHECKING:
-    from ..history import Call
+    from ..history import Call, Step
     from ..subject import Subject
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -128,7 +128,7 @@ async def answers_have_the_declared_type(store: Subject) -> None:
     missing = store.unused_id("missing")
     await _answers(store.save(session, [{"role": "user", "content": "hi"}]), "null")
     await _answers(store.load(session), "array", "null")
-    await _answers(store.load(missing), "null")
+    await _answers(store.load(missing), "null", "array")
     await _answers(store.update(session, cost_data={"turns": 1}), "boolean")
     await _answers(store.update(session), "boolean")
     await _answers(store.update(missing, cost_data={"turns": 1}), "boolean")
@@ -174,23 +174,27 @@ async def unsupported_is_said(store: Subject) -> None:
         step = await store.get_cost_data(session).perform(is_expected=True)
         if step.outcome == "answered" and step.answer == {"turns": 1}:
             store.stand.note("works but is not claimed: cost-read")
-        elif not isinstance(step.error, NotImplementedError):
-            _pretends(step.operation, step.answered())
+        else:
+            _refused_as_unsupported(step)
     if not store.can(Capability.RETENTION):
         tomorrow = datetime.now(UTC) + timedelta(days=1)
         step = await store.delete_before(tomorrow).perform(is_expected=True)
         if step.outcome == "answered" and not await store.exists(session):
             store.stand.note("works but is not claimed: retention")
-        elif not isinstance(step.error, NotImplementedError):
-            _pretends(step.operation, step.answered())
+        else:
+            _refused_as_unsupported(step)
 
 
-def _pretends(operation: str, answered: str) -> None:
-    violated(
-        f"{operation} pretends to work",
-        demanded="NotImplementedError, as its capability is not claimed",
-        answered=answered,
-    )
+def _refused_as_unsupported(step: Step) -> None:
+    if not isinstance(step.error, NotImplementedError):
+        is_pretence = step.outcome == "answered"
+        violated(
+            f"{step.operation} pretends to work"
+            if is_pretence
+            else f"{step.operation} is not claimed, and does not say so with NotImplementedError",
+            demanded="NotImplementedError, as its capability is not claimed",
+            answered=step.answered(),
+        )
 
 
 @must(

@@ -8,10 +8,12 @@ from ..capabilities import Capability
 from ..clause import must
 from ..expect import expect, violated
 from ..values import are_equal, copy, word
+from .beginning import begin_with, make_sure
 
 if TYPE_CHECKING:
     from ..subject import Subject
 
+ACTING = {"role": "user", "content": "acting"}
 HOSTILE_PAIRS = (
     ("user-1", "user-10"),
     ("user_1", "userX1"),
@@ -44,11 +46,10 @@ async def operations_touch_one_session(store: Subject) -> None:
 async def _act_beside(store: Subject, acting: str, other: str) -> None:
     messages = [{"role": "user", "content": "of the other"}]
     await store.create(other)
-    await store.save(other, messages)
-    await store.update(other, cost_data={"owner": "other"})
+    await begin_with(store, other, messages=messages, cost_data={"owner": "other"})
     for call in (
         store.create(acting),
-        store.save(acting, [{"role": "user", "content": "acting"}]),
+        store.save(acting, [ACTING]),
         store.update(acting, cost_data={"owner": "acting"}),
         store.load(acting),
         store.save(acting, []),
@@ -62,6 +63,7 @@ async def _act_beside(store: Subject, acting: str, other: str) -> None:
             rather_than={
                 f"{call.operation} of one session deletes another": None,
                 f"{call.operation} of one session empties another": [],
+                f"{call.operation} of one session writes another": [ACTING],
             },
         )
         if store.can(Capability.COST_READ):
@@ -86,8 +88,9 @@ async def arguments_stay_the_callers(store: Subject) -> None:
     cost_data: dict[str, Any] = {"usage": {"in": 1}, "turns": [1]}
     saved, spent = copy(messages), copy(cost_data)
     session = await store.create()
-    await store.save(session, messages)
-    await store.update(session, cost_data=cost_data)
+    # `save` and `update` of the subject hand copies over; these calls hand over the very objects.
+    await store.call("save", session, messages)
+    await store.call("update", session, cost_data=cost_data)
     _unchanged("save", messages, saved)
     _unchanged("update", cost_data, spent)
 
@@ -128,10 +131,9 @@ def _unchanged(operation: str, argument: Any, before: Any) -> None:
 async def answers_are_copies(store: Subject) -> None:
     messages = [{"role": "user", "content": {"parts": ["one"]}}]
     session = await store.create()
-    await store.save(session, messages)
-    await store.update(session, cost_data={"usage": {"in": 1}})
+    await begin_with(store, session, messages=messages, cost_data={"usage": {"in": 1}})
 
-    answer: Any = await store.load(session)
+    answer: Any = await make_sure(store.load(session), messages)
     answer[0]["content"]["parts"].append("changed")
     answer.append({"role": "user", "content": "changed"})
     await expect(store.load(session)).to_be(
@@ -142,7 +144,7 @@ async def answers_are_copies(store: Subject) -> None:
         },
     )
     if store.can(Capability.COST_READ):
-        spent: Any = await store.get_cost_data(session)
+        spent: Any = await make_sure(store.get_cost_data(session), {"usage": {"in": 1}})
         spent["usage"]["in"] = 99
         spent["changed"] = True
         await expect(store.get_cost_data(session)).to_be(

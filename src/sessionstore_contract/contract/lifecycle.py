@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from ..capabilities import Capability
 from ..clause import must, should
-from ..expect import expect, violated
+from ..expect import NothingFound, expect, expect_all_answered, violated
 from ..subject import at_once
+from ..values import word
+from .beginning import begin_with, make_sure
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -33,7 +35,9 @@ async def create_keeps_the_given_id(store: Subject) -> None:
         [], rather_than={"a created session is taken for a missing one": None}
     )
     if store.can(Capability.COST_READ):
-        await expect(store.get_cost_data(given)).to_be({})
+        costs: object = await store.get_cost_data(given)
+        if isinstance(costs, dict) and costs:
+            violated("a created session has cost data", demanded="none", answered=word(costs))
 
 
 @must(
@@ -49,9 +53,14 @@ async def create_makes_fresh_ids(store: Subject) -> None:
         instances.append(await store.another())
     if store.can(Capability.MULTI_PROCESS):
         instances.append(await store.elsewhere())
+    # The first use of an instance is another clause's: here each has been used.
+    for one in instances:
+        await one.exists(store.unused_id())
     given: set[str] = set()
-    for step in await at_once(*(one.create() for one in instances for _ in range(8))):
-        if step.outcome != "answered" or not isinstance(step.answer, str) or not step.answer:
+    steps = await at_once(*(one.create() for one in instances for _ in range(8)))
+    expect_all_answered(steps, "creates at once")
+    for step in steps:
+        if not isinstance(step.answer, str) or not step.answer:
             violated("create answers no id", demanded="a fresh id", answered=step.answered())
         if step.answer in given:
             violated(
@@ -75,6 +84,8 @@ ENOUGH_BITS = 62
 )
 async def fresh_ids_are_unguessable(store: Subject) -> None:
     ids = [await store.create() for _ in range(200)]
+    if not all(isinstance(one, str) for one in ids):
+        raise NothingFound("ids are no texts: see interface.answers-have-the-declared-type")
     bits = _bits_that_vary(ids)
     if bits < ENOUGH_BITS:
         violated(
@@ -102,8 +113,7 @@ def _bits_that_vary(ids: list[str]) -> float:
 async def create_refuses_a_taken_id(store: Subject) -> None:
     session = store.unused_id()
     await store.create(session)
-    await store.save(session, [HELLO])
-    await store.update(session, cost_data={"turns": 1})
+    await begin_with(store, session, messages=[HELLO], cost_data={"turns": 1})
 
     await expect(store.create(session)).to_be_refused(
         "create answers a taken id as if it were free"
@@ -115,15 +125,22 @@ async def create_refuses_a_taken_id(store: Subject) -> None:
         await expect(store.get_cost_data(session)).to_be(
             {"turns": 1}, rather_than={"create of a taken id resets cost data": {}}
         )
+    saved = store.unused_id("saved")
+    await store.save(saved, [HELLO])
+    await expect(store.create(saved)).to_be_refused(
+        "create answers an id that a save has taken as if it were free"
+    )
 
 
 @must(
     "lifecycle.missing-is-not-empty",
     "A missing session is None to `load`, False to `exists`, `update` and `delete`, and {} to "
-    "`get_cost_data`; an empty one is [] to `load`.",
+    "`get_cost_data`; an empty one is [] to `load` and True to `exists` and `update`, also to an "
+    "update that changes no value.",
     because="A server starts a chat anew when `load` says None; told [] for a missing session it "
     "never learns that the history is gone, and told None for an empty one it makes it twice.",
-    remedy="Tell `row is None` from `row.messages == []`; never `if not messages`.",
+    remedy="Tell `row is None` from `row.messages == []`; never `if not messages`. MySQL counts "
+    "the rows that changed, not those that were found: set CLIENT_FOUND_ROWS.",
 )
 async def missing_is_not_empty(store: Subject) -> None:
     missing = store.unused_id("missing")
@@ -151,6 +168,13 @@ async def missing_is_not_empty(store: Subject) -> None:
     await expect(store.exists(empty)).to_be(
         True, rather_than={"a session with an empty history counts as missing": False}
     )
+    await expect(store.update(empty, cost_data={"turns": 1})).to_be(
+        True, rather_than={"update of an empty session says that it is missing": False}
+    )
+    await expect(store.update(empty, cost_data={"turns": 1})).to_be(
+        True,
+        rather_than={"an update that changes no value says that the session is missing": False},
+    )
 
 
 @must(
@@ -163,8 +187,7 @@ async def missing_is_not_empty(store: Subject) -> None:
 )
 async def delete_answers_whether_it_existed(store: Subject) -> None:
     session = await store.create()
-    await store.save(session, [HELLO])
-    await store.update(session, cost_data={"turns": 1})
+    await begin_with(store, session, messages=[HELLO], cost_data={"turns": 1})
 
     await expect(store.delete(session)).to_be(
         True, rather_than={"delete does not say that it removed the session": False}
@@ -201,13 +224,13 @@ async def delete_answers_whether_it_existed(store: Subject) -> None:
 async def recreated_starts_empty(store: Subject) -> None:
     session = store.unused_id()
     for make_again in (store.create(session), store.save(session, [])):
-        await store.save(session, [HELLO])
-        await store.update(session, cost_data={"turns": 1})
-        await store.delete(session)
+        await begin_with(store, session, messages=[HELLO], cost_data={"turns": 1})
+        await make_sure(store.delete(session), answer=True)
 
         await expect(make_again).to_succeed()
-        await expect(store.load(session)).to_be(
-            [], rather_than={"a session made again has its old messages": [HELLO]}
+        # That the session is there, and [] and not None, is for other clauses to demand.
+        await expect(store.load(session)).to_be_one_of(
+            [[], None], rather_than={"a session made again has its old messages": [HELLO]}
         )
         if store.can(Capability.COST_READ):
             await expect(store.get_cost_data(session)).to_be(
@@ -227,7 +250,11 @@ async def reads_change_nothing(store: Subject) -> None:
     session = await store.create()
     await store.save(session, [HELLO])
     await store.update(session, cost_data={"turns": 1})
+    unread = await store.load(missing)
+    await make_sure(store.load(session), [HELLO])
     can_read_costs = store.can(Capability.COST_READ)
+    if can_read_costs:
+        await make_sure(store.get_cost_data(session), {"turns": 1})
     for one in (missing, session):
         for _ in range(2):
             await store.load(one)
@@ -239,7 +266,7 @@ async def reads_change_nothing(store: Subject) -> None:
         False, rather_than={"reading a missing session creates it": True}
     )
     await expect(store.load(missing)).to_be(
-        None, rather_than={"reading a missing session creates it": []}
+        unread, rather_than={"a missing session is found when it is read again": []}
     )
     await expect(store.load(session)).to_be(
         [HELLO], rather_than={"reading a session empties it": []}

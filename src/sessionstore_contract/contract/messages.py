@@ -11,6 +11,7 @@ from ..expect import NothingFound, expect, violated
 from ..old_layout import SESSION as OLD_SESSION
 from ..old_layout import untouched
 from ..values import are_equal, word
+from .beginning import begin_with
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 ONE = {"role": "user", "content": "one"}
 TWO = {"role": "assistant", "content": "two"}
 THREE = {"role": "user", "content": "three"}
+FOUR = {"role": "assistant", "content": "four"}
 
 UNSTORABLE: tuple[Any, ...] = (
     object(),
@@ -42,14 +44,14 @@ UNSTORABLE: tuple[Any, ...] = (
 )
 async def save_then_load(store: Subject) -> None:
     session = await store.create()
-    await expect(store.save(session, [ONE])).to_be(None)
-    await expect(store.save(session, [ONE, TWO, THREE])).to_be(None)
+    await expect(store.save(session, [ONE])).to_succeed()
+    await expect(store.save(session, [ONE, TWO, THREE])).to_succeed()
     await expect(store.load(session)).to_be(
         [ONE, TWO, THREE],
         rather_than={
             "load answers the messages in reverse order": [THREE, TWO, ONE],
             "save stores nothing": [],
-            "save of an unknown session is lost": None,
+            "save loses the session": None,
             "the first save stands": [ONE],
             "save appends to the history": [ONE, ONE, TWO, THREE],
             "save adds only one message": [ONE, THREE],
@@ -68,21 +70,21 @@ async def save_then_load(store: Subject) -> None:
 async def save_replaces_the_history(store: Subject) -> None:
     session = await store.create()
     await store.save(session, [ONE, TWO, THREE])
-    await store.save(session, [TWO])
+    await store.save(session, [TWO, FOUR])
     await expect(store.load(session)).to_be(
-        [TWO],
+        [TWO, FOUR],
         rather_than={
-            "save appends to the history": [ONE, TWO, THREE, TWO],
-            "save overwrites the head and keeps the tail": [TWO, TWO, THREE],
+            "save appends to the history": [ONE, TWO, THREE, TWO, FOUR],
+            "save overwrites the head and keeps the tail": [TWO, FOUR, THREE],
             "save keeps the longer history": [ONE, TWO, THREE],
-            "save adds only messages that are new": [ONE, TWO, THREE],
+            "save adds only messages that are new": [ONE, TWO, THREE, FOUR],
         },
     )
     await expect(store.save(session, [])).to_succeed()
     await expect(store.load(session)).to_be(
         [],
         rather_than={
-            "save of an empty history is ignored": [TWO],
+            "save of an empty history is ignored": [TWO, FOUR],
             "save of an empty history deletes the session": None,
         },
     )
@@ -90,7 +92,7 @@ async def save_replaces_the_history(store: Subject) -> None:
 
 @must(
     "messages.save-creates-a-missing-session",
-    "`save` of an unknown id creates the session, with no cost data.",
+    "`save` of an unknown id creates the session, with no cost data; it is one like any other.",
     because="A client brings its own id, or the session was cleaned up while the chat was open; "
     "the turn must not be lost.",
     remedy="An upsert: `INSERT ... ON CONFLICT (session_id) DO UPDATE SET messages = ...`.",
@@ -102,9 +104,25 @@ async def save_creates_a_missing_session(store: Subject) -> None:
     await expect(store.load(session)).to_be(
         [ONE], rather_than={"save of an unknown session is lost": None}
     )
-    await expect(store.exists(session)).to_be(True)
+    await expect(store.exists(session)).to_be(
+        True, rather_than={"a session that was made by save does not exist": False}
+    )
     if store.can(Capability.COST_READ):
-        await expect(store.get_cost_data(session)).to_be({})
+        costs: object = await store.get_cost_data(session)
+        if isinstance(costs, dict) and costs:
+            violated(
+                "a session that was made by save has cost data",
+                demanded="none",
+                answered=word(costs),
+            )
+    await expect(store.update(session, cost_data={"turns": 1})).to_be(
+        True, rather_than={"a session that was made by save takes no update": False}
+    )
+    # As one that was made by create is deleted: what delete answers is another clause's.
+    as_created = await store.delete(await store.create())
+    await expect(store.delete(session)).to_be(
+        as_created, rather_than={"a session that was made by save is not deleted": False}
+    )
 
 
 @must(
@@ -120,7 +138,7 @@ async def save_creates_a_missing_session(store: Subject) -> None:
 )
 async def save_keeps_cost_data(store: Subject) -> None:
     session = await store.create()
-    await store.update(session, cost_data={"turns": 1, "model": "m"})
+    await begin_with(store, session, cost_data={"turns": 1, "model": "m"})
     for messages in ([ONE], [ONE, TWO], []):
         await store.save(session, messages)
 
@@ -200,8 +218,10 @@ async def long_histories(store: Subject) -> None:
     await expect(store.load(session)).to_be(many)
 
     long = [{"role": "user", "content": "0123456789abcdef" * (store.stand.effort.size // 16)}, ONE]
-    await expect(store.save(session, long)).to_succeed()
-    await expect(store.load(session)).to_be(long)
+    # In a session of its own: that a history gives way to another is not asked here.
+    other = await store.create()
+    await expect(store.save(other, long)).to_succeed()
+    await expect(store.load(other)).to_be(long)
 
 
 @must(
@@ -214,8 +234,7 @@ async def long_histories(store: Subject) -> None:
 )
 async def refused_save_changes_nothing(store: Subject) -> None:
     session = await store.create()
-    await store.save(session, [ONE, TWO])
-    await store.update(session, cost_data={"turns": 1})
+    await begin_with(store, session, messages=[ONE, TWO], cost_data={"turns": 1})
     refused = 0
     for value in UNSTORABLE:
         step = await store.save(session, [THREE, {"content": value}]).perform(is_expected=True)
@@ -249,7 +268,7 @@ async def refused_save_changes_nothing(store: Subject) -> None:
 )
 async def must_be_a_list(store: Subject) -> None:
     session = await store.create()
-    await store.save(session, [ONE])
+    await begin_with(store, session, messages=[ONE])
     for value, name in ((None, "None"), ({"role": "user"}, "an object"), ("hi", "a text")):
         await expect(store.save(session, value)).to_be_refused(f"save takes {name} for messages")
         await expect(store.load(session)).to_be(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..capabilities import Capability
 from ..clause import must
-from ..expect import expect, expect_all_answered
+from ..expect import NothingFound, expect, expect_all_answered
 from ..subject import at_once
 from .activity import in_a_later_instant
+from .beginning import begin_with, make_sure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,26 +27,28 @@ HOUR = timedelta(hours=1)
 
 @must(
     "retention.goes-by-last-activity",
-    "`delete_before` removes the sessions whose last `save` or effective `update` is before the "
-    "cutoff; creation time and reads don't count.",
+    "`delete_before` removes the sessions whose last activity (`create`, `save` or an effective "
+    "`update`) is before the cutoff; the age of a session and reads don't count.",
     because="The longest chats are the oldest by creation and the dearest to their owners.",
     remedy="Set `updated_at` in create, save and update, and compare that column.",
     needs={Capability.RETENTION},
     evidence=["context-mode#1140", "goose#11224"],
 )
 async def goes_by_last_activity(store: Subject) -> None:
-    await in_a_later_instant(store, _four_fates, sessions=4)
+    await in_a_later_instant(store, _five_fates, sessions=5)
 
 
-async def _four_fates(  # noqa: PLR0917
-    store: Subject, idle: str, read: str, saved: str, updated: str, cutoff: datetime
+async def _five_fates(  # noqa: PLR0917
+    store: Subject, idle: str, read: str, saved: str, resaved: str, updated: str, cutoff: datetime
 ) -> None:
     await store.load(read)
     await store.exists(read)
     if store.can(Capability.COST_READ):
         await store.get_cost_data(read)
     await store.save(saved, [NOW])
+    await store.save(resaved, [BEFORE])
     await store.update(updated, cost_data={"now": 1})
+    created = await store.create()
 
     await expect(store.delete_before(cutoff)).to_succeed()
     await expect(store.exists(idle)).to_be(
@@ -54,8 +57,14 @@ async def _four_fates(  # noqa: PLR0917
     await expect(store.exists(saved)).to_be(
         True, rather_than={"delete_before removes a session that was saved since": False}
     )
+    await expect(store.exists(resaved)).to_be(
+        True, rather_than={"a save of the same history does not count as activity": False}
+    )
     await expect(store.exists(updated)).to_be(
         True, rather_than={"delete_before removes a session that was updated since": False}
+    )
+    await expect(store.exists(created)).to_be(
+        True, rather_than={"delete_before removes a session that was created since": False}
     )
     await expect(store.exists(read)).to_be(
         False, rather_than={"a session that was read counts as active": True}
@@ -74,9 +83,11 @@ async def counts_what_it_removed(store: Subject) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     await expect(store.delete_before(tomorrow)).to_succeed()
     sessions = [await store.create() for _ in range(120)]
-    await store.save(sessions[0], [NOW, BEFORE])
-    await store.save(sessions[1], [])
-    await store.update(sessions[2], cost_data={"turns": 1})
+    for session in sessions[:2]:
+        await store.save(session, [NOW, BEFORE])
+    await store.save(sessions[2], [])
+    for session in sessions[3:6]:
+        await store.update(session, cost_data={"turns": 1, "model": "m"})
 
     await expect(store.delete_before(tomorrow)).to_be(
         120,
@@ -86,14 +97,23 @@ async def counts_what_it_removed(store: Subject) -> None:
             "delete_before does not count": 0,
             "delete_before counts nothing but success": True,
             "delete_before answers the driver's -1": -1,
-            "delete_before spares sessions without messages": 1,
+            "delete_before spares sessions without messages": 2,
+            "delete_before spares sessions without cost data": 3,
+            "delete_before spares sessions with messages": 118,
+            "delete_before spares sessions with cost data": 117,
+            "delete_before counts rows, not sessions": 126,
         },
     )
-    for session in sessions[:4]:
+    for session in sessions[:7]:
         await expect(store.exists(session)).to_be(
             False, rather_than={"delete_before keeps what it counted": True}
         )
     await expect(store.delete_before(tomorrow)).to_be(0)
+    if store.can(Capability.COST_READ):
+        await store.save(sessions[3], [])
+        await expect(store.get_cost_data(sessions[3])).to_be(
+            {}, rather_than={"delete_before leaves cost data behind": {"turns": 1, "model": "m"}}
+        )
 
 
 @must(
@@ -106,10 +126,11 @@ async def counts_what_it_removed(store: Subject) -> None:
     evidence=["origin"],
 )
 async def compares_instants(store: Subject) -> None:
+    await _removes_what_is_idle(store)
     for hours in (5, -8, 14, -12):
         offset = timezone(timedelta(hours=hours))
         session = await store.create()
-        await store.save(session, [NOW])
+        await begin_with(store, session, messages=[NOW])
 
         await store.delete_before((datetime.now(UTC) - HOUR).astimezone(offset))
         await expect(store.exists(session)).to_be(
@@ -119,6 +140,15 @@ async def compares_instants(store: Subject) -> None:
         await expect(store.exists(session)).to_be(
             False, rather_than={"the offset of the cutoff is ignored: idle sessions stay": True}
         )
+
+
+async def _removes_what_is_idle(store: Subject) -> None:
+    """Make sure that a session which stays says something about the cutoff."""
+    session = await store.create()
+    await make_sure(store.exists(session), answer=True)
+    await store.delete_before(datetime.now(UTC) + HOUR)
+    if await store.exists(session):
+        raise NothingFound("delete_before keeps idle sessions: see retention.goes-by-last-activity")
 
 
 @must(
@@ -131,9 +161,10 @@ async def compares_instants(store: Subject) -> None:
     evidence=["origin", "odysseus#2039"],
 )
 async def naive_cutoff_never_means_local(store: Subject) -> None:
+    await _removes_what_is_idle(store)
     for zone, shift, is_kept in (("WEST5", -HOUR, True), ("EAST-5", HOUR, False)):
         session = await store.create()
-        await store.save(session, [NOW])
+        await begin_with(store, session, messages=[NOW])
         with _time_zone(zone):
             naive = (datetime.now(UTC) + shift).replace(tzinfo=None)
             step = await store.delete_before(naive).perform(is_expected=True)
@@ -177,8 +208,7 @@ async def survivors_are_whole(store: Subject) -> None:
 async def _saved_meanwhile(store: Subject, *sessions_and_cutoff: str | datetime) -> None:
     *sessions, cutoff = sessions_and_cutoff
     survivor = await store.create()
-    await store.save(survivor, [NOW])
-    await store.update(survivor, cost_data={"turns": 1})
+    await begin_with(store, survivor, messages=[NOW], cost_data={"turns": 1})
     saves = [store.save(str(session), [NOW]) for session in sessions]
     middle = len(saves) // 2
 

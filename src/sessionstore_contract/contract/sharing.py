@@ -50,6 +50,9 @@ async def _sees_writes(writer: Subject, reader: Subject, name: str) -> None:
     await expect(reader.load(session)).to_be(
         [], rather_than={f"{name} does not see a created session": None}
     )
+    await expect(reader.exists(session)).to_be(
+        True, rather_than={f"{name} does not see that a session exists": False}
+    )
     for messages, before in (([OLD], []), ([OLD, NEW], [OLD])):
         await writer.save(session, messages)
         await expect(reader.load(session)).to_be(

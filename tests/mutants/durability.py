@@ -1,0 +1,213 @@
+"""Stores that forget what they have acknowledged."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, ClassVar
+
+from .correct import FileStore, Row
+from .defect import mutant
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@mutant(
+    "durability.reopening-finds-everything",
+    "a new instance does not find the session",
+    also={"interface.claims-are-true": "durable is claimed, and nothing outlives the instance"},
+)
+class ForgetsAtClose(FileStore):
+    """Keeps sessions in temporary files."""
+
+    async def close(self) -> None:
+        await super().close()
+        for path in self.folder.glob("*.json"):
+            path.unlink()
+
+
+class Rewriting(FileStore):
+    """Rewrites each file at close: a correct start for defects."""
+
+    def rewritten(self, row: Row) -> Row:
+        return row
+
+    async def close(self) -> None:
+        if not self.is_closed:
+            for path in self.folder.glob("*.json"):
+                row = self.rewritten(Row(**json.loads(path.read_text("utf-8"))))
+                path.write_text(json.dumps(vars(row)), "utf-8")
+        await super().close()
+
+
+@mutant("durability.reopening-finds-everything", "a new instance finds an empty session")
+class CloseKeepsTheIds(Rewriting):
+    """Writes an index of sessions without their messages at close."""
+
+    def rewritten(self, row: Row) -> Row:
+        return Row("[]", row.costs, row.active)
+
+
+@mutant("durability.reopening-finds-everything", "a new instance finds no cost data")
+class CloseForgetsCosts(Rewriting):
+    """Writes sessions without cost data at close."""
+
+    def rewritten(self, row: Row) -> Row:
+        return Row(row.messages, "{}", row.active)
+
+
+@mutant("durability.reopening-finds-everything", "a new instance finds a deleted session")
+class CloseWritesTheDeletedBack(FileStore):
+    """Writes what is in its cache at close, the deleted sessions too."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.deleted: dict[str, Row] = {}
+
+    def remove(self, session_id: str) -> None:
+        row = self.read(session_id)
+        if row is not None:
+            self.deleted[session_id] = row
+        super().remove(session_id)
+
+    async def close(self) -> None:
+        await super().close()
+        for session_id, row in self.deleted.items():
+            self.write(session_id, row)
+
+
+class Buffering(FileStore):
+    """Holds writes back until close, for all that were open when they were made.
+
+    Instances share what is held back, as the clients of one server process do. An instance that
+    is opened later reads files.
+    """
+
+    open_stores: ClassVar[list[Buffering]] = []
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.held: dict[str, Row | None] = {}
+        Buffering.open_stores.append(self)
+
+    def is_held_back(self, row: Row | None) -> bool:
+        raise NotImplementedError
+
+    def told(self, session_id: str, row: Row | None) -> None:
+        for store in Buffering.open_stores:
+            if store.folder == self.folder:
+                store.held[session_id] = row
+
+    def read(self, session_id: str) -> Row | None:
+        return self.held[session_id] if session_id in self.held else super().read(session_id)
+
+    def write(self, session_id: str, row: Row) -> None:
+        self.told(session_id, row)
+        if not self.is_held_back(row):
+            super().write(session_id, row)
+
+    def remove(self, session_id: str) -> None:
+        self.told(session_id, None)
+        if not self.is_held_back(None) and self.path(session_id).exists():
+            super().remove(session_id)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        with self.locked():
+            self.flush()
+        return await super().delete_before(cutoff)
+
+    def flush(self) -> None:
+        for session_id, row in self.held.items():
+            if row is not None:
+                super().write(session_id, row)
+            elif self.path(session_id).exists():
+                super().remove(session_id)
+        for store in Buffering.open_stores:
+            if store.folder == self.folder:
+                store.held.clear()
+
+    async def close(self) -> None:
+        if not self.is_closed and self.folder.exists():
+            self.flush()
+        if self in Buffering.open_stores:
+            Buffering.open_stores.remove(self)
+        await super().close()
+
+
+BESIDE = "a new instance beside an unclosed one"
+
+
+@mutant(
+    "durability.close-is-not-the-commit",
+    f"{BESIDE} does not find the session",
+)
+class CommitsAtClose(Buffering):
+    """Commits when it is closed."""
+
+    def is_held_back(self, row: Row | None) -> bool:
+        return True
+
+
+@mutant("durability.close-is-not-the-commit", f"{BESIDE} finds an empty session")
+class CommitsSavesAtClose(Buffering):
+    """Commits what was created, and messages when it is closed."""
+
+    def is_held_back(self, row: Row | None) -> bool:
+        return row is not None and row.messages != "[]"
+
+
+@mutant("durability.close-is-not-the-commit", f"{BESIDE} finds no cost data")
+class CommitsUpdatesAtClose(Buffering):
+    """Commits each save, and updates when it is closed."""
+
+    def is_held_back(self, row: Row | None) -> bool:
+        return row is not None and row.costs != "{}"
+
+
+@mutant("durability.close-is-not-the-commit", f"{BESIDE} finds a deleted session")
+class CommitsDeletesAtClose(Buffering):
+    """Removes files when it is closed."""
+
+    def is_held_back(self, row: Row | None) -> bool:
+        return row is None
+
+
+@mutant(
+    "durability.close-is-not-the-commit",
+    f"{BESIDE} does not find the session",
+    also={
+        "sharing.writes-are-seen-at-once": "another instance does not see a created session",
+        "concurrency.disjoint-updates-survive-across-instances": "5 of 20 updates at once stand",
+    },
+)
+class WritesAtClose(FileStore):
+    """Keeps everything in the instance until it is closed."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.held: dict[str, Row] = {}
+
+    def read(self, session_id: str) -> Row | None:
+        return self.held.get(session_id) or super().read(session_id)
+
+    def write(self, session_id: str, row: Row) -> None:
+        self.held[session_id] = row
+
+    def remove(self, session_id: str) -> None:
+        self.held.pop(session_id, None)
+        self.path(session_id).unlink(missing_ok=True)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        with self.locked():
+            self.flush()
+        return await super().delete_before(cutoff)
+
+    def flush(self) -> None:
+        for session_id, row in self.held.items():
+            super().write(session_id, row)
+        self.held.clear()
+
+    async def close(self) -> None:
+        if not self.is_closed and self.held:
+            self.flush()
+        await super().close()

@@ -1,0 +1,255 @@
+"""Stores in which something leaks: from session to session, or over the edge of the store."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from typing import TYPE_CHECKING, Any
+
+from .correct import DictStore, FileStore, RowsStore, encode, now
+from .defect import mutant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sessionstore_contract.interface import Json
+
+
+@mutant("isolation.operations-touch-one-session", "delete of one session deletes another")
+class DeletesByPrefix(RowsStore):
+    """Deletes what begins with the id."""
+
+    async def delete(self, session_id: str) -> bool:
+        with self.rows() as rows:
+            found = self.has(rows, session_id)
+            rows.execute("DELETE FROM sessions WHERE id LIKE ? || '%'", [session_id])
+            rows.execute("DELETE FROM costs WHERE id LIKE ? || '%'", [session_id])
+        return found
+
+
+@mutant("isolation.operations-touch-one-session", "delete of one session deletes another")
+class DeletesByPattern(RowsStore):
+    """Compares ids with LIKE."""
+
+    async def delete(self, session_id: str) -> bool:
+        with self.rows() as rows:
+            rows.execute("DELETE FROM costs WHERE id LIKE ?", [session_id])
+            gone = rows.execute("DELETE FROM sessions WHERE id LIKE ?", [session_id])
+            return gone.rowcount > 0
+
+
+@mutant("isolation.operations-touch-one-session", "delete of one session deletes another")
+class DeletesByGlob(DictStore):
+    """Finds the keys of a session by a pattern."""
+
+    async def delete(self, session_id: str) -> bool:
+        found = fnmatch.filter(self.rows, session_id)
+        for name in found:
+            del self.rows[name]
+        return bool(found)
+
+
+@mutant(
+    "isolation.operations-touch-one-session",
+    "delete of one session resets the costs of another",
+)
+class DeletesCostsByPrefix(RowsStore):
+    """Deletes the keys of cost data that begin with the id."""
+
+    async def delete(self, session_id: str) -> bool:
+        with self.rows() as rows:
+            rows.execute("DELETE FROM costs WHERE id LIKE ? || '%'", [session_id])
+        return await super().delete(session_id)
+
+
+@mutant("isolation.operations-touch-one-session", "save of one session writes another")
+class FoldsTheCaseOfIds(FileStore):
+    """Has ids in file names, on a file system that knows no case."""
+
+    def path(self, session_id: str) -> Path:
+        return super().path(session_id.lower())
+
+
+@mutant("isolation.operations-touch-one-session", "save of one session writes another")
+class CutsIdsAtTheQuery(FileStore):
+    """Puts ids into a URL as they are."""
+
+    def path(self, session_id: str) -> Path:
+        return super().path(session_id.partition("?")[0])
+
+
+@mutant("isolation.operations-touch-one-session", "save of one session writes another")
+class StripsIds(FileStore):
+    """Trims ids, as CHAR columns do."""
+
+    def path(self, session_id: str) -> Path:
+        return super().path(session_id.strip())
+
+
+@mutant("isolation.operations-touch-one-session", "update of one session writes another")
+class UpdatesByPattern(RowsStore):
+    """Finds the row to update with LIKE."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        with self.rows() as rows:
+            alike = rows.execute("SELECT id FROM sessions WHERE id LIKE ?", [session_id]).fetchall()
+        for (name,) in alike:
+            await super().update(name, cost_data=cost_data)
+        return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant("isolation.operations-touch-one-session", "save of one session empties another")
+class SavesEmptyTheFamily(DictStore):
+    """Clears what is kept under the id and below it before it writes."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        for name, row in self.rows.items():
+            if name.startswith(session_id) and name != session_id:
+                row.messages = "[]"
+        await super().save(session_id, messages)
+
+
+class Referring(DictStore):
+    """Keeps objects beside the encoded row and answers copies of them: a start for defects."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.messages: dict[str, Any] = {}
+        self.costs: dict[str, Any] = {}
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await super().save(session_id, messages)
+        self.messages[session_id] = self.taken(messages)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        found = await super().update(session_id, cost_data=cost_data)
+        if found and cost_data:
+            known = self.costs.get(session_id)
+            self.costs[session_id] = (
+                self.taken(cost_data) if known is None else {**known, **self.taken(cost_data)}
+            )
+        return found
+
+    def taken(self, value: Json) -> Json:
+        return json.loads(json.dumps(value))
+
+    def given(self, value: Json) -> Json:
+        return json.loads(json.dumps(value))
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        messages = await super().load(session_id)
+        return self.given(self.messages[session_id]) if messages else messages
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        costs = await super().get_cost_data(session_id)
+        return self.given(self.costs[session_id]) if costs else costs
+
+    async def delete(self, session_id: str) -> bool:
+        self.costs.pop(session_id, None)
+        return await super().delete(session_id)
+
+    async def delete_before(self, cutoff: Any) -> int:
+        for name in self.idle(cutoff):
+            self.costs.pop(name, None)
+        return await super().delete_before(cutoff)
+
+
+@mutant(
+    "isolation.arguments-stay-the-callers",
+    "the store follows later changes to saved messages",
+)
+class KeepsTheMessagesThemselves(Referring):
+    """Keeps a reference to the list that it was given."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        copied = json.loads(json.dumps(cost_data)) if isinstance(cost_data, dict) else cost_data
+        return await super().update(session_id, cost_data=copied)
+
+    def taken(self, value: Json) -> Json:
+        return value
+
+
+@mutant("isolation.arguments-stay-the-callers", "the store follows later changes to cost data")
+class KeepsTheCostDataItself(Referring):
+    """Keeps a reference to the object that it was given."""
+
+    def taken(self, value: Json) -> Json:
+        return value if isinstance(value, dict) else super().taken(value)
+
+
+@mutant(
+    "isolation.arguments-stay-the-callers",
+    "the store follows later changes to nested cost data",
+)
+class KeepsNestedCostDataItself(Referring):
+    """Copies the object that it was given, and not what is in it."""
+
+    def taken(self, value: Json) -> Json:
+        return dict(value) if isinstance(value, dict) else super().taken(value)
+
+
+@mutant(
+    "isolation.arguments-stay-the-callers", "load answers [{'role': 'user', 'content': {'parts'"
+)
+class KeepsNestedMessagesThemselves(Referring):
+    """Copies the list that it was given, and not what is in it."""
+
+    def taken(self, value: Json) -> Json:
+        return list(value) if isinstance(value, list) else super().taken(value)
+
+
+@mutant("isolation.arguments-stay-the-callers", "save changes its argument")
+class SaveTakesRolesOut(DictStore):
+    """Takes members out of the messages that it was given, to keep them in columns."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await super().save(session_id, messages)
+        for one in messages:
+            one.pop("role", None)
+
+
+@mutant("isolation.arguments-stay-the-callers", "update changes its argument")
+class UpdateStampsItsArgument(DictStore):
+    """Writes a time into the object that it was given."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        found = await super().update(session_id, cost_data=cost_data)
+        if cost_data:
+            cost_data["updated_at"] = now()
+        return found
+
+
+@mutant("isolation.answers-are-copies", "load hands out what the store keeps")
+class HandsOutItsMessages(Referring):
+    """Answers the very list that it keeps."""
+
+    def given(self, value: Json) -> Json:
+        return value if isinstance(value, list) else super().given(value)
+
+
+@mutant("isolation.answers-are-copies", "load hands out the messages that the store keeps")
+class HandsOutNestedMessages(Referring):
+    """Answers a new list of the messages that it keeps."""
+
+    def given(self, value: Json) -> Json:
+        return list(value) if isinstance(value, list) else super().given(value)
+
+
+@mutant("isolation.answers-are-copies", "get_cost_data hands out what the store keeps")
+class HandsOutItsCostData(Referring):
+    """Answers the very object that it keeps."""
+
+    def given(self, value: Json) -> Json:
+        return value if isinstance(value, dict) else super().given(value)
+
+
+@mutant(
+    "isolation.answers-are-copies",
+    "get_cost_data hands out nested values that the store keeps",
+)
+class HandsOutNestedCostData(Referring):
+    """Answers a new object of the values that it keeps."""
+
+    def given(self, value: Json) -> Json:
+        return dict(value) if isinstance(value, dict) else super().given(value)

@@ -1,0 +1,399 @@
+"""Stores whose housekeeping removes too much, too little, or counts wrongly."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from .correct import DictStore, Row, RowsStore, instant, now
+from .defect import mutant
+
+if TYPE_CHECKING:
+    from sessionstore_contract.interface import Json
+
+
+@mutant(
+    "retention.goes-by-last-activity",
+    "delete_before keeps idle sessions",
+    also={"retention.counts-what-it-removed": "delete_before does not count"},
+)
+class RemovesNothing(DictStore):
+    """Waits for an expiry that nobody set."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        instant(cutoff)
+        return 0
+
+
+@mutant("retention.goes-by-last-activity", "delete_before keeps idle sessions")
+class ASaveIsActivityOfAll(DictStore):
+    """Forgets the condition of the statement that sets the time."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await super().save(session_id, messages)
+        for row in self.rows.values():
+            row.active = self.rows[session_id].active
+
+
+@mutant(
+    "retention.goes-by-last-activity",
+    "delete_before removes a session that was saved since",
+    also={
+        "retention.survivors-are-whole": "a session saved while delete_before runs is removed",
+    },
+)
+class SaveIsNoActivity(DictStore):
+    """Goes by the time at which the session was made, as far as save is concerned."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        row = self.rows.get(session_id)
+        before = row and row.active
+        await super().save(session_id, messages)
+        if before:
+            self.rows[session_id].active = before
+
+
+@mutant("retention.goes-by-last-activity", "delete_before removes a session that was updated since")
+class UpdateIsNoActivity(DictStore):
+    """Sets the time in save alone."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        row = self.rows.get(session_id)
+        before = row and row.active
+        found = await super().update(session_id, cost_data=cost_data)
+        if before:
+            self.rows[session_id].active = before
+        return found
+
+
+@mutant("retention.goes-by-last-activity", "delete_before removes a session that was created since")
+class CreateIsNoActivity(DictStore):
+    """Has no time for a session before it is saved."""
+
+    async def create(self, session_id: str | None = None) -> str:
+        name = await super().create(session_id)
+        self.rows[name].active = ""
+        return name
+
+
+@mutant(
+    "retention.goes-by-last-activity",
+    "a save of the same history does not count as activity",
+)
+class TheSameAgainIsNoActivity(DictStore):
+    """Writes a history only when it differs."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        if messages != await super().load(session_id):
+            await super().save(session_id, messages)
+
+
+@mutant("retention.goes-by-last-activity", "a session that was read counts as active")
+class LoadIsActivity(DictStore):
+    """Prolongs the life of what is read."""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        if row := self.row(session_id):
+            row.active = now()
+        return await super().load(session_id)
+
+
+@mutant("retention.goes-by-last-activity", "a session that was read counts as active")
+class ReadingCostsIsActivity(DictStore):
+    """Prolongs the life of what is billed."""
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        if row := self.row(session_id):
+            row.active = now()
+        return await super().get_cost_data(session_id)
+
+
+@mutant("retention.counts-what-it-removed", "delete_before removes 100 at a time")
+class RemovesAHundred(DictStore):
+    """Has a limit and no loop."""
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        return super().idle(cutoff)[:100]
+
+
+@mutant(
+    "retention.counts-what-it-removed",
+    "delete_before removes a session at a time",
+    also={
+        "retention.goes-by-last-activity": "delete_before",
+    },
+    is_everywhere=True,
+)
+class RemovesOne(DictStore):
+    """Removes the first that it finds, from the newest on."""
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        return super().idle(cutoff)[-1:]
+
+
+@mutant("retention.counts-what-it-removed", "delete_before does not count")
+class DoesNotCount(DictStore):
+    """Removes and answers 0."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        await super().delete_before(cutoff)
+        return 0
+
+
+@mutant(
+    "retention.counts-what-it-removed",
+    "delete_before counts nothing but success",
+    also={"interface.answers-have-the-declared-type": "delete_before answers boolean, not integer"},
+)
+class CountsSuccess(DictStore):
+    """Answers True."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        await super().delete_before(cutoff)
+        return True
+
+
+@mutant("retention.counts-what-it-removed", "delete_before answers the driver's -1")
+class AnswersMinusOne(DictStore):
+    """Answers the row count of a statement that has none."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        await super().delete_before(cutoff)
+        return -1
+
+
+class Sparing(DictStore):
+    """Asks `is_spared` before it removes: a correct start for defects."""
+
+    def is_spared(self, row: Row) -> bool:
+        return False
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        return [name for name in super().idle(cutoff) if not self.is_spared(self.rows[name])]
+
+
+@mutant(
+    "retention.counts-what-it-removed",
+    "delete_before spares sessions without messages",
+    is_everywhere=True,
+)
+class SparesSessionsWithoutMessages(Sparing):
+    """Joins the messages."""
+
+    def is_spared(self, row: Row) -> bool:
+        return row.messages == "[]"
+
+
+@mutant(
+    "retention.counts-what-it-removed",
+    "delete_before spares sessions without cost data",
+    is_everywhere=True,
+)
+class SparesSessionsWithoutCostData(Sparing):
+    """Joins the cost data."""
+
+    def is_spared(self, row: Row) -> bool:
+        return row.costs == "{}"
+
+
+@mutant(
+    "retention.counts-what-it-removed",
+    "delete_before spares sessions with messages",
+    is_everywhere=True,
+)
+class SparesSessionsWithMessages(Sparing):
+    """Fails silently at the foreign key of the messages."""
+
+    def is_spared(self, row: Row) -> bool:
+        return row.messages != "[]"
+
+
+@mutant(
+    "retention.counts-what-it-removed",
+    "delete_before spares sessions with cost data",
+    is_everywhere=True,
+)
+class SparesSessionsWithCostData(Sparing):
+    """Keeps what has not been billed."""
+
+    def is_spared(self, row: Row) -> bool:
+        return row.costs != "{}"
+
+
+@mutant("retention.counts-what-it-removed", "delete_before leaves cost data behind")
+class LeavesCostDataBehind(RowsStore):
+    """Removes from one of two tables."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        with self.rows() as rows:
+            before = cutoff.replace(tzinfo=UTC) if cutoff.utcoffset() is None else cutoff
+            gone = rows.execute("DELETE FROM sessions WHERE active < ?", [before.timestamp()])
+            return gone.rowcount
+
+
+@mutant("retention.counts-what-it-removed", "delete_before counts rows, not sessions")
+class CountsRows(RowsStore):
+    """Answers the changes of the whole transaction."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        with self.rows() as rows:
+            (cells,) = rows.execute(
+                "SELECT count(*) FROM costs WHERE id IN (SELECT id FROM sessions WHERE active < ?)",
+                [cutoff.timestamp()],
+            ).fetchone()
+        return await super().delete_before(cutoff) + int(cells)
+
+
+@mutant("retention.counts-what-it-removed", "delete_before keeps what it counted")
+class CountsAndKeeps(DictStore):
+    """Counts in one statement, and removes in another that has a limit."""
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        return super().idle(cutoff)[-110:]
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        found = len(DictStore.idle(self, cutoff))
+        await super().delete_before(cutoff)
+        return found
+
+
+@mutant("retention.counts-what-it-removed", "delete_before answers 1, not 0")
+class CountsOneAtLeast(DictStore):
+    """Answers 1 when there was nothing to remove."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        return await super().delete_before(cutoff) or 1
+
+
+@mutant("retention.compares-instants", "the offset of the cutoff is ignored: live sessions go")
+class ComparesTimesAsText(DictStore):
+    """Compares the texts of times in different offsets."""
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        instant(cutoff)
+        return super().idle(cutoff.replace(tzinfo=UTC))
+
+
+@mutant("retention.compares-instants", "the offset of the cutoff is ignored: idle sessions stay")
+class TakesTheOffsetAwayTwice(DictStore):
+    """Converts a time that the driver has converted."""
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        offset = cutoff.utcoffset()
+        return super().idle(cutoff - offset if offset else cutoff)
+
+
+@mutant("retention.naive-cutoff-never-means-local", "a naive cutoff is read as local time")
+class TakesNaiveForLocal(DictStore):
+    """Says `astimezone` to whatever it is given."""
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        return super().idle(cutoff.astimezone(UTC))
+
+
+class Housekeeping(DictStore):
+    """Removes in two steps, between which others come in."""
+
+    pause: ClassVar[float] = 0.01
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        gone = self.idle(cutoff)
+        await asyncio.sleep(self.pause)
+        return self.finish(gone, cutoff)
+
+    def finish(self, gone: list[str], cutoff: datetime) -> int:
+        raise NotImplementedError
+
+
+@mutant(
+    "retention.survivors-are-whole",
+    "a session saved while delete_before runs is removed",
+)
+class CollectsThenRemoves(Housekeeping):
+    """Collects the ids, then deletes each."""
+
+    def finish(self, gone: list[str], cutoff: datetime) -> int:
+        return sum(self.rows.pop(name, None) is not None for name in gone)
+
+
+@mutant(
+    "retention.survivors-are-whole",
+    "a session saved while delete_before runs is emptied",
+)
+class CollectsThenEmpties(Housekeeping):
+    """Deletes the messages of the ids that it collected, and sessions that are still idle."""
+
+    def finish(self, gone: list[str], cutoff: datetime) -> int:
+        for name in gone:
+            if name in self.rows:
+                self.rows[name].messages = "[]"
+        idle = self.idle(cutoff)
+        for name in idle:
+            del self.rows[name]
+        return len(idle)
+
+
+@mutant(
+    "retention.survivors-are-whole",
+    "a session saved while delete_before runs keeps the old history",
+)
+class WritesSurvivorsBack(DictStore):
+    """Copies what stays into a new file, from what it read at the start."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        read = {name: row.messages for name, row in self.rows.items()}
+        await asyncio.sleep(0.01)
+        removed = await super().delete_before(cutoff)
+        for name in self.rows.keys() & read.keys():
+            self.rows[name].messages = read[name]
+        return removed
+
+
+@mutant("retention.survivors-are-whole", "a survivor loses its messages")
+class EmptiesSurvivors(DictStore):
+    """Deletes the messages of sessions that stay."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        before = now()
+        await asyncio.sleep(0.01)
+        for row in self.rows.values():
+            if instant(cutoff) <= row.active < before and row.costs == '{"turns": 1}':
+                row.messages = "[]"
+        return await super().delete_before(cutoff)
+
+
+@mutant("retention.survivors-are-whole", "a survivor loses its cost data")
+class ResetsTheCostsOfSurvivors(DictStore):
+    """Starts a new period of billing for who stays."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        removed = await super().delete_before(cutoff)
+        for row in self.rows.values():
+            row.costs = "{}"
+        return removed
+
+
+@mutant("retention.survivors-are-whole", "saves beside delete_before: save raised")
+class HousekeepingLocksSavesOut(DictStore):
+    """Refuses to save while it removes."""
+
+    is_busy = False
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.is_busy = True
+        await asyncio.sleep(0.01)
+        self.is_busy = False
+        return await super().delete_before(cutoff)
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        if self.is_busy:
+            raise TimeoutError("database is locked")
+        await super().save(session_id, messages)
+
+
+class KeepsWholeSeconds(DictStore):
+    """Is correct, with a clock that shows no fractions of a second."""
+
+    def now(self) -> str:
+        return instant(datetime.now(UTC).replace(microsecond=0))

@@ -1,0 +1,239 @@
+"""Stores whose instances or processes do not see each other."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, ClassVar
+
+from .correct import FileStore, Row
+from .defect import mutant
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sessionstore_contract.interface import Json
+
+
+class Caching(FileStore):
+    """Keeps what it wrote itself up to date, and what it read for ever: a start for defects."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.cache: dict[str, Row] = {}
+
+    def write(self, session_id: str, row: Row) -> None:
+        self.cache.pop(session_id, None)
+        super().write(session_id, row)
+
+    def remove(self, session_id: str) -> None:
+        self.cache.pop(session_id, None)
+        super().remove(session_id)
+
+    def cached(self, session_id: str) -> Row | None:
+        if session_id not in self.cache:
+            with self.locked():
+                row = self.read(session_id)
+            if row is not None:
+                self.cache[session_id] = row
+        return self.cache.get(session_id)
+
+
+@mutant("sharing.writes-are-seen-at-once", "another instance reads an out-of-date history")
+class CachesMessages(Caching):
+    """Answers messages out of a cache in the instance."""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        row = self.cached(session_id)
+        return None if row is None else decoded(row)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.cache.clear()
+        return await super().delete_before(cutoff)
+
+
+def decoded(row: Row) -> list[Json]:
+    """Read the messages of a row."""
+    messages: list[Json] = json.loads(row.messages)
+    return messages
+
+
+@mutant("sharing.writes-are-seen-at-once", "another instance reads out-of-date cost data")
+class CachesCostData(Caching):
+    """Answers cost data out of a cache in the instance, once there is some."""
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        row = self.cache.get(session_id)
+        if row is None:
+            with self.locked():
+                row = self.read(session_id)
+            if row is not None and row.costs != "{}":
+                self.cache[session_id] = row
+        return json.loads(row.costs) if row else {}
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.cache.clear()
+        return await super().delete_before(cutoff)
+
+
+@mutant("sharing.writes-are-seen-at-once", "another instance does not see cost data")
+class CachesThatThereIsNone(CachesCostData):
+    """Remembers that there was no cost data."""
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        row = self.cached(session_id)
+        return json.loads(row.costs) if row else {}
+
+
+@mutant(
+    "sharing.writes-are-seen-at-once",
+    "another instance does not see a created session",
+)
+class CachesWhatIsMissing(Caching):
+    """Remembers which sessions were missing."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.missing: set[str] = set()
+
+    def write(self, session_id: str, row: Row) -> None:
+        self.missing.discard(session_id)
+        super().write(session_id, row)
+
+    async def exists(self, session_id: str) -> bool:
+        found = await super().exists(session_id)
+        if not found:
+            self.missing.add(session_id)
+        return found
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        return None if session_id in self.missing else await super().load(session_id)
+
+
+@mutant(
+    "sharing.writes-are-seen-at-once",
+    "another instance does not see a saved session",
+    also={
+        "durability.reopening-finds-everything": "a new instance does not find the session",
+        "durability.close-is-not-the-commit": "a new instance beside an unclosed one does not",
+    },
+)
+class OnlyTheMakerLoads(FileStore):
+    """Finds messages under a key that holds a part of the instance."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.own: set[str] = set()
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        self.own.add(session_id)
+        await super().save(session_id, messages)
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        messages = await super().load(session_id)
+        return messages if session_id in self.own or not messages else None
+
+
+@mutant(
+    "sharing.writes-are-seen-at-once",
+    "another instance does not see that a session exists",
+)
+class RemembersWhatIsMissing(CachesWhatIsMissing):
+    """Remembers which sessions were missing where it says whether they exist."""
+
+    async def exists(self, session_id: str) -> bool:
+        return session_id not in self.missing and await super().exists(session_id)
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        return await FileStore.load(self, session_id)
+
+
+@mutant("sharing.writes-are-seen-at-once", "another instance still reads a deleted session")
+class StillReadsTheDeleted(FileStore):
+    """Falls back to what it read last when there is nothing to read."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.last: dict[str, list[Json]] = {}
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        messages = await super().load(session_id)
+        if messages is None:
+            return self.last.get(session_id)
+        self.last[session_id] = messages
+        return messages
+
+    async def delete(self, session_id: str) -> bool:
+        self.last.pop(session_id, None)
+        return await super().delete(session_id)
+
+
+@mutant("sharing.writes-are-seen-at-once", "another instance still sees a deleted session")
+class StillSeesTheDeleted(FileStore):
+    """Remembers which sessions exist."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.seen: set[str] = set()
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        messages = await super().load(session_id)
+        if messages is not None:
+            self.seen.add(session_id)
+        return messages
+
+    async def exists(self, session_id: str) -> bool:
+        return session_id in self.seen or await super().exists(session_id)
+
+    async def delete(self, session_id: str) -> bool:
+        self.seen.discard(session_id)
+        return await super().delete(session_id)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.seen.clear()
+        return await super().delete_before(cutoff)
+
+
+@mutant(
+    "sharing.processes-see-each-other",
+    "another process reads an out-of-date history",
+    adding=("multi-process",),
+)
+class CachesInTheProcess(FileStore):
+    """Answers messages out of a cache that the instances of a process share and keep right."""
+
+    cache: ClassVar[dict[tuple[str, str], Row]] = {}
+
+    def write(self, session_id: str, row: Row) -> None:
+        self.cache.pop((str(self.folder), session_id), None)
+        super().write(session_id, row)
+
+    def remove(self, session_id: str) -> None:
+        self.cache.pop((str(self.folder), session_id), None)
+        super().remove(session_id)
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        key = (str(self.folder), session_id)
+        if key not in self.cache:
+            with self.locked():
+                row = self.read(session_id)
+            if row is None:
+                return None
+            self.cache[key] = row
+        return decoded(self.cache[key])
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.cache.clear()
+        return await super().delete_before(cutoff)
+
+
+@mutant(
+    "sharing.processes-see-each-other",
+    "another process does not see a created session",
+    adding=("multi-process",),
+)
+class HasAFolderForEachProcess(FileStore):
+    """Keeps sessions in a folder named by the process."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"{place}-{os.getpid()}")

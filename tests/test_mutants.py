@@ -13,11 +13,13 @@ import pytest
 from sessionstore_contract.contract import AREAS, CLAUSES, activity
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import Conditions, try_clause
-from sessionstore_contract.storage.selection import PostgresChoice, storage
+from sessionstore_contract.storage.elsewhere import NoStorage
+from sessionstore_contract.storage.file import FileStorage
 from sessionstore_contract.verdict import Finding, Verdict
 
 from .mutants import (
     closing,
+    columns,
     concurrency,
     cost,
     durability,
@@ -29,7 +31,7 @@ from .mutants import (
     retention,
     sharing,
 )
-from .mutants.correct import CORRECT
+from .mutants.correct import CORRECT as OTHERS
 from .mutants.defect import Defect, backend, defect_of
 
 if TYPE_CHECKING:
@@ -49,7 +51,9 @@ MODULES = (
     concurrency,
     durability,
     closing,
+    columns,
 )
+CORRECT: tuple[tuple[type[Any], Any], ...] = (*OTHERS, (columns.ColumnsStore, None))
 MUTANTS = [
     store
     for module in MODULES
@@ -79,7 +83,7 @@ QUICKER = replace(QUICK, examples=3, rounds=1)
 
 def try_all(store: Any, corrupt: Any = None, effort: Effort = QUICK) -> list[Finding]:
     made = backend(store, corrupt=corrupt)
-    provider = storage(made.storage_name, PostgresChoice())
+    provider = NoStorage() if made.storage == "none" else FileStorage()
     conditions = Conditions(seed=1, effort=effort)
     return [try_clause(clause, made, provider, conditions) for clause in CLAUSES]
 
@@ -87,7 +91,7 @@ def try_all(store: Any, corrupt: Any = None, effort: Effort = QUICK) -> list[Fin
 def try_one(clause_id: str, store: Any) -> Finding:
     (clause,) = (one for one in CLAUSES if one.id == clause_id)
     made = backend(store)
-    provider = storage(made.storage_name, PostgresChoice())
+    provider = NoStorage() if made.storage == "none" else FileStorage()
     return try_clause(clause, made, provider, Conditions(seed=1, effort=QUICK))
 
 

@@ -290,12 +290,15 @@ class RowsStore(SessionStore):
         return found is not None
 
     async def create(self, session_id: str | None = None) -> str:
-        name = secrets.token_hex(16) if session_id is None else session_id
+        name = self.fresh_id() if session_id is None else session_id
         with self.rows() as rows:
             if self.has(rows, name):
                 raise SessionExistsError(f"{name!r} exists")
             rows.execute("INSERT INTO sessions VALUES (?, '[]', ?)", [name, self.now()])
         return name
+
+    def fresh_id(self) -> str:
+        return secrets.token_hex(16)
 
     def now(self) -> float:
         return datetime.now(UTC).timestamp()

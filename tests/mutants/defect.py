@@ -87,5 +87,6 @@ def backend(store: Any, *, corrupt: Callable[[str, str], Any] | None = None) -> 
         profile="ephemeral",
         adding=claims,
         corrupt=corrupt,
+        legacy="reference" if "migration" in claims else None,
         timeout=defect.timeout if defect else 10.0,
     )

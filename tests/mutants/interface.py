@@ -70,7 +70,7 @@ class UpdateTakesAnything(DictStore):
 
 @mutant(
     "interface.update-is-keyword-only",
-    "update raised TypeError",
+    "update needs cost_data",
     also={"cost.update-without-fields-writes-nothing": "update raised TypeError"},
 )
 class UpdateNeedsCostData(DictStore):
@@ -242,6 +242,7 @@ class ClaimsToReadCostData(PretendsToReadCostData):
     "delete_before raises NotImplementedError: implement it, or do not claim it",
     also={
         "retention.goes-by-last-activity": "delete_before raises NotImplementedError",
+        "retention.counts-what-it-removed": "delete_before raises NotImplementedError",
         "retention.survivors-are-whole": "saves beside delete_before: delete_before raises",
     },
 )

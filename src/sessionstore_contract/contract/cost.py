@@ -41,8 +41,8 @@ MERGE = (
 async def merge_is_shallow(store: Subject) -> None:
     session = await store.create()
     first = {"turns": 1, "usage": {"in": 3, "out": 5}}
-    await expect(store.update(session, cost_data=first)).to_be(True)
-    await expect(store.update(session, cost_data={"usage": {"in": 9}})).to_be(True)
+    await expect(store.update(session, cost_data=first)).to_succeed()
+    await expect(store.update(session, cost_data={"usage": {"in": 9}})).to_succeed()
 
     await expect(store.get_cost_data(session)).to_be(
         {"turns": 1, "usage": {"in": 9}},

@@ -71,7 +71,10 @@ async def has_every_operation(store: Subject) -> None:
 )
 async def update_is_keyword_only(store: Subject) -> None:
     missing = store.unused_id("missing")
-    await store.update(missing)
+    step = await store.update(missing).perform(is_expected=True)
+    if isinstance(step.error, TypeError):
+        violated("update needs cost_data", demanded="a default", answered=step.answered())
+    step.require_answer()
 
     step = await store.call("update", missing, {"turns": 1}).perform(is_expected=True)
     if step.outcome == "answered":

@@ -69,22 +69,22 @@ async def _corrupt_postgres(dsn: str, session_id: str) -> None:
         await connection.close()
 
 
-null = Backend("null", open=open_null, storage="none", profile="ephemeral")
-memory = Backend(
+NULL = Backend("null", open=open_null, storage="none", profile="ephemeral")
+MEMORY = Backend(
     "memory",
     open=open_memory,
     storage="none",
     profile="ephemeral",
     adding=("persistence", "cost-read", "retention"),
 )
-sqlite = Backend(
+SQLITE = Backend(
     "sqlite", open=open_sqlite, storage="file", corrupt=_corrupt_sqlite, legacy="reference"
 )
-postgres = Backend(
+POSTGRES = Backend(
     "postgres",
     open=open_postgres,
     storage="postgres",
     corrupt=_corrupt_postgres,
     legacy="reference",
 )
-http = Backend("http", open=open_http, storage="platform")
+HTTP = Backend("http", open=open_http, storage="platform")

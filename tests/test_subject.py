@@ -118,7 +118,7 @@ async def test_a_missing_operation_is_a_failed_step() -> None:
     """A store without the operation fails when it is called, and the history shows it."""
     store = subject(object())
     call = store.exists("a")
-    with pytest.raises(StepFailed, match=r"exists\('a'\) raised AttributeError"):
+    with pytest.raises(StepFailed, match=r"exists\('a'\) raised MissingOperationError"):
         await call
 
 

@@ -26,6 +26,7 @@ def describe(clause: Clause) -> dict[str, Any]:
         "id": clause.id,
         "level": str(clause.level),
         "needs": sorted(clause.needs),
+        "moot_with": sorted(clause.moot_with),
         "scope": str(clause.scope),
         "sentence": clause.sentence,
     }

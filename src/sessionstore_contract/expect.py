@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from . import values
-from .history import NotAwaitableError
+from .history import MissingOperationError, NotAwaitableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .interface import Json
 
 
-NO_REFUSALS = (NotImplementedError, NotAwaitableError)
+NO_REFUSALS = (NotImplementedError, NotAwaitableError, MissingOperationError)
 """Exceptions that say of an operation that it is not there, and nothing of what it was given."""
 
 

@@ -89,6 +89,10 @@ def word_error(error: BaseException | None) -> str:
     return f"{name}: {message}" if message else name
 
 
+class MissingOperationError(AttributeError):
+    """An operation that the store does not have."""
+
+
 class NotAwaitableError(TypeError):
     """An operation that is no coroutine function."""
 

@@ -78,6 +78,8 @@ def check_sync(
     with tempfile.TemporaryDirectory(prefix="sessionstore-") as folder:
         choice = PostgresChoice(postgres, folder)
         with provided(backend, choice) as provider:
+            with provider.fresh():
+                pass  # whether there are places at all is told before the first clause
             chosen = set(clauses)
             findings = [
                 try_clause(clause, backend, provider, conditions)

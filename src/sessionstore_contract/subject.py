@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import values
-from .history import Call, History, Step
+from .history import Call, History, MissingOperationError, Step
 
 if TYPE_CHECKING:
     import random
@@ -89,7 +89,10 @@ class Subject:
 
         def method(*arguments: Any, **keywords: Any) -> Any:
             # looked up when the call is made: a missing operation is a failed step, not a crash
-            return getattr(self.store, operation)(*arguments, **keywords)
+            found = getattr(self.store, operation, None)
+            if found is None:
+                raise MissingOperationError(f"the store has no {operation}")
+            return found(*arguments, **keywords)
 
         return Call(
             self.stand.history, self.instance_number, operation, method, *arguments, **keywords

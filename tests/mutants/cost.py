@@ -394,7 +394,11 @@ class UpdateOfNothingStoresNull(DictStore):
         return await super().update(session_id, cost_data=fields)
 
 
-@mutant("cost.update-without-fields-writes-nothing", "update without fields counts as activity")
+@mutant(
+    "cost.update-without-fields-writes-nothing",
+    "update without fields counts as activity",
+    also={"retention.goes-by-last-activity": "an empty update counts as activity"},
+)
 class UpdateOfNothingIsActivity(DictStore):
     """Sets the time before it looks at the fields."""
 

@@ -67,6 +67,17 @@ class UpdateIsNoActivity(DictStore):
         return found
 
 
+@mutant("retention.goes-by-last-activity", "an empty update counts as activity")
+class EmptyUpdateIsActivity(DictStore):
+    """Sets the time in every update that names cost data."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        found = await super().update(session_id, cost_data=cost_data)
+        if found and cost_data is not None:
+            self.rows[session_id].active = self.now()
+        return found
+
+
 @mutant("retention.goes-by-last-activity", "delete_before removes a session that was created since")
 class CreateIsNoActivity(DictStore):
     """Has no time for a session before it is saved."""

@@ -35,12 +35,20 @@ HOUR = timedelta(hours=1)
     evidence=["context-mode#1140", "goose#11224"],
 )
 async def goes_by_last_activity(store: Subject) -> None:
-    await in_a_later_instant(store, _five_fates, sessions=5)
+    await in_a_later_instant(store, _six_fates, sessions=6)
 
 
-async def _five_fates(  # noqa: PLR0917
-    store: Subject, idle: str, read: str, saved: str, resaved: str, updated: str, cutoff: datetime
+async def _six_fates(  # noqa: PLR0917
+    store: Subject,
+    idle: str,
+    read: str,
+    emptied: str,
+    saved: str,
+    resaved: str,
+    updated: str,
+    cutoff: datetime,
 ) -> None:
+    await store.update(emptied, cost_data={})
     await store.load(read)
     await store.exists(read)
     if store.can(Capability.COST_READ):
@@ -68,6 +76,9 @@ async def _five_fates(  # noqa: PLR0917
     )
     await expect(store.exists(read)).to_be(
         False, rather_than={"a session that was read counts as active": True}
+    )
+    await expect(store.exists(emptied)).to_be(
+        False, rather_than={"an empty update counts as activity": True}
     )
 
 

@@ -1,6 +1,5 @@
 # Everything runs from a clean clone: the first target makes the environment it needs.
 
-SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete

@@ -1,16 +1,16 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Make the virtual environment that everything runs in, whatever Python the machine offers.
 #
 #   tools/setup.sh FOLDER
 #
 # Needs Python 3.11 or newer and nothing else: no active environment, no pip that may install into
-# the system's Python, and no ensurepip where the distribution has split it off.
-set -euo pipefail
+# the system's Python, and no ensurepip where the distribution has split it off. PYTHON names an
+# interpreter to be preferred.
+set -eu
 
 folder=$1
 
 find_python() {
-    local name
     for name in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.14 python; do
         if command -v "$name" >/dev/null 2>&1 &&
             "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then

@@ -95,7 +95,7 @@ def run(**given: Any) -> NoReturn:
     from .conduct import Conductor  # noqa: PLC0415
     from .report.document import UnwritableError  # noqa: PLC0415
     from .report.terminal import show  # noqa: PLC0415
-    from .supervisor import RefusedError  # noqa: PLC0415
+    from .trial_worker import RefusedError  # noqa: PLC0415
 
     _stop_on_signals()
     conductor = Conductor(_plan(given), lambda text: click.echo(text, err=True))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from .capabilities import profile_of
 from .contract import CLAUSES
+from .crew import Crew
 from .report.document import BackendReport, Report, write
 from .runs import not_tried
 from .storage import StorageUnavailableError
 from .storage.elsewhere import NamedPlace
 from .storage.selection import PostgresChoice, server_held
-from .supervisor import Crew, Order, RefusedError, UnavailableError
+from .trial_worker import Order, RefusedError, UnavailableError
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:

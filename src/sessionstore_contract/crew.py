@@ -1,165 +1,23 @@
-"""A run in worker processes: one that dies costs the clause it was trying, and is replaced."""
+"""The workers that try one backend: one that dies costs the clause it was trying."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import json
-import os
 import queue
-import select
-import signal
-import subprocess
-import sys
 import threading
-import time
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .capabilities import Capability
-from .effort import Effort
 from .harness import Fuse
-from .trial_process import RECORD, unpacked
+from .trial_process import unpacked
+from .trial_worker import START, Order, RefusedError, UnavailableError, Worker, WorkerDiedError
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .backend import Claims
     from .clause import Clause
-    from .storage.selection import PostgresChoice
-
-START = 60.0
-"""Seconds that importing a backend, or preparing its storage, may take."""
-
-
-class RefusedError(Exception):
-    """The command was wrong: one line that says what, and the way out."""
-
-
-class UnavailableError(Exception):
-    """What the backend is tried on can't be had here: one line that says why."""
-
-
-class WorkerDiedError(Exception):
-    """The worker process has ended, or was killed because it said nothing."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be tried and how: everything that a worker process must know."""
-
-    target: str
-    claims: Claims
-    postgres: PostgresChoice
-    seed: int
-    effort: Effort
-    run_folder: Path
-
-    def words(self, flight_record: Path) -> dict[str, Any]:
-        """Word it for the way between processes."""
-        return {
-            "do": "order",
-            "target": self.target,
-            "claims": asdict(self.claims),
-            "postgres": asdict(self.postgres),
-            "seed": self.seed,
-            "effort": self.effort.name,
-            "flight_record": str(flight_record),
-        }
-
-
-class Worker:
-    """One worker process."""
-
-    def __init__(self, order: Order, number: int) -> None:
-        self._folder = order.run_folder / f"worker-{number}"
-        self._folder.mkdir(parents=True)
-        self._record = self._folder / "flight-record"
-        asked, self._asking = os.pipe()
-        self._answers, answering = os.pipe()
-        self._rest = b""
-        with (self._folder / "output").open("wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
-                [
-                    sys.executable,
-                    "-m",
-                    "sessionstore_contract.trial_process",
-                    str(asked),
-                    str(answering),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=(asked, answering),
-                start_new_session=True,  # Ctrl-C reaches us, and we decide
-                env={
-                    **os.environ,
-                    "TMPDIR": str(self._folder),
-                    "HYPOTHESIS_STORAGE_DIRECTORY": str(self._folder / "hypothesis"),
-                },
-            )
-        os.close(asked)
-        os.close(answering)
-        self._say(order.words(self._record))
-
-    def ask(self, do: str, timeout: float, **rest: Any) -> dict[str, Any]:
-        """Ask for one thing and answer the answer.
-
-        Raises:
-            WorkerDiedError: the process has ended, or said nothing for `timeout` seconds.
-        """
-        self._say({"do": do, **rest})
-        deadline = time.monotonic() + timeout
-        while b"\n" not in self._rest:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._answers], [], [], left)[0]:
-                self.kill()
-                raise WorkerDiedError(f"said nothing for {timeout:.0f} s and was killed")
-            read = os.read(self._answers, 2**20)
-            if not read:
-                raise WorkerDiedError(self._epitaph())
-            self._rest += read
-        line, _, self._rest = self._rest.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def last_step(self) -> dict[str, Any] | None:
-        """Answer the step that was under way when the process ended."""
-        try:
-            said = json.loads(self._record.read_bytes()[:RECORD])
-        except (OSError, ValueError):
-            return None
-        return said if isinstance(said, dict) else None
-
-    def output(self) -> str:
-        """Answer what the store has printed."""
-        return (self._folder / "output").read_text(encoding="utf-8", errors="backslashreplace")
-
-    def finish(self) -> None:
-        """Let the process close its storage and end."""
-        with contextlib.suppress(WorkerDiedError):
-            self.ask("close", START)
-        self.kill()
-
-    def kill(self) -> None:
-        """End the process; may be called again."""
-        self._process.kill()
-        self._process.wait()
-        for descriptor in (self._asking, self._answers):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-
-    def _say(self, words: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError, OSError):
-            os.write(self._asking, json.dumps(words).encode() + b"\n")
-
-    def _epitaph(self) -> str:
-        code = self._process.wait()
-        if code < 0:
-            return f"ended by {signal.Signals(-code).name}"
-        return f"ended with exit code {code}"
 
 
 @dataclass

@@ -192,6 +192,31 @@ def until(condition: Any) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
+def test_a_run_may_be_stopped_at_any_moment(tmp_path: Path) -> None:
+    """Also while workers are made and replaced: 3, a whole report, and an empty folder."""
+    for moment in range(12):
+        folder, path = tmp_path / str(moment), tmp_path / f"{moment}.json"
+        folder.mkdir()
+        process = subprocess.Popen(
+            command("run", "tests.hostile:KillsItself", *HOSTILE, "-n", "2", "--json", str(path)),
+            env={**os.environ, "TMPDIR": str(folder)},
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until(path.exists)
+        time.sleep(moment * 0.1)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+
+        assert process.returncode in {1, 3}, stderr  # 1: the defect was found before
+        assert "Traceback" not in stderr
+        report_of(path)
+        assert list(folder.iterdir()) == []
+
+
 def was_something_tried(folder: Path) -> bool:
     """Whether a worker of a run in that temporary folder has called a store."""
     return any(record.stat().st_size for record in folder.glob("*/*/*/flight-record"))

@@ -40,6 +40,8 @@ class Crew:
     server: str | None = None
     is_stopped: bool = False
     _workers: set[Worker] = field(default_factory=set)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _hiring: threading.Lock = field(default_factory=threading.Lock)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
@@ -53,7 +55,7 @@ class Crew:
         try:
             described = _describe(first, order)
         except BaseException:
-            first.kill()
+            first.close()
             raise
         return cls(order, described, first, _workers={first})
 
@@ -77,11 +79,11 @@ class Crew:
         for clause in clauses:
             left.put(clause)
         found: queue.SimpleQueue[Finding | BaseException] = queue.SimpleQueue()
-        threads = [
+        self._threads = [
             threading.Thread(target=self._work, args=(left, found, number), daemon=True)
             for number in range(min(workers, len(clauses)))
         ]
-        for thread in threads:
+        for thread in self._threads:
             thread.start()
         findings: list[Finding] = []
         while len(findings) < len(clauses):
@@ -90,15 +92,21 @@ class Crew:
                 raise one
             findings.append(one)
             on_finding(one)
-        for thread in threads:
+        for thread in self._threads:
             thread.join()
         return findings
 
     def stop(self) -> None:
-        """Kill every worker; may be called again."""
-        self.is_stopped = True
-        for worker in list(self._workers):
+        """Kill every worker and wait until nobody makes another; may be called again."""
+        with self._hiring:
+            self.is_stopped = True
+            workers = tuple(self._workers)
+        for worker in workers:
             worker.kill()
+        for thread in self._threads:
+            thread.join()
+        for worker in workers:
+            worker.close()
 
     def _work(
         self,
@@ -130,14 +138,17 @@ class Crew:
             self.fuse.count(finding)
             if finding.hung:
                 # A thread that never came back is still in there.
-                worker.kill()
+                worker.close()
                 worker = self._another()
             yield finding
         worker.finish()
 
     def _another(self) -> Worker:
-        worker = Worker(self.order, next(self._numbers))
-        self._workers.add(worker)
+        with self._hiring:
+            if self.is_stopped:
+                raise WorkerDiedError("the run was stopped")
+            worker = Worker(self.order, next(self._numbers))
+            self._workers.add(worker)
         _describe(worker, self.order)
         _prepare(worker, self.order)
         return worker

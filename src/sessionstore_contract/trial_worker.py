@@ -69,8 +69,11 @@ class Worker:
         self._folder = order.run_folder / f"worker-{number}"
         self._folder.mkdir(parents=True)
         self._record = self._folder / "flight-record"
-        asked, self._asking = os.pipe()
-        self._answers, answering = os.pipe()
+        asked, asking = os.pipe()
+        answers, answering = os.pipe()
+        # Objects, not numbers: closed twice, a number could be somebody else's by then.
+        self._asking = os.fdopen(asking, "wb", buffering=0)
+        self._answers = os.fdopen(answers, "rb", buffering=0)
         self._rest = b""
         with (self._folder / "output").open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
@@ -109,7 +112,7 @@ class Worker:
             if left <= 0 or not select.select([self._answers], [], [], left)[0]:
                 self.kill()
                 raise WorkerDiedError(f"said nothing for {timeout:.0f} s and was killed")
-            read = os.read(self._answers, 2**20)
+            read = self._answers.read(2**20)
             if not read:
                 raise WorkerDiedError(self._epitaph())
             self._rest += read
@@ -133,19 +136,22 @@ class Worker:
         """Let the process close its storage and end."""
         with contextlib.suppress(WorkerDiedError):
             self.ask("close", START)
-        self.kill()
+        self.close()
 
     def kill(self) -> None:
-        """End the process; may be called again."""
+        """End the process; whoever waits for its answer is told. May be called again."""
         self._process.kill()
         self._process.wait()
-        for descriptor in (self._asking, self._answers):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+
+    def close(self) -> None:
+        """End the process and give back the pipes, which nobody may be waiting on any more."""
+        self.kill()
+        self._asking.close()
+        self._answers.close()
 
     def _say(self, words: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError, OSError):
-            os.write(self._asking, json.dumps(words).encode() + b"\n")
+        with contextlib.suppress(BrokenPipeError):
+            self._asking.write(json.dumps(words).encode() + b"\n")
 
     def _epitaph(self) -> str:
         code = self._process.wait()

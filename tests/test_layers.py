@@ -15,7 +15,7 @@ KIT = "sessionstore_contract"
 REFERENCE = "reference_backends"
 
 ROWS = (
-    "__init__ version interface values names capabilities effort",
+    "__init__ version stopping interface values names capabilities effort",
     "history subject model",
     "expect linearizability",
     "clause old_layout",

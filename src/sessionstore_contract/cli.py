@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -16,9 +15,6 @@ from .clause import Level
 from .effort import EFFORTS
 from .names import nearest
 from .version import CONTRACT_VERSION, __version__
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 WRONG = 2
 """Exit code when the command was wrong."""
@@ -95,34 +91,25 @@ def run(**given: Any) -> NoReturn:
     from .conduct import Conductor  # noqa: PLC0415
     from .report.document import UnwritableError  # noqa: PLC0415
     from .report.terminal import show  # noqa: PLC0415
+    from .stopping import StoppedError, StopRequest  # noqa: PLC0415
     from .trial_worker import RefusedError  # noqa: PLC0415
 
-    _stop_on_signals()
-    conductor = Conductor(_plan(given), lambda text: click.echo(text, err=True))
-    stopped = False
+    stop = StopRequest()
+    stop.listen()
+    conductor = Conductor(_plan(given), stop, lambda text: click.echo(text, err=True))
+    is_stopped = False
     try:
         conductor.run()
     except (RefusedError, UnwritableError) as error:
         raise Refusal(str(error)) from None
-    except KeyboardInterrupt:
-        stopped = True
+    except StoppedError:
+        is_stopped = True
     if conductor.report.backends:
         show(conductor.report, Console())
-    if stopped:
+    if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
-    sys.exit(conductor.report.exit_code or (3 if stopped else 0))
-
-
-def _stop_on_signals() -> None:
-    """Take every wish to stop for Ctrl-C; also SIGINT in the background of a script."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
-        signal.signal(signal.SIGHUP, _interrupt)
-
-
-def _interrupt(_: int, __: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+    stop.stop_listening()
+    sys.exit(conductor.report.exit_code or (3 if is_stopped else 0))
 
 
 def _plan(given: dict[str, Any]) -> Any:

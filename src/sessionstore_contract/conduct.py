@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .backend import Claims
     from .clause import Clause
     from .effort import Effort
+    from .stopping import StopRequest
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ class _Attempt:
 class Conductor:
     """Runs a plan; whatever happens, `report` says of every clause what is known by then."""
 
-    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, stop: StopRequest, say: Callable[[str], None]) -> None:
         self.plan = plan
+        self._stop = stop
         self.report = Report(plan.seed, plan.effort.name)
         self._say = say
         self._began = time.monotonic()
@@ -72,6 +74,7 @@ class Conductor:
         Raises:
             RefusedError: the command was wrong.
             UnwritableError: the report can't be written.
+            StoppedError: the run was asked to stop; the report says what is known by then.
         """
         with _run_folder() as folder, ExitStack() as servers:
             crews: list[Crew] = []
@@ -102,6 +105,7 @@ class Conductor:
             plan.seed,
             plan.effort,
             folder,
+            self._stop,
         )
 
     def _enlist(self, crew: Crew) -> _Attempt:

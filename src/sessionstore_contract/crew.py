@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .capabilities import Capability
 from .harness import Fuse
+from .stopping import INTERVAL
 from .trial_process import unpacked
 from .trial_worker import START, Order, RefusedError, UnavailableError, Worker, WorkerDiedError
 from .verdict import Finding, Verdict
@@ -73,7 +74,10 @@ class Crew:
     ) -> list[Finding]:
         """Try the clauses, several at once with several workers; answer findings as they came.
 
-        `on_finding` is told of each; an exception of it, and Ctrl-C, stop the workers.
+        `on_finding` is told of each.
+
+        Raises:
+            StoppedError: the run was asked to stop.
         """
         left: queue.SimpleQueue[Clause] = queue.SimpleQueue()
         for clause in clauses:
@@ -87,7 +91,11 @@ class Crew:
             thread.start()
         findings: list[Finding] = []
         while len(findings) < len(clauses):
-            one = found.get()
+            self.order.stop.check()
+            try:
+                one = found.get(timeout=INTERVAL)
+            except queue.Empty:
+                continue
             if isinstance(one, BaseException):
                 raise one
             findings.append(one)

@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from .stopping import INTERVAL, StoppedError, StopRequest
 from .trial_process import RECORD
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Order:
     seed: int
     effort: Effort
     run_folder: Path
+    stop: StopRequest
 
     def words(self, flight_record: Path) -> dict[str, Any]:
         """Word it for the way between processes."""
@@ -66,6 +68,7 @@ class Worker:
     """One worker process."""
 
     def __init__(self, order: Order, number: int) -> None:
+        self._stop = order.stop
         self._folder = order.run_folder / f"worker-{number}"
         self._folder.mkdir(parents=True)
         self._record = self._folder / "flight-record"
@@ -104,14 +107,17 @@ class Worker:
 
         Raises:
             WorkerDiedError: the process has ended, or said nothing for `timeout` seconds.
+            StoppedError: the run was asked to stop.
         """
         self._say({"do": do, **rest})
         deadline = time.monotonic() + timeout
         while b"\n" not in self._rest:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._answers], [], [], left)[0]:
+            self._stop.check()
+            if time.monotonic() > deadline:
                 self.kill()
                 raise WorkerDiedError(f"said nothing for {timeout:.0f} s and was killed")
+            if not select.select([self._answers], [], [], INTERVAL)[0]:
+                continue
             read = self._answers.read(2**20)
             if not read:
                 raise WorkerDiedError(self._epitaph())
@@ -134,7 +140,7 @@ class Worker:
 
     def finish(self) -> None:
         """Let the process close its storage and end."""
-        with contextlib.suppress(WorkerDiedError):
+        with contextlib.suppress(WorkerDiedError, StoppedError):
             self.ask("close", START)
         self.close()
 

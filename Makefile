@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup conformance test check format clean
+.PHONY: setup conformance test check docs format clean
 
 setup: $(STAMP)
 
@@ -18,10 +18,14 @@ conformance: setup  ## try the contract on every reference backend
 test: setup  ## the kit's own tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: setup  ## ruff and mypy; the layers are held by a test
+check: setup  ## ruff, mypy, the layers, and that generated documents are current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layers.py tests/test_documents.py
+
+docs: setup  ## write what is generated
+	$(BIN)/python -m sessionstore_contract.catalogue docs/contract.md
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -270,6 +270,16 @@ def test_list_names_every_clause() -> None:
     assert run("list", "retentoin").returncode == 2
 
 
+def test_explain_tells_one_clause() -> None:
+    """Sentence, reason and remedy; a clause that does not exist is a mistake."""
+    told = run("explain", "cost.merge-is-shallow")
+
+    assert told.returncode == 0
+    assert told.stdout.startswith("MUST cost.merge-is-shallow\n")
+    assert "json_patch" in told.stdout
+    assert run("explain", "cost.merge-is-shalow").returncode == 2
+
+
 def test_doctor_says_what_can_run_here() -> None:
     """Each line begins with yes or no, or names the backends."""
     result = run("doctor")

@@ -5,15 +5,28 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import sys
+import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .clause import Scope
 from .contract import CLAUSES
 from .names import nearest
+from .version import CONTRACT_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .clause import Clause
+
+
+PREAMBLE = (
+    "Generated from the clauses (`make docs`). MUST decides conformance; SHOULD is reported, and "
+    "decides only under `--strict`. A clause that names capabilities applies to backends that "
+    "claim them. Where a defect was seen is a public thread; `seed` is the request that this "
+    "contract began with, and `origin` the stores that the interface comes from."
+)
 
 
 class UnknownClauseError(ValueError):
@@ -65,3 +78,60 @@ def _candidates(glob: str) -> list[str]:
     areas = list(dict.fromkeys(clause.area for clause in CLAUSES))
     is_plain_id = "." in glob and not set("*?[") & set(glob)
     return [clause.id for clause in CLAUSES] if is_plain_id else areas
+
+
+def page() -> str:
+    """Word the contract as a Markdown page: `docs/contract.md` is this."""
+    lines = [
+        f"# The contract, version {CONTRACT_VERSION}",
+        "",
+        PREAMBLE,
+    ]
+    for area in dict.fromkeys(clause.area for clause in CLAUSES):
+        lines += ["", f"## {area}"]
+        for clause in CLAUSES:
+            if clause.area == area:
+                lines += ["", *_entry(clause)]
+    return "\n".join(lines) + "\n"
+
+
+def explain(clause: Clause) -> str:
+    """Word one clause for a terminal: what it demands, why, how to hold it, where it was seen."""
+    lines = [f"{clause.level.upper()} {clause.id}", "", *_wrapped(clause.sentence)]
+    applies = _applies(clause)
+    if applies:
+        lines += ["", "applies", *_wrapped(applies)]
+    lines += ["", "because", *_wrapped(clause.because), "", "to hold it", *_wrapped(clause.remedy)]
+    if clause.evidence:
+        lines += ["", "seen in", *_wrapped(", ".join(clause.evidence))]
+    lines += ["", "procedure", f"  {clause.where()}"]
+    return "\n".join(lines)
+
+
+def _entry(clause: Clause) -> list[str]:
+    applies = _applies(clause)
+    lines = [f"### `{clause.id}`", "", f"**{clause.level.upper()}.** {clause.sentence}", ""]
+    lines += [f"Applies {applies}.", ""] if applies else []
+    lines += [f"Because: {clause.because}", "", f"To hold it: {clause.remedy}"]
+    return lines + (["", f"Seen in: {', '.join(clause.evidence)}."] if clause.evidence else [])
+
+
+def _applies(clause: Clause) -> str:
+    match clause.scope:
+        case Scope.EPHEMERAL:
+            return "to stores that do not claim persistence"
+        case Scope.ANY if not clause.needs:
+            return "to every store"
+    claims = ", ".join(sorted(clause.needs))
+    unless = f", unless {' and '.join(sorted(clause.moot_with))} are" if clause.moot_with else ""
+    return f"where {claims} {'are' if len(clause.needs) > 1 else 'is'} claimed{unless}"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text, 80, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")

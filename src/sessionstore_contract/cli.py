@@ -179,6 +179,17 @@ def list_clauses(globs: tuple[str, ...], as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("clause_id", metavar="ID")
+def explain(clause_id: str) -> None:
+    """Explain a clause: what it demands, why, and how to hold it."""
+    try:
+        clauses = catalogue.select([clause_id])
+    except catalogue.UnknownClauseError as error:
+        raise Refusal(str(error)) from None
+    click.echo("\n\n".join(catalogue.explain(clause) for clause in clauses))
+
+
+@main.command()
 def doctor() -> None:
     """Say what can run here, and what is missing."""
     from .doctor import examine  # noqa: PLC0415

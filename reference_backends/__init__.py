@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.backend import Backend
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sessionstore_contract.interface import SessionStore
 
 # Each store is imported when it is opened: nobody needs the drivers of the others.
+
+
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{error}: pip install 'sessionstore-contract[{name}]'") from None
 
 
 def open_null() -> SessionStore:
@@ -30,14 +40,16 @@ def open_memory() -> SessionStore:
 
 def open_sqlite(path: str) -> SessionStore:
     """Open a store in an SQLite file."""
-    from .sqlite import SqliteSessionStore  # noqa: PLC0415
+    with _extra("sqlite"):
+        from .sqlite import SqliteSessionStore  # noqa: PLC0415
 
     return SqliteSessionStore(path)
 
 
 def open_postgres(dsn: str) -> SessionStore:
     """Open a store in a PostgreSQL database."""
-    from .postgres import PostgresSessionStore  # noqa: PLC0415
+    with _extra("postgres"):
+        from .postgres import PostgresSessionStore  # noqa: PLC0415
 
     return PostgresSessionStore(dsn)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -83,6 +84,11 @@ def processes_of(folder: Path) -> list[int]:
     return [int(line[0]) for line in lines if len(line) > 1 and str(folder) in line[1]]
 
 
+def is_keeper_started(run_folder: Path) -> bool:
+    keeper = f"storage.keeper --package=.* --run-folder={re.escape(str(run_folder))} "
+    return re.search(keeper, _ps("args=")) is not None
+
+
 def _ps(columns: str) -> str:
     command = ["ps", "-A", "-ww", "-o", columns]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -139,8 +145,9 @@ def test_client_killed_while_the_server_starts(client: Callable[..., Client]) ->
     """A client that is killed before it has its answer leaves nothing behind either."""
     only = client()
     run_folder = Path(str(only.process.args[-1]))  # type: ignore[index]
-    deadline = time.monotonic() + 10
-    while not (run_folder / "postgres.lock").exists() and time.monotonic() < deadline:
+    # Before there is a keeper, only the owner of the run's folder can remove the lock in it.
+    deadline = time.monotonic() + 30
+    while not is_keeper_started(run_folder) and time.monotonic() < deadline:
         time.sleep(0.005)
     only.process.kill()
     assert is_gone(run_folder)

@@ -198,8 +198,8 @@ async def numbers_keep_their_kind(store: Subject) -> None:
         for number in (2**63, -(2**63) - 1, 2**64, 10**25):
             await expect_kept_or_refused(store, way, number, "an integer beyond 64 bits")
         session = await store.create()
-        await way.write(store, session, -0.0)
-        if are_equal(await way.read(store, session), way.wrap(0.0)):
+        write = await performed(way.write(store, session, -0.0))
+        if write.outcome == "answered" and are_equal(await way.read(store, session), way.wrap(0.0)):
             store.stand.note("-0.0 comes back as 0.0")
 
 

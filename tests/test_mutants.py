@@ -24,18 +24,20 @@ from .mutants import (
     cost,
     durability,
     ephemeral,
+    identifiers,
     interface,
     isolation,
     lifecycle,
     messages,
     retention,
     sharing,
+    values,
 )
 from .mutants.correct import CORRECT as OTHERS
 from .mutants.defect import Defect, backend, defect_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sessionstore_contract.effort import Effort
 
@@ -45,6 +47,8 @@ MODULES = (
     lifecycle,
     messages,
     cost,
+    values,
+    identifiers,
     isolation,
     retention,
     sharing,
@@ -190,10 +194,20 @@ def rivals() -> Iterator[tuple[str, tuple[str, ...]]]:
         functions = {one.name: one for one in tree.body if isinstance(one, ast.AsyncFunctionDef)}
         for clause in (one for one in CLAUSES if one.area == area.__name__.rpartition(".")[2]):
             procedure = functions[clause.procedure.__name__]
-            names = {one.id for one in ast.walk(procedure) if isinstance(one, ast.Name)}
-            for function in [procedure, *(functions[one] for one in names & functions.keys())]:
+            for function in called_from(procedure, functions):
                 for headline in headlines_in(function):
                     yield clause.id, headline
+
+
+def called_from(
+    procedure: ast.AsyncFunctionDef, functions: Mapping[str, ast.AsyncFunctionDef]
+) -> list[ast.AsyncFunctionDef]:
+    """Answer a procedure and the functions of its module that it leads to."""
+    found = [procedure]
+    for function in found:
+        names = {one.id for one in ast.walk(function) if isinstance(one, ast.Name)}
+        found += [functions[one] for one in names & functions.keys() if functions[one] not in found]
+    return found
 
 
 def headlines_in(function: ast.AST) -> Iterator[tuple[str, ...]]:

@@ -437,7 +437,8 @@ class ChoosyStore(DictStore):
         return super().row(session_id)
 
     def choose(self, value: Json) -> None:
-        if "\\u0000" in json.dumps(value, default=repr):
+        # An even number of backslashes before it: the escape itself, and no text about it.
+        if re.search(r"(?<!\\)(\\\\)*\\u0000", json.dumps(value, default=repr)):
             raise UnstorableValueError("text with NUL can't be kept")
 
     async def save(self, session_id: str, messages: list[Json]) -> None:

@@ -186,6 +186,7 @@ class AnotherTypeRemovesTheKey(DictStore):
     also={
         "cost.last-write-wins": "a key goes away",
         "cost.folds-like-a-dict": "get_cost_data answers",
+        "values.json-round-trips": "{'value': None} comes back as {}",
     },
 )
 class NullRemovesTheKey(DictStore):
@@ -202,6 +203,7 @@ class NullRemovesTheKey(DictStore):
     also={
         "cost.last-write-wins": "an earlier write of a key stands",
         "cost.folds-like-a-dict": "get_cost_data answers",
+        "values.json-round-trips": "{'value': None} comes back as {}",
     },
 )
 class IgnoresNull(DictStore):
@@ -218,7 +220,11 @@ def without_nulls(value: Json) -> Json:
     return value
 
 
-@mutant("cost.null-is-a-value", "nested nulls are dropped")
+@mutant(
+    "cost.null-is-a-value",
+    "nested nulls are dropped",
+    also={"values.json-round-trips": "{'': None} comes back as {}"},
+)
 class DropsNestedNulls(DictStore):
     """Strips nulls from what is below a key."""
 
@@ -777,7 +783,11 @@ class StoresUpToTheBadValue(KeyByKey):
         return {**old, **stored}
 
 
-@mutant("cost.refused-update-changes-nothing", "an update that raised has reset cost data")
+@mutant(
+    "cost.refused-update-changes-nothing",
+    "an update that raised has reset cost data",
+    also={"values.bad-value-poisons-nothing": "an odd value takes the other cost data with it"},
+)
 class ResetsWhenAValueIsBad(KeyByKey):
     """Empties the column before it encodes."""
 

@@ -6,6 +6,8 @@ import fnmatch
 import json
 from typing import TYPE_CHECKING, Any
 
+from sessionstore_contract.values import copy
+
 from .correct import DictStore, FileStore, RowsStore, encode, now
 from .defect import mutant
 
@@ -15,7 +17,14 @@ if TYPE_CHECKING:
     from sessionstore_contract.interface import Json
 
 
-@mutant("isolation.operations-touch-one-session", "delete of one session deletes another")
+@mutant(
+    "isolation.operations-touch-one-session",
+    "delete of one session deletes another",
+    also={
+        "identifiers.are-exact": "ids that differ in case are one session for delete",
+        "identifiers.mean-nothing": "the id '%' deletes another session",
+    },
+)
 class DeletesByPrefix(RowsStore):
     """Deletes what begins with the id."""
 
@@ -27,7 +36,14 @@ class DeletesByPrefix(RowsStore):
         return found
 
 
-@mutant("isolation.operations-touch-one-session", "delete of one session deletes another")
+@mutant(
+    "isolation.operations-touch-one-session",
+    "delete of one session deletes another",
+    also={
+        "identifiers.are-exact": "ids that differ in case are one session for delete",
+        "identifiers.mean-nothing": "the id '%' deletes another session",
+    },
+)
 class DeletesByPattern(RowsStore):
     """Compares ids with LIKE."""
 
@@ -38,7 +54,13 @@ class DeletesByPattern(RowsStore):
             return gone.rowcount > 0
 
 
-@mutant("isolation.operations-touch-one-session", "delete of one session deletes another")
+@mutant(
+    "isolation.operations-touch-one-session",
+    "delete of one session deletes another",
+    also={
+        "identifiers.mean-nothing": "the id '*' deletes another session",
+    },
+)
 class DeletesByGlob(DictStore):
     """Finds the keys of a session by a pattern."""
 
@@ -52,6 +74,10 @@ class DeletesByGlob(DictStore):
 @mutant(
     "isolation.operations-touch-one-session",
     "delete of one session resets the costs of another",
+    also={
+        "identifiers.are-exact": "ids that differ in case share cost data",
+        "identifiers.mean-nothing": "the id '%' resets the cost data of another session",
+    },
 )
 class DeletesCostsByPrefix(RowsStore):
     """Deletes the keys of cost data that begin with the id."""
@@ -62,7 +88,13 @@ class DeletesCostsByPrefix(RowsStore):
         return await super().delete(session_id)
 
 
-@mutant("isolation.operations-touch-one-session", "save of one session writes another")
+@mutant(
+    "isolation.operations-touch-one-session",
+    "save of one session writes another",
+    also={
+        "identifiers.are-exact": "ids that differ in case are one session",
+    },
+)
 class FoldsTheCaseOfIds(FileStore):
     """Has ids in file names, on a file system that knows no case."""
 
@@ -70,7 +102,13 @@ class FoldsTheCaseOfIds(FileStore):
         return super().path(session_id.lower())
 
 
-@mutant("isolation.operations-touch-one-session", "save of one session writes another")
+@mutant(
+    "isolation.operations-touch-one-session",
+    "save of one session writes another",
+    also={
+        "identifiers.mean-nothing": "load of the id 'victim",
+    },
+)
 class CutsIdsAtTheQuery(FileStore):
     """Puts ids into a URL as they are."""
 
@@ -78,7 +116,14 @@ class CutsIdsAtTheQuery(FileStore):
         return super().path(session_id.partition("?")[0])
 
 
-@mutant("isolation.operations-touch-one-session", "save of one session writes another")
+@mutant(
+    "isolation.operations-touch-one-session",
+    "save of one session writes another",
+    also={
+        "identifiers.are-exact": "ids that differ in white space at the end are one session",
+        "identifiers.mean-nothing": "load of the id 'victim",
+    },
+)
 class StripsIds(FileStore):
     """Trims ids, as CHAR columns do."""
 
@@ -86,7 +131,14 @@ class StripsIds(FileStore):
         return super().path(session_id.strip())
 
 
-@mutant("isolation.operations-touch-one-session", "update of one session writes another")
+@mutant(
+    "isolation.operations-touch-one-session",
+    "update of one session writes another",
+    also={
+        "identifiers.are-exact": "ids that differ in case are one session for update",
+        "identifiers.mean-nothing": "the id '%' writes the cost data of another session",
+    },
+)
 class UpdatesByPattern(RowsStore):
     """Finds the row to update with LIKE."""
 
@@ -163,8 +215,7 @@ class KeepsTheMessagesThemselves(Referring):
     """Keeps a reference to the list that it was given."""
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
-        copied = json.loads(json.dumps(cost_data)) if isinstance(cost_data, dict) else cost_data
-        return await super().update(session_id, cost_data=copied)
+        return await super().update(session_id, cost_data=copy(cost_data))
 
     def taken(self, value: Json) -> Json:
         return value

@@ -87,6 +87,7 @@ class SaveAddsTheLastMessage(Saving):
     "messages.save-replaces-the-history",
     "save appends to the history",
     also={"retention.survivors-are-whole": "load answers [{'role': 'user', 'content': 'before'}"},
+    is_everywhere=True,
 )
 class ShorterIsAppended(Saving):
     """Takes a history that does not begin like the old one for new messages."""

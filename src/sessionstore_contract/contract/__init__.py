@@ -11,12 +11,14 @@ from . import (
     cost,
     durability,
     ephemeral,
+    identifiers,
     interface,
     isolation,
     lifecycle,
     messages,
     retention,
     sharing,
+    values,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ AREAS: tuple[ModuleType, ...] = (
     lifecycle,
     messages,
     cost,
+    values,
+    identifiers,
     isolation,
     retention,
     sharing,

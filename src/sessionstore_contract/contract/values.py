@@ -1,0 +1,487 @@
+"""A JSON value comes back as it was given, or is refused when it is written."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from ..capabilities import Capability
+from ..clause import must, should
+from ..expect import expect, violated
+from ..values import are_equal, kind, word
+from .beginning import begin_with
+from .keeping import (
+    begin_before,
+    expect_as_before,
+    expect_kept,
+    expect_kept_or_refused,
+    performed,
+    ways,
+)
+from .messages import UNSTORABLE
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from ..interface import Json
+    from ..subject import Subject
+
+TEXTS = (
+    "",
+    " ",
+    " padded ",
+    "CR LF \r\n and LF \n and TAB \t",
+    "line separators \u2028 \u2029 \u0085",
+    "control \x01 \x1f \x7f",
+    "beyond the BMP \U0001f600 \U0001d11e \U0010fffd",
+    "joined \U0001f469\u200d\U0001f4bb",
+    "combining e\u0301, composed \u00e9",
+    "right to left \u05d0 \u202e",
+    "byte order mark \ufeff",
+    "quotes ' \" ` and \\ and \\\\ and \\n",
+    "per cent %s %(name)s %%, braces {0} {name}, dollar $1 :name ?",
+    "<script>&amp;</script>",
+    "1",
+    "1.0",
+    "007",
+    "1e5",
+    "0x10",
+    "12345678901234567890",
+    "2026-01-02",
+    "2026-01-02T03:04:05Z",
+    "2026-01-02T03:04:05+00:00",
+    "12:30",
+    "true",
+    "false",
+    "null",
+    "None",
+    "NaN",
+    "Infinity",
+    "[]",
+    "{}",
+    '{"a": 1}',
+    '"quoted"',
+)
+"""Texts that are something else to whoever looks into them."""
+
+CORNERS: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    0.5,
+    2**53,
+    [],
+    {},
+    [[]],
+    [{}],
+    {"": {}},
+    [None],
+    [[[1], []], {"a": [{"b": None}]}],
+    *TEXTS,
+    dict.fromkeys(TEXTS, 1),
+]
+
+
+def json_values() -> SearchStrategy[Any]:
+    """Draw values whose kinds no store mistakes by nature; what is drawn first is every corner."""
+    from hypothesis import strategies as st  # noqa: PLC0415 - `list` must not wait for it
+
+    texts = st.sampled_from(TEXTS) | st.text(
+        st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20
+    )
+    floats = st.floats(-1e6, 1e6).filter(lambda number: not number.is_integer())
+    leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | floats | texts
+    anything = st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+        max_leaves=12,
+    )
+    return st.sampled_from([CORNERS]) | anything
+
+
+@must(
+    "values.json-round-trips",
+    "Any JSON value comes back equal and of the same JSON type (true is not 1): nested, empty, "
+    "beyond the BMP, with line separators, combining marks, CR LF; texts that look like numbers, "
+    "times or JSON stay texts.",
+    because="Messages are what people and programs wrote; a text that comes back as a date, or "
+    "without its line ends, changes what the model is asked.",
+    remedy="Encode the whole value as JSON once, and decode it once. MySQL: utf8mb4, not utf8. "
+    "SQLite: a TEXT column, as NUMERIC turns '007' into 7. Redis: one JSON text for a value, not "
+    "str(value). No YAML, no guessing of types, no normalising, no strip().",
+    examples=json_values,
+)
+async def json_round_trips(store: Subject, value: Json) -> None:
+    for way in ways(store):
+        await expect_kept(store, way, value, "a JSON value")
+
+
+NUMBERS: tuple[float, ...] = (
+    0,
+    1,
+    -1,
+    2**31 - 1,
+    2**31,
+    -(2**31) - 1,
+    2**32,
+    2**53 - 1,
+    2**53,
+    -(2**53),
+    0.1,
+    -0.1,
+    0.1 + 0.2,
+    1 / 3,
+    3.14,
+    1e-7,
+    123456789.12345679,
+    1e15 + 0.3,
+    1e16,
+    1e21,
+    1e23,
+    1e100,
+    1.7976931348623157e308,
+    -1.7976931348623157e308,
+    2.2250738585072014e-308,
+    5e-324,
+)
+
+
+@must(
+    "values.numbers-are-exact",
+    "Integers to 2**53 and every finite float come back equal.",
+    because="Token counts and prices are added up for months; what is rounded at each turn is a "
+    "wrong bill.",
+    remedy="JSON text or JSONB, which keep every digit; not REAL, FLOAT or NUMERIC(n, m), not "
+    "MessagePack with single floats, no `round()`. Python's json writes the shortest digits that "
+    "read as the same float.",
+)
+async def numbers_are_exact(store: Subject) -> None:
+    for way in ways(store):
+        await expect_kept(store, way, list(NUMBERS), "a number", alike=_equal_by_value)
+
+
+def _equal_by_value(answer: Any, demanded: Any) -> bool:
+    """Compare numbers without kinds; an integer that reads as the float demanded is that float."""
+    if type(answer) is type(demanded) is list:
+        return len(answer) == len(demanded) and all(map(_equal_by_value, answer, demanded))
+    if type(answer) is type(demanded) is dict:
+        return answer.keys() == demanded.keys() and all(
+            _equal_by_value(answer[key], demanded[key]) for key in demanded
+        )
+    if type(answer) is int and type(demanded) is float:
+        try:
+            # JSONB writes 1e23 out as an integer, of which the nearest float is 1e23.
+            return float(answer) == demanded
+        except OverflowError:
+            return False
+    return are_equal(answer, demanded, kinds_of_numbers=False)
+
+
+@should(
+    "values.numbers-keep-their-kind",
+    "1.0 stays a float; an integer beyond 64 bits stays an integer, or is refused; the sign of "
+    "-0.0 is noted and not judged, as JSONB has none.",
+    because="Typed callers (pydantic in strict mode, a service in Go) refuse the other kind.",
+    remedy="JSON text keeps kinds as written. JSONB and MySQL's JSON write 1e16 as an integer: "
+    "word it as 10000000000000000.0. JavaScript in between: refuse integers beyond 2**53.",
+    evidence=["origin"],
+)
+async def numbers_keep_their_kind(store: Subject) -> None:
+    for way in ways(store):
+        for number in (1.0, 0.0, -3.0, 1e16, 1e22):
+            await expect_kept(store, way, number, "a whole float")
+        for number in (2**63, -(2**63) - 1, 2**64, 10**25):
+            await expect_kept_or_refused(store, way, number, "an integer beyond 64 bits")
+        session = await store.create()
+        write = await performed(way.write(store, session, -0.0))
+        if write.outcome == "answered" and are_equal(await way.read(store, session), way.wrap(0.0)):
+            store.stand.note("-0.0 comes back as 0.0")
+
+
+AS_WRITTEN = ("\\u0000", "\\x00", "\\0", "\\\\u0000", "\\\\\\u0000", "%00", "&#0;")
+"""Texts without NUL in which somebody may see one."""
+
+
+@must(
+    "values.nul-is-kept-or-refused",
+    "U+0000 in a text or a key is kept, or refused at the write; a text that only looks like its "
+    "escape is kept as it is.",
+    because="Tools answer binary data. A store that accepts it and then can't read the row has "
+    "lost the chat; one that cleans with a pattern damages texts about escapes.",
+    remedy="PostgreSQL can't hold U+0000 in TEXT or JSONB: look for it in the values before they "
+    'are encoded (`"\\x00" in text`) and raise. Not in the encoded text, where `\\\\u0000` is a '
+    "backslash and five characters. SQLite and Redis keep it; SQLite's JSON functions may not.",
+    evidence=["aegra#369", "intelmq#2652", "luthien-proxy#816"],
+)
+async def nul_is_kept_or_refused(store: Subject) -> None:
+    for way in ways(store) + ways(store, is_key=True):
+        await expect_kept_or_refused(
+            store,
+            way,
+            "a\x00b",
+            "a key with NUL" if way.is_key else "a text with NUL",
+            rather_than={
+                "what has NUL in it is cut there": "a",
+                "NUL is dropped": "ab",
+                "NUL is replaced by a space": "a b",
+                "NUL is replaced by U+FFFD": "a\ufffdb",
+                "NUL comes back as its escape": "a\\u0000b",
+                "a text with NUL comes back as null": None,
+                "a text with NUL comes back empty": "",
+            },
+        )
+        for text in AS_WRITTEN:
+            await expect_kept(
+                store,
+                way,
+                f"a{text}b",
+                "a text that only looks like NUL",
+                rather_than={
+                    "a text that only looks like NUL comes back as NUL": "a\x00b",
+                    "what only looks like NUL is dropped": "ab",
+                },
+            )
+
+
+@must(
+    "values.surrogates-are-kept-or-refused",
+    "A lone surrogate in a text or a key is kept, or refused at the write; never accepted and then "
+    "unreadable, replaced or dropped.",
+    because="Models and tools cut texts in the middle of an emoji. Accepted and then unreadable, "
+    "one such message makes the whole chat unreadable.",
+    remedy="`text.encode()` before the write raises for it: let it. No `errors='replace'` and no "
+    "`errors='ignore'`. PostgreSQL: JSONB refuses the escape, a JSON column takes it and fails "
+    "later. SQLite: bound texts are encoded; the escape in JSON text is kept.",
+    evidence=["hermes-agent#67379", "llm#546"],
+)
+async def surrogates_are_kept_or_refused(store: Subject) -> None:
+    for way in ways(store) + ways(store, is_key=True):
+        for lone in ("\ud800", "\udfff"):
+            await expect_kept_or_refused(
+                store,
+                way,
+                f"a{lone}b",
+                f"a {'key' if way.is_key else 'text'} with a lone surrogate",
+                rather_than={
+                    "a lone surrogate is dropped": "ab",
+                    "a lone surrogate is replaced by U+FFFD": "a\ufffdb",
+                    "a lone surrogate is replaced by a question mark": "a?b",
+                    "a lone surrogate comes back as its escape": f"a\\u{ord(lone):04x}b",
+                    "a lone surrogate comes back as three characters of its bytes": (
+                        f"a{lone}b".encode("utf-8", "surrogatepass").decode("latin-1")
+                    ),
+                    "a text with a lone surrogate comes back as null": None,
+                },
+            )
+
+
+@must(
+    "values.non-finite-is-kept-or-refused",
+    "NaN and the infinities are kept, or refused at the write; never turned into null, 0, a text "
+    "or another number.",
+    because="A price that was divided by 0 tokens must be seen as the fault that it is, not as "
+    "nothing to pay.",
+    remedy="`json.dumps(value, allow_nan=False)`, and let it raise. PostgreSQL's JSON and JSONB, "
+    "and SQLite's JSON functions, take no NaN; orjson and JavaScript turn it into null without a "
+    "word: check before.",
+    evidence=["langflow#11905", "django-rest-framework#5235"],
+)
+async def non_finite_is_kept_or_refused(store: Subject) -> None:
+    for way in ways(store):
+        for number in (math.nan, math.inf, -math.inf):
+            for value, worded in ((number, str(number)), ([number], f"[{number}]")):
+                is_alone = value is number
+                await expect_kept_or_refused(
+                    store,
+                    way,
+                    value,
+                    worded,
+                    rather_than={
+                        f"{worded} comes back as null": None if is_alone else [None],
+                        f"{worded} comes back as 0": 0 if is_alone else [0],
+                        f"{worded} comes back as a text": str(number)
+                        if is_alone
+                        else [str(number)],
+                        f"{worded} is left out": [],
+                    },
+                    alike=_are_worded_alike,
+                )
+
+
+def _are_worded_alike(answer: Any, demanded: Any) -> bool:
+    """Compare as written: NaN is not equal to itself."""
+    return word(answer) == word(demanded)
+
+
+NO_JSON: tuple[tuple[str, Any], ...] = (
+    ("a datetime", datetime(2026, 1, 2, tzinfo=UTC)),
+    ("a Decimal", Decimal("0.10")),
+    ("bytes", b"bytes"),
+    ("a set", set()),
+    ("an object", object()),
+)
+
+
+@must(
+    "values.non-json-is-refused",
+    "What is no JSON (datetime, Decimal, bytes, set, an object) is refused by `save` and by "
+    "`update`, never turned into something else.",
+    because="A time that comes back as a text breaks the code that saved it, long after and far "
+    "from where it was saved.",
+    remedy="No `default=str` and no `jsonable_encoder` around the encoding: the caller knows what "
+    "the value means. A store that keeps objects in memory encodes them too.",
+    evidence=["agno#9399", "anubis-mcp#199"],
+)
+async def non_json_is_refused(store: Subject) -> None:
+    for way in ways(store):
+        for name, value in NO_JSON:
+            for nested in (value, {"nested": [value]}):
+                await _is_refused(store, way, nested, name)
+
+
+async def _is_refused(store: Subject, way: Any, value: Any, name: str) -> None:
+    session = await begin_before(store, way)
+    write = await performed(way.write(store, session, value))
+    if write.outcome == "raised":
+        await expect_as_before(store, way, session, write, name)
+        return
+    read = await performed(way.read(store, session))
+    answer = read.answer_as_given
+    found = f"and then {read.operation} {read.answered()}" if read.outcome == "raised" else ""
+    if not found and are_equal(answer, way.wrap("before")):
+        found = "and drops it"
+    violated(
+        f"{write.operation} accepts {name} {found or f'as {_innermost_kind(answer)}'}",
+        demanded="a refusal (an exception)",
+        answered=f"{read.operation} answers {read.answered()}",
+    )
+
+
+def _innermost_kind(answer: Any) -> str:
+    """Name the kind of what a wrapped value came back as."""
+    while isinstance(answer, list | dict) and answer:
+        *_, answer = answer.values() if isinstance(answer, dict) else answer
+    return kind(answer)
+
+
+@should(
+    "values.keys-that-are-not-text",
+    "A key that is no text is refused.",
+    because="Python's json turns 1, True and None into texts: two keys become one, and a lookup "
+    "by the number finds nothing.",
+    remedy="Walk the value before it is encoded and raise for a key that is no `str`.",
+)
+async def keys_that_are_not_text(store: Subject) -> None:
+    for way in ways(store):
+        for key in (1, True, None, 1.5, (1, 2)):
+            await _is_refused(store, way, {key: "kept"}, f"the key {key}")
+
+
+HI = {"role": "user", "content": "hi"}
+LATER = {"role": "user", "content": "later"}
+ODD = (*UNSTORABLE, math.inf, {1: "one"}, {"key \x00": 1}, {"key \ud800": 1})
+
+
+@must(
+    "values.bad-value-poisons-nothing",
+    "After a value that was refused, or kept although it is odd, the other cost data of the "
+    "session, other sessions, and later writes and reads work.",
+    because="One bad tool answer must cost one turn, not the chat, and not the connection that "
+    "the next chat is served by.",
+    remedy="Check before the transaction; roll back when a statement fails (PostgreSQL refuses all "
+    "else until then); put no connection back into the pool with a transaction open. A queue or a "
+    "cache must not keep what could not be written.",
+    evidence=["hermes-agent#67379"],
+)
+async def bad_value_poisons_nothing(store: Subject) -> None:
+    other: str = await store.create()
+    await begin_with(store, other, messages=[HI], cost_data={"owner": "other"})
+    for value in ODD:
+        session: str = await store.create()
+        await begin_with(store, session, messages=[HI], cost_data={"turns": 1})
+        await performed(store.update(session, cost_data={"odd": value}))
+        await _cost_data_is_well(store, session)
+        await performed(store.save(session, [{"role": "tool", "content": value}]))
+        await _other_is_well(store, other)
+        await _goes_on(store, session)
+
+
+async def _cost_data_is_well(store: Subject, session: str) -> None:
+    if not store.can(Capability.COST_READ):
+        return
+    # Of the odd value itself other clauses speak: here it may be read as anything.
+    costs = await expect(store.get_cost_data(session)).to_succeed()
+    turns = costs.get("turns") if isinstance(costs, dict) else None
+    if not are_equal(turns, 1):
+        violated(
+            "an odd value takes the other cost data with it",
+            demanded="'turns': 1 among others",
+            answered=word(costs),
+        )
+
+
+async def _other_is_well(store: Subject, other: str) -> None:
+    await expect(store.load(other)).to_be(
+        [HI],
+        rather_than={
+            "an odd value in one session empties another": [],
+            "an odd value in one session loses another": None,
+        },
+    )
+    if store.can(Capability.COST_READ):
+        await expect(store.get_cost_data(other)).to_be(
+            {"owner": "other"},
+            rather_than={"an odd value in one session resets the costs of another": {}},
+        )
+
+
+async def _goes_on(store: Subject, session: str) -> None:
+    await expect(store.save(session, [LATER])).to_succeed()
+    await expect(store.load(session)).to_be(
+        [LATER], rather_than={"a save after an odd value is lost": [HI]}
+    )
+    await expect(store.update(session, cost_data={"odd": 2})).to_succeed()
+    if store.can(Capability.COST_READ):
+        costs = await expect(store.get_cost_data(session)).to_succeed()
+        if not isinstance(costs, dict) or not are_equal(costs.get("odd"), 2):
+            violated(
+                "an update after an odd value is lost",
+                demanded="'odd': 2 among others",
+                answered=word(costs),
+            )
+    created: str = await expect(store.create()).to_succeed()
+    await expect(store.save(created, [LATER])).to_succeed()
+    await expect(store.load(created)).to_be([LATER])
+
+
+def _nested(levels: int, bottom: Json) -> Json:
+    value = bottom
+    for level in range(levels):
+        value = [value] if level % 2 else {"in": value}
+    return value
+
+
+@should(
+    "values.deep-nesting",
+    "A value nested 200 levels deep comes back, or is refused at the write.",
+    because="Plans and traces of agents nest; what is accepted must be readable.",
+    remedy="Python's json and PostgreSQL take thousands of levels, MySQL's JSON 100, orjson 254: "
+    "let their error through, or check the depth before. No recursion of your own on the way out "
+    "that was not there on the way in.",
+)
+async def deep_nesting(store: Subject) -> None:
+    for way in ways(store):
+        await expect_kept_or_refused(
+            store,
+            way,
+            _nested(200, "bottom"),
+            "200 levels of nesting",
+            rather_than={
+                "what is nested deep comes back as null": _nested(100, None),
+            },
+        )

@@ -119,6 +119,7 @@ def test_all_must_clauses_are_enough() -> None:
         (["null", "-n", "0"], "Invalid value for '-n': 0"),
         (["--storage", "file"], "--storage is for a callable"),
         (["null", "--json", "/proc/nowhere/r.json"], "/proc/nowhere/r.json: No such file"),
+        (["memory", "--with", "migration"], "claims migration on storage none"),
         (["memory", "--with", "corruption"], "claims corruption and gives no corrupt="),
     ],
 )
@@ -147,6 +148,18 @@ def test_a_store_that_kills_the_process_costs_a_clause_its_verdict(
     merge = clauses["cost.merge-is-shallow"]
     assert merge["headline"] == "update ends the process: ended by SIGKILL"
     assert merge["witness"][-1].endswith("->  the process ended by SIGKILL")
+
+
+def test_a_store_that_does_not_close_is_tried_all_the_same(tmp_path: Path) -> None:
+    """A broken `close` is a violation, told by its clause, and no mistake of the command."""
+    path = tmp_path / "r.json"
+    target = "tests.hostile:FailsToClose"
+    result = run("run", target, *IN_MEMORY, *CLAIMS, "--effort", "quick", "--json", str(path))
+
+    assert result.returncode == 1, result.stdout + result.stderr
+    clauses = {one["id"]: one for one in report_of(path)["backends"][0]["clauses"]}
+    assert clauses["closing.is-idempotent"]["verdict"] == "violated"
+    assert clauses["cost.merge-is-shallow"]["verdict"] == "inconclusive"
 
 
 def test_what_a_store_prints_disturbs_nothing(tmp_path: Path) -> None:

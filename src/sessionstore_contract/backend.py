@@ -70,6 +70,11 @@ class Backend:
             )
         if Capability.CORRUPTION in self.capabilities and self.corrupt is None:
             raise BackendError(f"backend {self.name!r} claims corruption and gives no corrupt=")
+        if Capability.MIGRATION in self.capabilities and self.storage_name in {"none", "platform"}:
+            raise BackendError(
+                f"backend {self.name!r} claims migration on storage {self.storage_name}: old "
+                "places are made on file and postgres"
+            )
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -136,7 +141,12 @@ def _find(target: str) -> Any:
         return names.find(target)
     for entry in entry_points(group=GROUP, name=target):
         return names.find(entry.value)
-    raise BackendError(
+    raise unknown(target)
+
+
+def unknown(target: str) -> BackendError:
+    """Word that no backend of that name is installed, with the nearest that are."""
+    return BackendError(
         f"no backend {target!r}{names.nearest(target, installed())} "
         "(a class of your own is module:attribute)"
     )

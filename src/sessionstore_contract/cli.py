@@ -144,7 +144,7 @@ def _reference_first(names: list[str]) -> list[str]:
 
 
 def _require_known(given: dict[str, Any], targets: tuple[str, ...]) -> None:
-    from .backend import installed  # noqa: PLC0415
+    from .backend import installed, unknown  # noqa: PLC0415
 
     try:
         named(given["adding"])
@@ -155,10 +155,7 @@ def _require_known(given: dict[str, Any], targets: tuple[str, ...]) -> None:
         raise Refusal(f"no profile {given['profile']!r}{nearest(given['profile'], PROFILES)}")
     for target in targets:
         if ":" not in target and target not in installed():
-            raise Refusal(
-                f"no backend {target!r}{nearest(target, installed())} (a class of your own is "
-                "module:attribute)"
-            )
+            raise Refusal(str(unknown(target)))
 
 
 @main.command(name="list")

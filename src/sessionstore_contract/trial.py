@@ -78,7 +78,8 @@ class Trial:
 
     async def open(self) -> Subject:
         """Open one more store on the place."""
-        began, self.phase = self.phase, "opening"
+        before = self.phase, self.phase_began
+        self._enter("opening")
         try:
             store, ending = await asyncio.wait_for(
                 open_store(self.backend.open, self.place), self.backend.timeout
@@ -87,7 +88,7 @@ class Trial:
             if isinstance(error, asyncio.CancelledError):
                 raise
             raise OpeningFailed(f"opening the store raised {word_error(error)}") from error
-        self.phase = began
+        self.phase, self.phase_began = before
         self._endings.append(ending)
         return self._subject(store)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .history import Step
     from .subject import Subject
 
-RECORD = 1024
+RECORD = 4096
 """Bytes of the flight record: the step under way, as JSON padded with spaces."""
 
 really_exit = os._exit
@@ -47,8 +47,13 @@ class FlightRecorder:
 
     def note(self, step: Step) -> None:
         """Leave one step."""
+        # 200 characters escaped are 2,400 bytes at the most: what is cut could not be read.
         said = {"operation": step.operation, "call": step.call()[:200], "judged": step.is_expected}
-        os.pwrite(self._file, json.dumps(said).encode()[:RECORD].ljust(RECORD), 0)
+        os.pwrite(self._file, json.dumps(said).encode().ljust(RECORD), 0)
+
+    def clear(self) -> None:
+        """Forget the last step: what ends the process before the next one is none of its doing."""
+        os.pwrite(self._file, b" " * RECORD, 0)
 
 
 def _opens(place_is_named: bool) -> Clause:
@@ -143,7 +148,8 @@ class TrialProcess:
                 finding = try_on(opens, backend, place, self._conditions)
         except StorageUnavailableError as error:
             return {"unavailable": str(error)}
-        if finding.verdict is not Verdict.HELD:
+        # Inconclusive is a `close` that fails at tear-down: a defect, for the clauses to name.
+        if finding.verdict in {Verdict.FAULTED, Verdict.VIOLATED}:
             what = finding.headline or finding.reason
             return {"refused": f"{self._order['target']} on {_where(backend)}: {what}"}
         return {}
@@ -153,6 +159,7 @@ class TrialProcess:
         if self._storage is None:
             raise RuntimeError("asked to try a clause before the storage was prepared")
         self._conditions.fuse.learn(asked["fuse"])
+        self._recorder.clear()
         (clause,) = catalogue.select([asked["clause"]])
         finding = try_clause(clause, self._found(), self._storage, self._conditions)
         return {"finding": packed(finding), "server": self._storage.server()}

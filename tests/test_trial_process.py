@@ -1,0 +1,32 @@
+"""The step under way is left behind whole, whatever it was called with."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from sessionstore_contract.history import Step
+from sessionstore_contract.trial_process import RECORD, FlightRecorder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_longest_call_can_be_read_again(tmp_path: Path) -> None:
+    """Characters that JSON escapes to twelve bytes each still fit."""
+    recorder = FlightRecorder(str(tmp_path / "record"))
+    step = Step(1, 1, "save", ("\U0001f600" * 500,), {}, is_expected=True, began=1, began_at=0.0)
+    recorder.note(step)
+
+    record = (tmp_path / "record").read_bytes()
+    assert len(record) == RECORD
+    assert json.loads(record)["operation"] == "save"
+
+
+def test_a_step_of_an_earlier_clause_is_forgotten(tmp_path: Path) -> None:
+    """What ends the process before the next call is not blamed on the last one."""
+    recorder = FlightRecorder(str(tmp_path / "record"))
+    recorder.note(Step(1, 1, "close", (), {}, is_expected=False, began=1, began_at=0.0))
+    recorder.clear()
+
+    assert (tmp_path / "record").read_bytes().strip() == b""

@@ -199,3 +199,31 @@ def test_the_workers_of_one_pytest_run_share_one_server(
     servers = set((pytester.path / "servers.txt").read_text().split("\n")) - {""}
     assert len(servers) == 1
     until(lambda: not processes_that_name(temporary["KIT_TEST"]))
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
+def test_ctrl_c_in_pytest_takes_the_server_along(
+    tmp_path: Path, temporary: dict[str, str], workers: tuple[str, ...]
+) -> None:
+    """No process and no file of the kit is left, with xdist too."""
+    (tmp_path / "test_it.py").write_text(
+        "from reference_backends import POSTGRES\n"
+        "from sessionstore_contract import contract_tests\n"
+        "test_postgres = contract_tests(POSTGRES)\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers,
+         "--sessionstore-postgres", "embedded", "test_it.py"],
+        env=temporary,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    until(lambda: bool(list((tmp_path / "tmp").glob("*/postgres.address"))))
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+    run.wait(60)
+
+    assert run.returncode == pytest.ExitCode.INTERRUPTED
+    until(lambda: not processes_that_name(temporary["KIT_TEST"]))
+    until(lambda: not list((tmp_path / "tmp").glob("sessionstore-*")))

@@ -29,14 +29,14 @@ OPERATIONS = 8
 @must(
     "opening.first-use-may-be-concurrent",
     "Many first operations at once on one fresh store all work.",
-    because="A server that has just started is asked by all who waited for it: without this some "
-    "of the first requests fail, on every start.",
+    because="A server that has started is asked at once by all who waited for it: without this "
+    "some of the first requests fail, on every start.",
     remedy="Open once, and let all who come meanwhile wait for that: keep the task or future of "
     "the opening, or hold an asyncio.Lock and look again inside it. SQLite: make the tables in one "
     "transaction that begins with BEGIN IMMEDIATE. PostgreSQL: under an advisory lock. HTTP: make "
     "the client without an await between asking whether there is one and keeping it.",
     scope=Scope.ANY,
-    evidence=["origin"],
+    evidence=["origin", "openai-agents-python#2725"],
     places=rounds,
 )
 async def first_use_may_be_concurrent(store: Subject) -> None:
@@ -57,7 +57,7 @@ async def first_use_may_be_concurrent(store: Subject) -> None:
     "await on. Where two were made all the same, close the one that is not kept.",
     needs={Capability.CENSUS},
     scope=Scope.ANY,
-    evidence=["origin"],
+    evidence=["hushh-research#1647", "mempalace#1774"],
 )
 async def first_use_opens_once(store: Subject) -> None:
     await store.close()
@@ -117,6 +117,7 @@ async def any_operation_may_be_first(store: Subject) -> None:
     remedy="Make locks, tasks, clients and pools at first use, in a coroutine; no "
     "get_running_loop, get_event_loop or create_task in the constructor.",
     scope=Scope.ANY,
+    evidence=["Modmail#3167"],
 )
 async def needs_no_loop(store: Subject) -> None:
     session = await store.create()
@@ -144,7 +145,7 @@ async def needs_no_loop(store: Subject) -> None:
     "each loop. A driver's connection, an asyncio.Lock or a future of another loop can't be "
     "awaited.",
     scope=Scope.ANY,
-    evidence=["asyncpg#458"],
+    evidence=["psycopg#737"],
 )
 async def second_loop(store: Subject) -> None:
     session = await store.create()

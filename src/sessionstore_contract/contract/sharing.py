@@ -52,7 +52,7 @@ async def processes_see_each_other(store: Subject) -> None:
     "the busy time-out before `PRAGMA journal_mode=WAL`, and BEGIN IMMEDIATE. A file: os.makedirs "
     "with exist_ok, and a lock file.",
     needs={Capability.SHARED},
-    evidence=["adk-python#1561"],
+    evidence=["openai-agents-python#4987", "psycopg2#1036"],
     places=rounds,
 )
 async def first_use_may_be_concurrent(store: Subject) -> None:

@@ -220,7 +220,7 @@ def test_a_connection_to_the_platform_that_is_left_is_seen(platforms: PlatformSt
 
 def test_first_use_is_not_blamed_for_what_is_always_left() -> None:
     """Where one caller alone leaves it as well, the clause of closing is named."""
-    found = find(OPENING, closing.LeavesAThread, NoStorage(), timeout=0.2)
+    found = find(OPENING, closing.LeavesAThread, NoStorage(), timeout=0.5)
 
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.reason == (

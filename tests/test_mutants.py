@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessionstore_contract.contract import AREAS, CLAUSES, activity
+from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import Conditions, try_clause
 from sessionstore_contract.storage.elsewhere import NoStorage
@@ -118,8 +118,12 @@ def the_defect(store: Any) -> Defect:
 
 @pytest.fixture
 def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the long gap: it is for stores that keep whole seconds."""
+    """Spare the long gap: it is for stores that keep whole seconds.
+
+    And the time for things to go away: what a mutant leaves behind does not.
+    """
     monkeypatch.setattr(activity, "GAPS", (0.01,))
+    monkeypatch.setattr(leaks, "PATIENCE", 0.2)
 
 
 @pytest.mark.parametrize(("store", "corrupt"), CORRECT, ids=[one.__name__ for one, _ in CORRECT])

@@ -78,7 +78,7 @@ class Counting(OpenedDict):
 
 
 @mutant(
-    "closing.is-bounded", "close does not answer in time with operations under way", timeout=0.2
+    "closing.is-bounded", "close does not answer in time with operations under way", timeout=0.4
 )
 class WaitsForANoticeThatNobodyGives(Counting):
     """Waits until nothing is under way, of which it is told by nobody."""
@@ -99,7 +99,7 @@ class RefusesToCloseWhileBusy(Counting):
         await super().close()
 
 
-@mutant("closing.is-bounded", "create hangs when the store is closed meanwhile", timeout=0.2)
+@mutant("closing.is-bounded", "create hangs when the store is closed meanwhile", timeout=0.4)
 class EndsItsWorkerBeforeTheWork(Counting):
     """Ends what would answer those who wait."""
 
@@ -113,7 +113,6 @@ class EndsItsWorkerBeforeTheWork(Counting):
     "closing.leaves-nothing-behind",
     "close leaves a thread behind",
     adding=("census",),
-    timeout=0.2,
 )
 class LeavesAThread(DictStore):
     """Starts a thread at first use, and does not end it."""
@@ -137,7 +136,6 @@ class LeavesAThread(DictStore):
     "closing.leaves-nothing-behind",
     "close leaves a task behind",
     adding=("census",),
-    timeout=0.2,
 )
 class LeavesATask(DictStore):
     """Begins its housekeeping at first use, and goes on with it."""
@@ -156,7 +154,6 @@ class LeavesATask(DictStore):
     "closing.leaves-nothing-behind",
     "close leaves a file behind",
     adding=("census",),
-    timeout=0.2,
 )
 class LeavesAFile(FileStore):
     """Opens a second descriptor for reading, and closes the first."""
@@ -198,7 +195,7 @@ class AnswersFromItsCache(DictStore):
 
 
 @mutant(
-    "closing.closed-stays-closed", "create hangs in a store that was closed before", timeout=0.2
+    "closing.closed-stays-closed", "create hangs in a store that was closed before", timeout=0.4
 )
 class WaitsForWhatIsClosed(DictStore):
     """Waits for a connection of a pool that has none any more."""
@@ -212,7 +209,7 @@ class WaitsForWhatIsClosed(DictStore):
 @mutant(
     "closing.forgotten-close-lets-the-process-end",
     "a process that does not close its store does not end",
-    timeout=0.2,
+    timeout=0.4,
 )
 class KeepsTheProcess(DictStore):
     """Has a thread that is no daemon where the main thread starts it, and ends it in close."""

@@ -67,7 +67,7 @@ class ForgetsWhatWasSavedMeanwhile(OpenedDict):
 @mutant(
     "opening.first-use-may-be-concurrent",
     f"{AT_ONCE}: save does not answer in time",
-    timeout=0.2,
+    timeout=0.4,
 )
 class WakesOneOfThoseWhoWait(OpenedDict):
     """Notifies one waiter when it is open, where all wait."""
@@ -92,7 +92,6 @@ class WakesOneOfThoseWhoWait(OpenedDict):
     "opening.first-use-opens-once",
     f"{AT_ONCE} leave a thread behind",
     adding=("census",),
-    timeout=0.2,
 )
 class StartsAThreadForEachCaller(OpenedDict):
     """Starts a thread for its connection, and remembers the last one that was started."""
@@ -124,7 +123,6 @@ class StartsAThreadForEachCaller(OpenedDict):
     "opening.first-use-opens-once",
     f"{AT_ONCE} leave a file behind",
     adding=("census",),
-    timeout=0.2,
 )
 class OpensAFileForEachCaller(OpenedFiles):
     """Opens its journal, and remembers the last descriptor."""
@@ -155,7 +153,11 @@ class OpensAFileForEachCaller(OpenedFiles):
 FIRST = "as the first operation"
 
 
-@mutant("opening.any-operation-may-be-first", f"{FIRST}: delete_before raised LookupError: no such")
+@mutant(
+    "opening.any-operation-may-be-first",
+    f"{FIRST}: delete_before raised LookupError: no such table",
+    also={"retention.counts-what-it-removed": "delete_before raised LookupError: no such table"},
+)
 class HousekeepingNeedsATable(DictStore):
     """Makes its table where sessions are looked for or written."""
 
@@ -179,7 +181,11 @@ class HousekeepingNeedsATable(DictStore):
         return await super().delete_before(cutoff)
 
 
-@mutant("opening.any-operation-may-be-first", f"{FIRST}: what save made is gone")
+@mutant(
+    "opening.any-operation-may-be-first",
+    f"{FIRST}: what save made is gone",
+    also={"messages.save-creates-a-missing-session": "save of an unknown session is lost"},
+)
 class MakesItsTableAfterTheFirstSave(DictStore):
     """Makes the table anew when it finds its version missing, at the end of a save."""
 
@@ -211,7 +217,7 @@ class TakesTheLoopInItsConstructor(DictStore):
         self.opened = asyncio.get_running_loop().create_future()
 
 
-@mutant("opening.needs-no-loop", "create does not answer in time", timeout=0.2)
+@mutant("opening.needs-no-loop", "create does not answer in time", timeout=0.4)
 class WaitsForATaskOfNoLoop(DictStore):
     """Begins to open in its constructor, where it can, and waits for that."""
 
@@ -251,7 +257,7 @@ class Bound(DictStore):
 @mutant(
     "opening.second-loop",
     "in a second event loop exists does not answer in time",
-    timeout=0.2,
+    timeout=0.4,
 )
 class AwaitsWhatTheOtherLoopIsTold(Bound):
     """Has a connection whose answers arrive in the loop that made it."""
@@ -282,7 +288,7 @@ class TakesItsConnectionAlong(Bound):
 @mutant(
     "opening.second-loop",
     "after use in a second event loop exists hangs in the first",
-    timeout=0.2,
+    timeout=0.4,
 )
 class LeavesALockHeldInTheOtherLoop(Bound):
     """Takes a lock in the second loop that nobody there gives back."""

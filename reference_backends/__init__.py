@@ -87,16 +87,30 @@ MEMORY = Backend(
     open=open_memory,
     storage="none",
     profile="ephemeral",
-    adding=("persistence", "cost-read", "retention"),
+    adding=("persistence", "cost-read", "retention", "census"),
 )
 SQLITE = Backend(
-    "sqlite", open=open_sqlite, storage="file", corrupt=_corrupt_sqlite, legacy="reference"
+    "sqlite",
+    open=open_sqlite,
+    storage="file",
+    profile="durable",
+    adding=("multi-process", "census"),
+    corrupt=_corrupt_sqlite,
+    legacy="reference",
 )
 POSTGRES = Backend(
     "postgres",
     open=open_postgres,
     storage="postgres",
+    profile="durable",
+    adding=("multi-process", "census"),
     corrupt=_corrupt_postgres,
     legacy="reference",
 )
-HTTP = Backend("http", open=open_http, storage="platform")
+HTTP = Backend(
+    "http",
+    open=open_http,
+    storage="platform",
+    profile="durable",
+    adding=("multi-process", "census"),
+)

@@ -8,6 +8,7 @@ import pytest
 
 from sessionstore_contract.capabilities import Capability
 from sessionstore_contract.clause import Clause, Level, Scope, must, should
+from sessionstore_contract.effort import EFFORTS
 
 WORDS: dict[str, Any] = {"because": "It matters.", "remedy": "Fix it."}
 
@@ -29,6 +30,16 @@ def test_the_decorators_name_the_level() -> None:
     assert clause.evidence == ("seed",)
     assert clause.procedure is procedure
     assert should("area.holds", "It holds.", **WORDS)(procedure).level is Level.SHOULD
+
+
+def test_a_clause_says_how_many_places_it_needs() -> None:
+    """One, unless it says another number, which may go by the effort."""
+    quick, thorough = EFFORTS["quick"], EFFORTS["thorough"]
+    assert make().places_at(thorough) == 1
+    assert make(places=8).places_at(quick) == 8
+    by_effort = make(places=lambda effort: effort.rounds)
+    assert by_effort.places_at(quick) == quick.rounds
+    assert by_effort.places_at(thorough) == thorough.rounds
 
 
 def test_a_clause_speaks_of_stores_that_persist_unless_it_says_otherwise() -> None:

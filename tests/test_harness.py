@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from reference_backends.memory import MemorySessionStore
 from sessionstore_contract import catalogue
 from sessionstore_contract.backend import Backend
+from sessionstore_contract.clause import Scope, must
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import OWNERS, Conditions, try_clause
 from sessionstore_contract.history import OPERATIONS
+from sessionstore_contract.lending import ONE_FOR_ALL
 from sessionstore_contract.storage import StorageUnavailableError
 from sessionstore_contract.storage.elsewhere import NoStorage
 from sessionstore_contract.verdict import Finding, Verdict
@@ -21,8 +24,10 @@ from sessionstore_contract.verdict import Finding, Verdict
 from . import hostile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+    from sessionstore_contract.subject import Subject
 
 CLAIMS = ("persistence", "cost-read", "retention")
 SHORT = 0.5
@@ -140,6 +145,96 @@ def test_a_storage_that_has_no_place_is_no_verdict() -> None:
     found = try_clause(CLAUSES[0], backend(MemorySessionStore), NoPlace(), Conditions(seed=1))
 
     assert (found.verdict, found.reason) == (Verdict.FAULTED, "no server answers on 127.0.0.1:1")
+
+
+class Numbered:
+    """A storage that remembers its places, and who asked for them."""
+
+    name = "numbered"
+
+    def __init__(self) -> None:
+        self.open: list[str] = []
+        self.made: list[str] = []
+        self.are_apart = True
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        place = f"place {len(self.made) if self.are_apart else 0}"
+        self.made.append(place)
+        self.open.append(place)
+        yield place
+        self.open.remove(place)
+
+    def server(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Placed(MemorySessionStore):
+    """Remembers where it was opened."""
+
+    opened: ClassVar[list[str]] = []
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.opened.append(place)
+
+
+def on_three_places(storage: Any, opener: Callable[..., Any] = Placed, *, asks: int = 2) -> Finding:
+    """Try a clause that is lent three places, and asks for some more than the first."""
+    Placed.opened.clear()
+    seen: list[list[str]] = []
+
+    async def procedure(store: Subject) -> None:
+        for _ in range(asks):
+            fresh = await store.on_fresh_place()
+            await fresh.another()
+        seen.append(list(getattr(storage, "open", [])))
+
+    clause = must(
+        "opening.tried", "It is.", because="", remedy="", scope=Scope.ANY, places=lambda _: 3
+    )(procedure)
+    tried = Backend("placed", open=opener, storage=storage, profile="ephemeral")
+    found = try_clause(clause, tried, storage, Conditions(seed=1))
+    if isinstance(storage, Numbered) and storage.are_apart:
+        assert seen in ([], [["place 0", "place 1", "place 2"]])
+        assert storage.open == []
+    return found
+
+
+def test_a_clause_is_lent_the_places_that_it_asks_for() -> None:
+    """All are made before the trial begins, and gone at its end; instances are opened on theirs."""
+    found = on_three_places(Numbered())
+
+    assert (found.verdict, found.reason) == (Verdict.HELD, None)
+    assert Placed.opened == [f"place {number}" for number in (0, 1, 1, 2, 2)]
+
+
+def test_to_open_again_is_fresh_where_there_are_no_places() -> None:
+    """Storage `none` has as many as are asked for."""
+    found = on_three_places(NoStorage(), MemorySessionStore)
+
+    assert (found.verdict, found.reason) == (Verdict.HELD, None)
+
+
+def test_one_place_for_all_is_used_for_all_and_told() -> None:
+    """The remark stands beside the verdict: nothing fresh was seen."""
+    storage = Numbered()
+    storage.are_apart = False
+    found = on_three_places(storage)
+
+    assert (found.verdict, found.reason) == (Verdict.HELD, ONE_FOR_ALL)
+    assert set(Placed.opened) == {"place 0"}
+
+
+def test_to_ask_for_more_places_than_were_lent_is_the_kits_fault() -> None:
+    """No store is blamed for it."""
+    found = on_three_places(Numbered(), asks=3)
+
+    assert found.verdict is Verdict.FAULTED
+    assert "the clause asks for more than its 3 places" in (found.reason or "")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

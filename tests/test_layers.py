@@ -16,11 +16,11 @@ REFERENCE = "reference_backends"
 
 ROWS = (
     "__init__ version stopping interface values names capabilities effort",
-    "history subject model",
+    "history subject second_loop model",
     "expect linearizability",
     "clause old_layout",
     "contract wire turn",
-    "storage faults opening worker",
+    "storage faults opening worker forgotten census lending",
     "backend",
     "verdict harness trial exits",
     "baseline report catalogue proof runs crew trial_worker trial_process conduct doctor",

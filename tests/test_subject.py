@@ -26,12 +26,26 @@ class Lent:
         self.random = random.Random(1)
         self.effort = NORMAL
         self.capabilities = capabilities
+        self.fresh_places = 0
 
-    async def open(self) -> Subject:
-        return Subject(self.make(), self)
+    async def open(self, place: str | None) -> Subject:
+        return Subject(self.make(), self, place)
 
-    async def open_elsewhere(self, environment: Mapping[str, str]) -> Subject:
-        return Subject(self.make(**environment), self)
+    async def open_on_fresh_place(self) -> Subject:
+        self.fresh_places += 1
+        return Subject(self.make(), self, f"place {self.fresh_places}")
+
+    async def open_without_loop(self) -> Subject | Exception:
+        raise NotImplementedError
+
+    async def open_elsewhere(self, environment: Mapping[str, str], place: str | None) -> Subject:
+        return Subject(self.make(**environment), self, place)
+
+    async def ends_when_forgotten(self) -> bool:
+        raise NotImplementedError
+
+    async def census(self) -> Mapping[str, int]:
+        raise NotImplementedError
 
     def unused_id(self, stem: str) -> str:
         return f"{stem}-{self.random.getrandbits(16):x}"
@@ -137,6 +151,13 @@ async def test_more_instances_are_numbered() -> None:
     assert [one.instance_number for one in (store, another, elsewhere)] == [1, 2, 3]
     assert elsewhere.store.environment == {"TZ": "UTC"}
     assert another.stand.history is store.stand.history
+
+
+async def test_an_instance_is_opened_where_the_one_is_that_asks() -> None:
+    """Beside a store on a fresh place there is another on that place, not on the first one."""
+    fresh = await subject(Echo()).on_fresh_place()
+    another, elsewhere = await fresh.another(), await fresh.elsewhere()
+    assert [one.place for one in (fresh, another, elsewhere)] == ["place 1"] * 3
 
 
 def test_a_subject_knows_what_is_claimed() -> None:

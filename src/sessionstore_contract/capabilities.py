@@ -38,7 +38,7 @@ MEANINGS = {
     Capability.DURABLE: "what was acknowledged outlives the instance and its process",
     Capability.MIGRATION: "a place of an earlier release is opened and brought up to date",
     Capability.FAULTS: "the place has a server that the kit can stand in front of",
-    Capability.CENSUS: "connections to the place can be counted",
+    Capability.CENSUS: "what a store holds can be counted: threads, files, connections",
     Capability.MANAGED: "a connection, client or pool can be lent by the caller",
     Capability.SECRETS: "the place carries a password or token",
     Capability.CORRUPTION: "the backend lends a way to damage what is stored",

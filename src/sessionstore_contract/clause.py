@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
+    from .effort import Effort
+
 
 class Level(StrEnum):
     """How binding a clause is (RFC 2119)."""
@@ -62,6 +64,12 @@ class Clause:
     examples: Callable[[], SearchStrategy[Any]] | None = None
     old_place: OldPlace | None = None
     """The store is opened on a place of an earlier release, not on an empty one."""
+    places: int | Callable[[Effort], int] = 1
+    """Fresh places that the clause is lent, the first one included; it may go by the effort."""
+
+    def places_at(self, effort: Effort) -> int:
+        """Answer how many fresh places the clause is lent."""
+        return self.places if isinstance(self.places, int) else self.places(effort)
 
     @property
     def area(self) -> str:
@@ -96,6 +104,7 @@ def _clause(
     moot_with: Iterable[Capability] = (),
     examples: Callable[[], SearchStrategy[Any]] | None = None,
     old_place: OldPlace | None = None,
+    places: int | Callable[[Effort], int] = 1,
 ) -> Callable[[Any], Clause]:
     implied = {Capability.PERSISTENCE} if scope is Scope.PERSISTENT else set()
 
@@ -113,6 +122,7 @@ def _clause(
             moot_with=frozenset(moot_with),
             examples=examples,
             old_place=old_place,
+            places=places,
         )
 
     return make

@@ -7,6 +7,7 @@ import ctypes
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from .effort import NORMAL, Effort
 from .exits import exits_refused
 from .expect import NothingFound, Violation
 from .history import StepFailed, word_error
+from .lending import Lending
 from .storage import StorageUnavailableError
 from .trial import OpeningFailed, Trial
 from .verdict import Finding, Verdict
@@ -102,8 +104,15 @@ def try_clause(
         return Finding(clause, Verdict.NOT_APPLICABLE, reason=inapplicable)
     began = time.monotonic()
     try:
-        with storage.fresh() as place:
-            finding = try_on(clause, backend, place, conditions)
+        with ExitStack() as places:
+            # Before the trial begins: from its thread, where a loop runs, none can be made.
+            place, *others = (
+                places.enter_context(storage.fresh())
+                for _ in range(clause.places_at(conditions.effort))
+            )
+            counting = getattr(storage, "connections", None)
+            lending = Lending(tuple(one or None for one in (place, *others)), counting)
+            finding = try_on(clause, backend, place, conditions, lending)
     except StorageUnavailableError as error:
         finding = Finding(clause, Verdict.FAULTED, reason=str(error))
     except Exception as error:  # noqa: BLE001 - the kit's own failure is no verdict on a store
@@ -114,7 +123,13 @@ def try_clause(
     return replace(finding, duration=time.monotonic() - began)
 
 
-def try_on(clause: Clause, backend: Backend, place: str, conditions: Conditions) -> Finding:
+def try_on(
+    clause: Clause,
+    backend: Backend,
+    place: str,
+    conditions: Conditions,
+    lending: Lending | None = None,
+) -> Finding:
     """Try one clause on this place; the empty place is none."""
 
     def on_begin(step: Step) -> None:
@@ -128,6 +143,7 @@ def try_on(clause: Clause, backend: Backend, place: str, conditions: Conditions)
         effort=conditions.effort,
         seed=conditions.seed,
         on_begin=on_begin,
+        lending=lending,
     )
     # The thread is left behind when a store never gives it back.
     thread = threading.Thread(

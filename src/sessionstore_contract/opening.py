@@ -24,7 +24,16 @@ async def open_store(
     called with the place, and with nothing where there is none. `close` of the store is not what
     is answered: that belongs to the contract.
     """
-    made = opener() if place is None else opener(place)
+    return await settled(call_opener(opener, place))
+
+
+def call_opener(opener: Callable[..., Any], place: str | None) -> Any:
+    """Call the opener as it is to be called, with or without an event loop."""
+    return opener() if place is None else opener(place)
+
+
+async def settled(made: Any) -> tuple[Any, Callable[[], Awaitable[Any]]]:
+    """Make a store of what an opener answered, and answer as `open_store` does."""
     if inspect.isawaitable(made):
         made = await made
     is_store = any(hasattr(made, operation) for operation in OPERATIONS)

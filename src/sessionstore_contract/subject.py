@@ -26,11 +26,26 @@ class Stand(Protocol):
     effort: Effort
     capabilities: frozenset[str]
 
-    async def open(self) -> Any:
-        """Open one more store on the same place."""
+    async def open(self, place: str | None) -> Any:
+        """Open one more store on the place of one that is open."""
 
-    async def open_elsewhere(self, environment: Mapping[str, str]) -> Any:
-        """Open one more store on the same place, in a process of its own."""
+    async def open_on_fresh_place(self) -> Any:
+        """Open one more store on the next place that the clause is lent."""
+
+    async def open_without_loop(self) -> Any:
+        """Open one more store on the first place; its opener is called while no loop runs.
+
+        Answers the exception if there is one.
+        """
+
+    async def open_elsewhere(self, environment: Mapping[str, str], place: str | None) -> Any:
+        """Open one more store on the place of one that is open, in a process of its own."""
+
+    async def ends_when_forgotten(self) -> bool:
+        """Answer whether a process that uses a store and never closes it ends by itself."""
+
+    async def census(self) -> Mapping[str, int]:
+        """Count what this process and the first place's server hold, by what it is."""
 
     def unused_id(self, stem: str) -> str:
         """Make an id that no session on the place has."""
@@ -48,11 +63,12 @@ class Stand(Protocol):
 class Subject:
     """One open store under trial."""
 
-    def __init__(self, store: Any, stand: Stand) -> None:
+    def __init__(self, store: Any, stand: Stand, place: str | None = None) -> None:
         self.instance_number = stand.history.new_instance()
         self.store = store
         """The store itself, for the clauses that look at its shape."""
         self.stand = stand
+        self.place = place
         self.is_closed = False
 
     def create(self, session_id: str | None = None) -> Call[str]:
@@ -104,11 +120,25 @@ class Subject:
 
     async def another(self) -> Subject:
         """Open one more instance on the same place."""
-        return await self.stand.open()  # type: ignore[no-any-return]
+        return await self.stand.open(self.place)  # type: ignore[no-any-return]
+
+    async def on_fresh_place(self) -> Subject:
+        """Open one more store on a place that nobody has used; the clause says how many it needs.
+
+        Where all have one place it is that one, and the verdict says so.
+        """
+        return await self.stand.open_on_fresh_place()  # type: ignore[no-any-return]
+
+    async def without_loop(self) -> Subject | Exception:
+        """Open one more instance on the first place; its opener is called while no loop runs.
+
+        Answers the exception if there is one.
+        """
+        return await self.stand.open_without_loop()  # type: ignore[no-any-return]
 
     async def elsewhere(self, **environment: str) -> Subject:
         """Open one more instance on the same place, in a process of its own."""
-        return await self.stand.open_elsewhere(environment)  # type: ignore[no-any-return]
+        return await self.stand.open_elsewhere(environment, self.place)  # type: ignore[no-any-return]
 
     def unused_id(self, stem: str = "session") -> str:
         """Make an id that no session on the place has."""

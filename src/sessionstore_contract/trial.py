@@ -7,12 +7,15 @@ import inspect
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from . import expect, old_layout
+from . import census, expect, forgotten, old_layout
 from .clause import OldPlace
 from .history import History, Step, StepFailed, word_error
-from .opening import open_store
+from .lending import ONE_FOR_ALL, Lending
+from .opening import call_opener, open_store, settled
+from .storage import StorageUnavailableError
 from .subject import Subject
 from .worker import RemoteStore, UnnamedOpenerError
 
@@ -51,10 +54,12 @@ class Trial:
         effort: Effort,
         seed: int,
         on_begin: Callable[[Step], None],
+        lending: Lending | None = None,
     ) -> None:
         self.clause = clause
         self.backend = backend
         self.place = place
+        self.lending = lending or Lending((place,))
         self.effort = effort
         self.seed = seed
         self.random = random.Random(f"{seed}:{clause.id}")  # noqa: S311 - it must be repeatable
@@ -73,16 +78,19 @@ class Trial:
         self._subjects: list[Subject] = []
         self._endings: list[Callable[[], Awaitable[Any]]] = []
         self._ids = 0
+        self._places_used = 1
+        self._outside: list[Callable[[], None]] = []
 
     # what a clause is lent ----------------------------------------------------------------------
 
-    async def open(self) -> Subject:
-        """Open one more store on the place."""
+    async def open(self, place: str | None = None) -> Subject:
+        """Open one more store, on the first place if no other is named."""
         before = self.phase, self.phase_began
         self._enter("opening")
+        where = self.place if place is None else place
         try:
             store, ending = await asyncio.wait_for(
-                open_store(self.backend.open, self.place), self.backend.timeout
+                open_store(self.backend.open, where), self.backend.timeout
             )
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError):
@@ -90,12 +98,53 @@ class Trial:
             raise OpeningFailed(f"opening the store raised {word_error(error)}") from error
         self.phase, self.phase_began = before
         self._endings.append(ending)
-        return self._subject(store)
+        return self._subject(store, where)
 
-    async def open_elsewhere(self, environment: Mapping[str, str]) -> Subject:
-        """Open one more store on the place, in a process of its own."""
+    async def open_on_fresh_place(self) -> Subject:
+        """Open one more store on the next place that the clause is lent."""
+        number, self._places_used = self._places_used, self._places_used + 1
+        place = self.lending.place(number)
+        if not self.lending.is_fresh(number):
+            self.note(ONE_FOR_ALL)
+        return await self.open(place)
+
+    async def open_without_loop(self) -> Subject | Exception:
+        """Open one more store; its opener is called while no loop runs in this thread.
+
+        On the same thread, for a store may hold what belongs to the one it was made on.
+        """
+        before = self.phase, self.phase_began
+        self._enter("opening")
+        loop = asyncio.get_running_loop()
+        called: asyncio.Future[tuple[Any, Exception | None]] = loop.create_future()
+
+        def call() -> None:
+            try:
+                called.set_result((call_opener(self.backend.open, self.place), None))
+            except Exception as error:  # noqa: BLE001 - what an opener raises is data
+                called.set_result((None, error))
+
+        self._outside.append(call)
+        loop.stop()
+        made, error = await called
+        if error is None:
+            try:
+                store, ending = await asyncio.wait_for(settled(made), self.backend.timeout)
+            except Exception as raised:  # noqa: BLE001 - what an opener raises is data
+                error = raised
+        self.phase, self.phase_began = before
+        if error is not None:
+            return error
+        self._endings.append(ending)
+        return self._subject(store, self.place)
+
+    async def open_elsewhere(
+        self, environment: Mapping[str, str], place: str | None = None
+    ) -> Subject:
+        """Open one more store, in a process of its own."""
+        where = self.place if place is None else place
         try:
-            store = await RemoteStore.open(self.backend.open, self.place, environment)
+            store = await RemoteStore.open(self.backend.open, where, environment)
         except UnnamedOpenerError as error:
             raise expect.NothingFound(str(error)) from error
         except Exception as error:
@@ -103,10 +152,26 @@ class Trial:
                 f"opening the store in a process of its own raised {word_error(error)}"
             ) from error
         self._endings.append(store.end)
-        return self._subject(store)
+        return self._subject(store, where)
 
-    def _subject(self, store: Any) -> Subject:
-        subject = Subject(store, self)
+    async def ends_when_forgotten(self) -> bool:
+        """Answer whether a process that uses a store and never closes it ends by itself."""
+        try:
+            return await forgotten.ends_by_itself(
+                self.backend.open, self.place, patience=self.backend.timeout + GRACE
+            )
+        except forgotten.NotUsedError as error:
+            raise expect.NothingFound(str(error)) from error
+
+    async def census(self) -> Mapping[str, int]:
+        """Count what this process and the first place's server hold, by what it is."""
+        try:
+            return await census.count(self.place, self.lending.connections)
+        except StorageUnavailableError as error:
+            raise expect.NothingFound(str(error)) from error
+
+    def _subject(self, store: Any, place: str | None) -> Subject:
+        subject = Subject(store, self, place)
         self._subjects.append(subject)
         return subject
 
@@ -138,6 +203,9 @@ class Trial:
         """Try the clause; everything that is found is left in the attributes."""
         self.loop = asyncio.new_event_loop()
         self.loop.set_exception_handler(lambda loop, context: None)
+        # By their name a census knows the threads that the loop itself takes.
+        executor = ThreadPoolExecutor(thread_name_prefix=f"{census.KIT} executor")
+        self.loop.set_default_executor(executor)
         try:
             self._try(self.loop)
             if self.failure is not None:
@@ -149,6 +217,8 @@ class Trial:
             if self.failure is None:
                 self.failure = RuntimeError(f"the trial ended with {word_error(error)}")
         finally:
+            # Not waited for: what a store left blocked there must not keep the run.
+            executor.shutdown(wait=False, cancel_futures=True)
             self.done.set()
 
     def _enter(self, phase: str) -> None:
@@ -164,13 +234,23 @@ class Trial:
             subject = loop.run_until_complete(self.open())
             self._enter("procedure")
             if self.clause.examples is None:
-                loop.run_until_complete(self.clause.procedure(subject))
+                self._run(loop, _await(self.clause.procedure(subject)))
             else:
                 self._try_examples(loop, subject)
         except _Enough as stopped:
             self.failure = stopped.failure
         except Exception as error:  # noqa: BLE001 - judged by the harness
             self.failure = _first_violation(error)
+
+    def _run(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
+        """Run the work to its end, and between its turns what it wants done while no loop runs."""
+        task = loop.create_task(work)
+        task.add_done_callback(lambda _: loop.stop())
+        while not task.done():
+            loop.run_forever()
+            while self._outside:
+                self._outside.pop()()
+        task.result()
 
     def _try_examples(self, loop: asyncio.AbstractEventLoop, subject: Subject) -> None:
         """Draw examples; a failing one is made small, and its history is what remains."""

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
+from typing import TYPE_CHECKING
 
-from .correct import DictStore, NothingStore
+from .correct import DictStore, FileStore, NothingStore
 from .defect import mutant
+from .first_use import OpenedDict
+
+if TYPE_CHECKING:
+    from sessionstore_contract.interface import Json
 
 
 @mutant("closing.is-idempotent", "close raised RuntimeError: closed already")
@@ -55,3 +62,169 @@ class WaitsForItselfAtTheSecondClose(NothingStore):
 
     async def close(self) -> None:
         await self.lock.acquire()
+
+
+class Counting(OpenedDict):
+    """Counts the operations under way, each of which takes some turns: a start for defects."""
+
+    under_way = 0
+
+    async def open(self) -> None:
+        self.check_open()
+        self.under_way += 1
+        for _ in range(10):
+            await asyncio.sleep(0)
+        self.under_way -= 1
+
+
+@mutant(
+    "closing.is-bounded", "close does not answer in time with operations under way", timeout=0.4
+)
+class WaitsForANoticeThatNobodyGives(Counting):
+    """Waits until nothing is under way, of which it is told by nobody."""
+
+    async def close(self) -> None:
+        await super().close()
+        if self.under_way:
+            await asyncio.Event().wait()
+
+
+@mutant("closing.is-bounded", "close raised RuntimeError: operations in progress with operations")
+class RefusesToCloseWhileBusy(Counting):
+    """Can't be closed while anything is under way."""
+
+    async def close(self) -> None:
+        if self.under_way:
+            raise RuntimeError("operations in progress")
+        await super().close()
+
+
+@mutant("closing.is-bounded", "create hangs when the store is closed meanwhile", timeout=0.4)
+class EndsItsWorkerBeforeTheWork(Counting):
+    """Ends what would answer those who wait."""
+
+    async def open(self) -> None:
+        await super().open()
+        if self.is_closed:
+            await asyncio.Event().wait()
+
+
+@mutant(
+    "closing.leaves-nothing-behind",
+    "close leaves a thread behind",
+    adding=("census",),
+)
+class LeavesAThread(DictStore):
+    """Starts a thread at first use, and does not end it."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.end: threading.Event | None = None
+
+    async def exists(self, session_id: str) -> bool:
+        if self.end is None and not self.is_closed:
+            self.end = threading.Event()
+            threading.Thread(target=self.end.wait, daemon=True).start()
+        return await super().exists(session_id)
+
+    def __del__(self) -> None:
+        if self.end is not None:
+            self.end.set()
+
+
+@mutant(
+    "closing.leaves-nothing-behind",
+    "close leaves a task behind",
+    adding=("census",),
+)
+class LeavesATask(DictStore):
+    """Begins its housekeeping at first use, and goes on with it."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.housekeeping: asyncio.Task[None] | None = None
+
+    async def exists(self, session_id: str) -> bool:
+        if self.housekeeping is None and not self.is_closed:
+            self.housekeeping = asyncio.create_task(asyncio.sleep(3600))
+        return await super().exists(session_id)
+
+
+@mutant(
+    "closing.leaves-nothing-behind",
+    "close leaves a file behind",
+    adding=("census",),
+)
+class LeavesAFile(FileStore):
+    """Opens a second descriptor for reading, and closes the first."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.reading: int | None = None
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        if self.reading is None and not self.is_closed:
+            self.folder.mkdir(exist_ok=True)
+            self.reading = os.open(self.folder / "journal", os.O_RDONLY | os.O_CREAT)
+        return await super().load(session_id)
+
+    def __del__(self) -> None:
+        if self.reading is not None:
+            os.close(self.reading)
+
+
+@mutant("closing.closed-stays-closed", "create works in a store that was closed before its first")
+class OpensAgain(DictStore):
+    """Opens itself when it is used, whatever was before."""
+
+    def check_open(self) -> None:
+        self.is_closed = False
+
+
+@mutant("closing.closed-stays-closed", "load works in a store that was closed")
+class AnswersFromItsCache(DictStore):
+    """Does not ask whether it is closed before it looks into its cache."""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        if session_id in self.rows:
+            self.is_closed, was_closed = False, self.is_closed
+            found = await super().load(session_id)
+            self.is_closed = was_closed
+            return found
+        return await super().load(session_id)
+
+
+@mutant(
+    "closing.closed-stays-closed", "create hangs in a store that was closed before", timeout=0.4
+)
+class WaitsForWhatIsClosed(DictStore):
+    """Waits for a connection of a pool that has none any more."""
+
+    async def create(self, session_id: str | None = None) -> str:
+        if self.is_closed:
+            await asyncio.Event().wait()
+        return await super().create(session_id)
+
+
+@mutant(
+    "closing.forgotten-close-lets-the-process-end",
+    "a process that does not close its store does not end",
+    timeout=0.4,
+)
+class KeepsTheProcess(DictStore):
+    """Has a thread that is no daemon where the main thread starts it, and ends it in close."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.end: threading.Event | None = None
+
+    async def create(self, session_id: str | None = None) -> str:
+        if self.end is None and not self.is_closed:
+            self.end = threading.Event()
+            threading.Thread(target=self.end.wait).start()
+        return await super().create(session_id)
+
+    async def close(self) -> None:
+        await super().close()
+        if self.end is not None:
+            self.end.set()

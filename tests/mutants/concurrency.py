@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .correct import DictStore, FileStore, RowsStore, encode, now
 from .defect import mutant
@@ -29,6 +29,7 @@ class ReadsMergesAndWrites(DictStore):
 @mutant(
     "concurrency.disjoint-updates-all-survive",
     "updates at once: update raised RuntimeError: another operation in progress",
+    also={"opening.first-use-may-be-concurrent": "first operations at once: update raised Runtime"},
 )
 class RefusesASecondUpdate(DictStore):
     """Has one connection, which takes one statement at a time."""
@@ -84,6 +85,10 @@ class LocksInTheInstance(FileStore):
 @mutant(
     "concurrency.disjoint-updates-survive-across-instances",
     "updates at once: update raised OperationalError: database is locked",
+    also={
+        "opening.first-use-may-be-concurrent": "first operations at once: exists raised",
+        "sharing.first-use-may-be-concurrent": "first use of several instances at once: exists",
+    },
 )
 class DoesNotWaitForTheLock(RowsStore):
     """Holds the write lock across an await, and waits for nobody else's."""
@@ -92,12 +97,15 @@ class DoesNotWaitForTheLock(RowsStore):
         super().__init__(place)
         self.lock = asyncio.Lock()
 
+    def rows(self, wait: float = 0) -> Any:
+        return super().rows(wait)
+
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
         if not cost_data:
             return await super().update(session_id, cost_data=cost_data)
         encode(cost_data, dict)
         async with self.lock:
-            with self.rows(wait=0) as rows:
+            with self.rows() as rows:
                 found = self.has(rows, session_id)
                 await asyncio.sleep(0)
                 if found:

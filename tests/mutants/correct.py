@@ -86,8 +86,7 @@ class DictStore(SessionStore):
         return {**old, **new}
 
     def row(self, session_id: str) -> Row | None:
-        if self.is_closed:
-            raise StoreClosedError("the store is closed")
+        self.check_open()
         return self.rows.get(session_id)
 
     async def create(self, session_id: str | None = None) -> str:
@@ -131,7 +130,12 @@ class DictStore(SessionStore):
         before = instant(cutoff)
         return [name for name, row in self.rows.items() if row.active < before]
 
+    def check_open(self) -> None:
+        if self.is_closed:
+            raise StoreClosedError("the store is closed")
+
     async def delete_before(self, cutoff: datetime) -> int:
+        self.check_open()
         gone = self.idle(cutoff)
         for name in gone:
             del self.rows[name]

@@ -598,6 +598,7 @@ class ReadingCostsOfTheMissingRaises(DictStore):
     """Has no row to read from."""
 
     async def get_cost_data(self, session_id: str) -> Costs:
+        self.check_open()
         return json.loads(self.rows[session_id].costs)  # type: ignore[no-any-return]
 
 

@@ -80,6 +80,8 @@ def backend(store: Any, *, corrupt: Callable[[str, str], Any] | None = None) -> 
         corrupt = defect.corrupt
         # Processes take time: a mutant has them where they matter.
         claims = (claims - {"multi-process"} | defect.adding) - defect.without
+    elif "persistence" in claims:
+        claims |= {"census"}  # looking for what grows takes time, too
     return Backend(
         store.__name__,
         open=store,

@@ -145,6 +145,7 @@ class CloseSaysGoodbye(DictStore):
     """Answers something where nothing is to be answered."""
 
     async def close(self) -> str:  # type: ignore[override]
+        await super().close()
         return "closed"
 
 

@@ -65,6 +65,7 @@ class DeletesByGlob(DictStore):
     """Finds the keys of a session by a pattern."""
 
     async def delete(self, session_id: str) -> bool:
+        self.check_open()
         found = fnmatch.filter(self.rows, session_id)
         for name in found:
             del self.rows[name]

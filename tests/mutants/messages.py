@@ -174,6 +174,7 @@ class SaveOfTheUnknownIsLost(DictStore):
     """Updates, and does not look at the row count."""
 
     async def save(self, session_id: str, messages: list[Json]) -> None:
+        self.check_open()
         if session_id in self.rows or not messages:
             await super().save(session_id, messages)
 
@@ -192,7 +193,7 @@ class SaveMakesMessagesWithoutASession(DictStore):
         return name
 
     async def exists(self, session_id: str) -> bool:
-        return session_id in self.created and await super().exists(session_id)
+        return await super().exists(session_id) and session_id in self.created
 
 
 @mutant(
@@ -245,6 +246,7 @@ class DeletesWhatWasCreated(Indexing):
     """Looks for the row of the session where create alone writes one."""
 
     async def delete(self, session_id: str) -> bool:
+        self.check_open()
         return session_id in self.created and await super().delete(session_id)
 
 
@@ -253,6 +255,7 @@ class SaveResetsCostData(DictStore):
     """Inserts or replaces the whole row."""
 
     async def save(self, session_id: str, messages: list[Json]) -> None:
+        self.check_open()
         self.rows[session_id] = Row(encode(messages, list), "{}", now())
 
 
@@ -470,6 +473,7 @@ class DeletesBeforeItEncodes(DictStore):
     """Removes the session and makes it again around what can't be encoded."""
 
     async def save(self, session_id: str, messages: Any) -> None:
+        self.check_open()
         row = self.rows.pop(session_id, None) if isinstance(messages, list) else None
         text = encode(messages, list)
         if row is not None:

@@ -22,6 +22,7 @@ class RemovesNothing(DictStore):
     """Waits for an expiry that nobody set."""
 
     async def delete_before(self, cutoff: datetime) -> int:
+        self.check_open()
         instant(cutoff)
         return 0
 
@@ -309,6 +310,7 @@ class Housekeeping(DictStore):
     pause: ClassVar[float] = 0.01
 
     async def delete_before(self, cutoff: datetime) -> int:
+        self.check_open()
         gone = self.idle(cutoff)
         await asyncio.sleep(self.pause)
         return self.finish(gone, cutoff)
@@ -385,7 +387,13 @@ class ResetsTheCostsOfSurvivors(DictStore):
         return removed
 
 
-@mutant("retention.survivors-are-whole", "saves beside delete_before: save raised")
+@mutant(
+    "retention.survivors-are-whole",
+    "saves beside delete_before: save raised",
+    also={
+        "opening.first-use-may-be-concurrent": "first operations at once: save raised TimeoutError"
+    },
+)
 class HousekeepingLocksSavesOut(DictStore):
     """Refuses to save while it removes."""
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from typing import TYPE_CHECKING, ClassVar
 
 from .correct import FileStore, Row
 from .defect import mutant
+from .first_use import OpenedFiles
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from sessionstore_contract.interface import Json
 
@@ -237,3 +240,42 @@ class HasAFolderForEachProcess(FileStore):
 
     def __init__(self, place: str) -> None:
         super().__init__(f"{place}-{os.getpid()}")
+
+
+MANY = "first use of several instances at once"
+
+
+@mutant("sharing.first-use-may-be-concurrent", f"{MANY}: save raised FileExistsError")
+class LooksThenMakes(OpenedFiles):
+    """Looks whether its table is there, and makes it when it was not."""
+
+    async def connect(self) -> None:
+        if not (self.folder / "table").exists():
+            await asyncio.sleep(0)
+            self.folder.mkdir(exist_ok=True)
+            (self.folder / "table").touch(exist_ok=False)
+
+
+@mutant("sharing.first-use-may-be-concurrent", f"{MANY}: what create made is gone")
+class LooksThenMakesAnew(OpenedFiles):
+    """Looks whether its table is there, and drops what it takes for a half-made one."""
+
+    async def connect(self) -> None:
+        if not (self.folder / "table").exists():
+            await asyncio.sleep(0)
+            # Those who come later take longer: they look at what is there.
+            for _ in range(len(self.counted(self.folder)) * 20):
+                await asyncio.sleep(0)
+            self.folder.mkdir(exist_ok=True)
+            for path in self.folder.glob("*.json"):
+                path.unlink()
+            (self.folder / "table").touch()
+
+    def counted(self, folder: Path) -> list[None]:
+        """Answer one for each instance that has come before."""
+        before = LooksThenMakesAnew.instances.setdefault(folder, [])
+        found = list(before)
+        before.append(None)
+        return found
+
+    instances: ClassVar[dict[Path, list[None]]] = {}

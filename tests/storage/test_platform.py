@@ -80,6 +80,23 @@ def test_the_whole_interface_over_a_socket(storage: PlatformStorage) -> None:
         asyncio.run(use(place))
 
 
+def test_connections_to_a_place_are_counted(storage: PlatformStorage) -> None:
+    """Those to that platform, until they are closed."""
+    with storage.fresh() as place, storage.fresh() as other:
+
+        def wait_for(count: int) -> None:
+            deadline = time.monotonic() + 30
+            while storage.connections(place) != count:
+                assert time.monotonic() < deadline, storage.connections(place)
+
+        assert storage.connections(place) == 0
+        with dial(place), dial(place):
+            wait_for(2)
+            assert storage.connections(other) == 0
+        wait_for(0)
+    assert storage.connections(place) is None
+
+
 def test_a_body_over_the_limit_is_told_and_not_cut_off(storage: PlatformStorage) -> None:
     """A client that is still sending reads the 413, with an announced length and without."""
     with storage.fresh() as place:

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,18 @@ def test_storages_share_a_server(server: str, storage: PostgresStorage) -> None:
         assert ask(kept, "SELECT 1") == 1
 
 
+def test_connections_to_a_place_are_counted(storage: PostgresStorage) -> None:
+    """Those to that place, from either driver, and none of the storage's own."""
+    with storage.fresh() as place, storage.fresh() as other:
+        assert (storage.connections(place), storage.connections(other)) == (0, 0)
+        with psycopg.connect(place), psycopg.connect(place):
+            assert (storage.connections(place), storage.connections(other)) == (2, 0)
+        deadline = time.monotonic() + 30
+        while storage.connections(place):  # the server sees a little later that they are closed
+            assert time.monotonic() < deadline
+    assert storage.connections(place) is None
+
+
 def test_nothing_is_made_before_the_first_place(server: str) -> None:
     """A storage that nobody asks makes no database, and knows no version."""
     storage = PostgresStorage(server)
@@ -150,6 +163,7 @@ def test_schema_where_no_database_may_be_made(server: str) -> None:
             seen = "SELECT to_regclass('sessions')::text"
             assert ask(one, seen) == asyncio.run(ask_asyncpg(one, seen)) == "sessions"
             assert ask(other, seen) is asyncio.run(ask_asyncpg(other, seen)) is None
+            assert storage.connections(one) is None, "a connection does not show its schema"
             left = psycopg.connect(one)
             left.execute("SELECT * FROM sessions")
         storage.close()

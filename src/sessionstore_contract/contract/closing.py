@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
-from ..clause import Scope, must
-from ..expect import expect, expect_all_answered
+from ..capabilities import Capability
+from ..clause import Scope, must, should
+from ..expect import expect, expect_all_answered, violated
+from ..history import StepFailed
 from ..subject import at_once
+from . import leaks
+from .first_use import mixed_calls, operations
 
 if TYPE_CHECKING:
+    from ..history import Call, Step
     from ..subject import Subject
+
+TURNS = (2, 4, 16)
+"""Turns of the loop that operations have had when the store is closed."""
 
 
 @must(
@@ -33,3 +42,148 @@ async def is_idempotent(store: Subject) -> None:
     used = await store.another()
     await used.exists(used.unused_id())
     expect_all_answered(await at_once(used.close(), used.close(), used.close()), "close at once")
+
+
+@must(
+    "closing.is-bounded",
+    "`close` returns in bounded time with operations under way, and these finish or raise.",
+    because="A shutdown that waits for ever is ended by SIGKILL, and takes with it what the other "
+    "hooks would have saved.",
+    remedy="Refuse new operations, give those under way some seconds, then cut them off and raise "
+    "in each. asyncpg: Pool.close waits for ever; put asyncio.timeout around it, and call "
+    "terminate. A queue and its worker: end every waiting caller's future when the worker ends.",
+    scope=Scope.ANY,
+    evidence=["asyncpg#547"],
+)
+async def is_bounded(store: Subject) -> None:
+    await _make_sure_it_comes_back(mixed_calls(store))
+    await store.close()
+    for turns in TURNS:
+        for is_used in (True, False):
+            store.stand.history.restart()
+            busy = await store.another()
+            if is_used:
+                await busy.exists(busy.unused_id())
+            await _close_while_busy(busy, turns)
+
+
+async def _close_while_busy(store: Subject, turns: int) -> None:
+    under_way = [
+        asyncio.ensure_future(call.perform(is_expected=True)) for call in mixed_calls(store)
+    ]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing = await store.close().perform(is_expected=True)
+    steps = await asyncio.gather(*under_way)
+    if closing.outcome != "answered":
+        said = "does not answer in time" if closing.outcome == "hung" else closing.answered()
+        violated(
+            f"close {said} with operations under way",
+            demanded="an answer",
+            answered=closing.answered(),
+        )
+    for step in steps:
+        if step.outcome == "hung":
+            violated(
+                f"{step.operation} hangs when the store is closed meanwhile",
+                demanded="an answer or an exception",
+                answered=step.answered(),
+            )
+
+
+async def _make_sure_it_comes_back(calls: list[Call[Any]]) -> None:
+    """Make calls at once; one that hangs without any closing is another clause's matter."""
+    steps = await asyncio.gather(*(call.perform(is_expected=False) for call in calls))
+    for step in steps:
+        if step.outcome == "hung":
+            raise StepFailed(step)
+
+
+@must(
+    "closing.leaves-nothing-behind",
+    "Cycles of open, use and close leave no thread, file handle, task or server connection.",
+    because="Tests, reloads and tenants open thousands of stores in one process; the server has "
+    "some hundred connections, the process some thousand descriptors.",
+    remedy="Close every connection that was opened, in the pool or beside it; join threads; cancel "
+    "tasks and await them. aiosqlite: await close() also when opening failed. httpx: aclose().",
+    needs={Capability.CENSUS},
+    scope=Scope.ANY,
+    evidence=["aiosqlite#387", "langgraph#5675"],
+)
+async def leaves_nothing_behind(store: Subject) -> None:
+    await store.close()
+
+    async def cycle() -> None:
+        used = await store.another()
+        for operation, call in operations(used).items():
+            await call(used.unused_id(operation))
+        await _make_sure_it_comes_back([used.exists(used.unused_id()) for _ in range(8)])
+        await used.close()
+
+    grown = await leaks.left_behind(store, cycle)
+    if grown:
+        violated(
+            f"close leaves {leaks.worded(grown)} behind",
+            demanded="what was opened is closed",
+            answered=f"after {leaks.CYCLES} stores, used and closed, {leaks.counted(grown)}",
+        )
+
+
+@should(
+    "closing.closed-stays-closed",
+    "An operation after `close` raises.",
+    because="A store that opens itself again leaks what it opens, as nobody closes it twice; one "
+    "that answers from memory answers what is no longer so.",
+    remedy="Remember that the store is closed, and raise in the one function through which every "
+    "operation gets its connection.",
+    evidence=["origin", "openai-agents-python#4035"],
+)
+async def closed_stays_closed(store: Subject) -> None:
+    await store.close()
+    await _expect_closed(store, None)
+
+    used = await store.another()
+    session = await used.create()
+    await used.save(session, [{"role": "user", "content": "before"}])
+    await used.close()
+    await _expect_closed(used, session)
+
+
+async def _expect_closed(store: Subject, session: str | None) -> None:
+    was = "closed" if session else "closed before its first use"
+    for operation, call in operations(store).items():
+        # `create` of an id that is taken would raise as well.
+        name = session if session and operation != "create" else store.unused_id(operation)
+        _expect_raised(await call(name).perform(is_expected=True), was)
+
+
+def _expect_raised(step: Step, was: str) -> None:
+    if step.outcome != "raised":
+        said = "works" if step.outcome == "answered" else "hangs"
+        violated(
+            f"{step.operation} {said} in a store that was {was}",
+            demanded="an exception",
+            answered=step.answered(),
+        )
+
+
+@should(
+    "closing.forgotten-close-lets-the-process-end",
+    "A process that uses a store and never closes it ends by itself.",
+    because="Scripts forget, and exceptions skip the closing; then a job that has done its work "
+    "hangs until somebody looks.",
+    remedy="Threads of your own are daemons, or end with the loop. aiosqlite: its thread is none "
+    "(start it from a daemon thread, or close in a finalizer). No atexit hook that waits without "
+    "an end.",
+    scope=Scope.ANY,
+    evidence=["origin", "aiosqlite#369"],
+)
+async def forgotten_close_lets_the_process_end(store: Subject) -> None:
+    # Some let nobody else in while they are open.
+    await store.close()
+    if not await store.stand.ends_when_forgotten():
+        violated(
+            "a process that does not close its store does not end",
+            demanded="that it ends by itself, as it has nothing more to do",
+            answered="it had to be killed",
+        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..capabilities import Capability
 from ..clause import must
 from ..expect import expect
+from .first_use import expect_first_use_works, rounds
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -40,6 +41,28 @@ async def processes_see_each_other(store: Subject) -> None:
     elsewhere = await store.elsewhere()
     await _sees_writes(store, elsewhere, "another process")
     await _sees_writes(elsewhere, store, "another process")
+
+
+@must(
+    "sharing.first-use-may-be-concurrent",
+    "Several instances that are first used at once, on one fresh place, all work.",
+    because="All workers of a new installation start at the same moment.",
+    remedy="Make the tables under a lock that all instances share. PostgreSQL: CREATE TABLE IF NOT "
+    "EXISTS may still fail on pg_type or pg_class; take pg_advisory_xact_lock first. SQLite: set "
+    "the busy time-out before `PRAGMA journal_mode=WAL`, and BEGIN IMMEDIATE. A file: os.makedirs "
+    "with exist_ok, and a lock file.",
+    needs={Capability.SHARED},
+    evidence=["openai-agents-python#4987", "psycopg2#1036"],
+    places=rounds,
+)
+async def first_use_may_be_concurrent(store: Subject) -> None:
+    for number in range(rounds(store.stand.effort)):
+        store.stand.history.restart()
+        first = store if number == 0 else await store.on_fresh_place()
+        instances = [first] + [await first.another() for _ in range(3)]
+        await expect_first_use_works("first use of several instances at once", *instances)
+        for instance in instances:
+            await instance.close()
 
 
 async def _sees_writes(writer: Subject, reader: Subject, name: str) -> None:

@@ -13,7 +13,12 @@ class StorageUnavailableError(Exception):
 
 
 class Storage(Protocol):
-    """Provides fresh places. An author's own is any object with these three members."""
+    """Provides fresh places. An author's own is any object with these members.
+
+    It may have one more, `connections(place) -> int | None`: how many connections to the place
+    are open, as whatever serves it counts them; None where they can't be told from others'. It is
+    called as `fresh` is, and belongs to the capability `census`.
+    """
 
     name: str
 

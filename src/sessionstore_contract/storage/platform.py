@@ -32,6 +32,7 @@ class PlatformStorage:
         self._platform = platform
         self._services = ServiceLoop()
         self._make_app: Callable[[], Any] | None = None
+        self._serving: dict[str, Any] = {}
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
@@ -48,10 +49,18 @@ class PlatformStorage:
             raise _lacking(problem) from None
         with _listener() as listener:
             server = self._services.run(uvicorn_service.start(self._make_app, listener))
+            place = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            self._serving[place] = server
             try:
-                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+                yield place
             finally:
+                del self._serving[place]
                 self._services.run(uvicorn_service.stop(server))
+
+    def connections(self, place: str) -> int | None:
+        """Count the connections that the platform at this place holds open."""
+        server = self._serving.get(place)
+        return None if server is None else len(server.server_state.connections)
 
     def server(self) -> str | None:
         """Answer what serves the platforms, None when it is not installed."""

@@ -55,6 +55,13 @@ class PostgresStorage:
             if not self._is_closed:
                 self._run(self._places.give_back(place))
 
+    def connections(self, place: str) -> int | None:
+        """Count the connections to a place, as the server sees them.
+
+        None where places are schemas: a connection does not show which of them it is for.
+        """
+        return self._run(self._places.connections(place))
+
     def server(self) -> str | None:
         """Answer for example `PostgreSQL 18.1`, or None before the first place was made."""
         version = self._places.server.version
@@ -107,6 +114,10 @@ class _Places:
         if place in self._in_use:
             self._in_use.remove(place)
             self._drop_soon(place)
+
+    async def connections(self, dsn: str) -> int | None:
+        found = next((place for place in self._in_use if place.dsn == dsn), None)
+        return None if found is None else await self.server.connections(found)
 
     async def close(self) -> None:
         if self._next is not None:

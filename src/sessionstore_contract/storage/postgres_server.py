@@ -87,6 +87,13 @@ class PlaceServer:
         except StorageUnavailableError:
             pass  # A server that is gone holds no places.
 
+    async def connections(self, place: Place) -> int | None:
+        """Count the connections to a database; None for a schema, which they do not show."""
+        if place.is_schema:
+            return None
+        row = await self._maker.fetch(_WHO_IS_CONNECTED.format(name=place.name))
+        return int(row[0])
+
     async def close(self) -> None:
         await self._maker.close()
         await self._dropper.close()
@@ -109,6 +116,12 @@ FROM (SELECT DISTINCT l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relatio
       WHERE c.relnamespace = to_regnamespace('{name}')
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND l.pid <> pg_backend_pid()) AS holder
+"""
+
+
+_WHO_IS_CONNECTED = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = '{name}' AND backend_type = 'client backend'
 """
 
 

@@ -1,0 +1,174 @@
+"""A store works from its first use on, whatever that is, and however many come at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..capabilities import Capability
+from ..clause import Scope, must, should
+from ..expect import NothingFound, expect, violated
+from ..history import word_error
+from ..second_loop import in_second_loop
+from ..subject import at_once
+from . import leaks
+from .first_use import (
+    expect_first_use_works,
+    expect_worked,
+    mixed_calls,
+    operations,
+    rounds,
+)
+
+if TYPE_CHECKING:
+    from ..subject import Subject
+
+OPERATIONS = 8
+"""Those of the interface but `close`, which `closing.is-idempotent` tries as the first."""
+
+
+@must(
+    "opening.first-use-may-be-concurrent",
+    "Many first operations at once on one fresh store all work.",
+    because="A server that has started is asked at once by all who waited for it: without this "
+    "some of the first requests fail, on every start.",
+    remedy="Open once, and let all who come meanwhile wait for that: keep the task or future of "
+    "the opening, or hold an asyncio.Lock and look again inside it. SQLite: make the tables in one "
+    "transaction that begins with BEGIN IMMEDIATE. PostgreSQL: under an advisory lock. HTTP: make "
+    "the client without an await between asking whether there is one and keeping it.",
+    scope=Scope.ANY,
+    evidence=["origin", "openai-agents-python#2725"],
+    places=rounds,
+)
+async def first_use_may_be_concurrent(store: Subject) -> None:
+    for number in range(rounds(store.stand.effort)):
+        store.stand.history.restart()
+        fresh = store if number == 0 else await store.on_fresh_place()
+        await expect_first_use_works("first operations at once", fresh)
+        await fresh.close()
+
+
+@must(
+    "opening.first-use-opens-once",
+    "Many first operations at once leave no thread, file or server connection behind after "
+    "`close`.",
+    because="Who opens twice closes once: what was opened besides stays until the process ends, "
+    "holds a connection of the server's few, and keeps a file or a process from going away.",
+    remedy="One opening for all who come first, kept where close finds it, from before its first "
+    "await on. Where two were made all the same, close the one that is not kept.",
+    needs={Capability.CENSUS},
+    scope=Scope.ANY,
+    evidence=["hushh-research#1647", "mempalace#1774"],
+)
+async def first_use_opens_once(store: Subject) -> None:
+    await store.close()
+
+    async def at_first() -> None:
+        fresh = await store.another()
+        await at_once(*mixed_calls(fresh))
+        await fresh.close()
+
+    async def in_use() -> None:
+        used = await store.another()
+        await used.exists(used.unused_id())
+        await at_once(*mixed_calls(used))
+        await used.close()
+
+    grown = await leaks.left_behind(store, at_first)
+    if not grown:
+        return
+    if await leaks.left_behind(store, in_use):
+        raise NothingFound(
+            f"{leaks.worded(grown)} is left behind when the first operation is alone, too: see "
+            "closing.leaves-nothing-behind"
+        )
+    violated(
+        f"first operations at once leave {leaks.worded(grown)} behind",
+        demanded="what was opened is closed",
+        answered=f"after {leaks.CYCLES} stores, opened by {len(mixed_calls(store))} callers each "
+        f"and closed, {leaks.counted(grown)}",
+    )
+
+
+@must(
+    "opening.any-operation-may-be-first",
+    "Every operation works as the first one on a fresh place.",
+    because="What a server does first depends on who asks first: a look-up, a save, the nightly "
+    "housekeeping.",
+    remedy="Open, and make what is missing, in the one function through which every operation "
+    "gets its connection; not in create alone.",
+    scope=Scope.ANY,
+    places=OPERATIONS,
+)
+async def any_operation_may_be_first(store: Subject) -> None:
+    for number, operation in enumerate(operations(store)):
+        store.stand.history.restart()
+        fresh = store if number == 0 else await store.on_fresh_place()
+        call = operations(fresh)[operation](fresh.unused_id(operation))
+        step = await call.perform(is_expected=True)
+        await expect_worked(step, "as the first operation", (fresh,))
+        await fresh.close()
+
+
+@must(
+    "opening.needs-no-loop",
+    "A store can be made where no event loop runs, and works in the loop that it is used in.",
+    because="Stores are made when a module is imported, or before `asyncio.run`; what is bound to "
+    "a loop there is bound to none, or to the wrong one.",
+    remedy="Make locks, tasks, clients and pools at first use, in a coroutine; no "
+    "get_running_loop, get_event_loop or create_task in the constructor.",
+    scope=Scope.ANY,
+    evidence=["Modmail#3167"],
+)
+async def needs_no_loop(store: Subject) -> None:
+    session = await store.create()
+    does_exist = await store.exists(session)
+    # Some let nobody else in while they are open.
+    await store.close()
+    opened = await store.without_loop()
+    if isinstance(opened, Exception):
+        violated(
+            f"opening where no event loop runs raised {word_error(opened)}",
+            demanded="a store",
+            answered=word_error(opened),
+        )
+    session = await expect(opened.create()).to_succeed()
+    await expect(opened.exists(session)).to_be(does_exist)
+
+
+@should(
+    "opening.second-loop",
+    "In a second event loop a store works or raises; it never hangs, and the first loop goes on "
+    "being served.",
+    because="Test runners, notebooks and threads with `asyncio.run` bring second loops. A hang "
+    "there has no message and no end.",
+    remedy="Remember the loop of the first use, and raise in another one; or keep a connection for "
+    "each loop. A driver's connection, an asyncio.Lock or a future of another loop can't be "
+    "awaited.",
+    scope=Scope.ANY,
+    evidence=["psycopg#737"],
+)
+async def second_loop(store: Subject) -> None:
+    session = await store.create()
+    await store.exists(session)
+    steps = await in_second_loop(
+        store.exists(session), store.create(), store.load(session), store.exists(session)
+    )
+    for step in steps:
+        if step.outcome == "hung":
+            violated(
+                f"in a second event loop {step.operation} does not answer in time",
+                demanded="an answer or an exception",
+                answered=step.answered(),
+            )
+    if not steps:
+        raise NothingFound("the second event loop did not come to its end")
+    # The second time: a connection that the other loop has spoilt may be found out by the first.
+    found = [await store.exists(session).perform(is_expected=True) for _ in range(2)]
+    if found[-1].outcome != "answered":
+        violated(
+            f"after use in a second event loop {found[-1].operation} "
+            + ("hangs" if found[-1].outcome == "hung" else found[-1].answered())
+            + " in the first",
+            demanded="an answer",
+            answered=found[-1].answered(),
+        )

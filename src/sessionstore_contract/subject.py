@@ -10,7 +10,7 @@ from .history import Call, History, MissingOperationError, Step
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from .effort import Effort
@@ -117,13 +117,18 @@ class Subject:
 
 async def at_once(*calls: Call[Any]) -> list[Step]:
     """Make all calls at once, from a barrier, and answer their steps in the order given."""
+    return [steps[0] for steps in await side_by_side(*([call] for call in calls))]
+
+
+async def side_by_side(*sequences: Iterable[Call[Any]]) -> list[list[Step]]:
+    """Make the calls of each sequence in turn, and all sequences at once, from a barrier."""
     barrier = asyncio.Event()
 
-    async def one(call: Call[Any]) -> Step:
+    async def in_turn(calls: Iterable[Call[Any]]) -> list[Step]:
         await barrier.wait()
-        return await call.perform(is_expected=True)
+        return [await call.perform(is_expected=True) for call in calls]
 
-    tasks = [asyncio.ensure_future(one(call)) for call in calls]
+    tasks = [asyncio.ensure_future(in_turn(calls)) for calls in sequences]
     await asyncio.sleep(0)
     barrier.set()
     return await asyncio.gather(*tasks)

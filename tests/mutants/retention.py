@@ -385,7 +385,11 @@ class ResetsTheCostsOfSurvivors(DictStore):
         return removed
 
 
-@mutant("retention.survivors-are-whole", "saves beside delete_before: save raised")
+@mutant(
+    "retention.survivors-are-whole",
+    "saves beside delete_before: save raised",
+    also={"concurrency.contention-is-not-an-error": "mixed operations at once: save raised"},
+)
 class HousekeepingLocksSavesOut(DictStore):
     """Refuses to save while it removes."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
 from ..clause import must
-from ..expect import expect, expect_all_answered, violated
+from ..expect import expect_all_answered, violated
 from ..history import word_error
 from ..interruption import MOMENTS, Interruption, Moment
 from ..subject import at_once
@@ -99,6 +99,82 @@ def _call(store: Subject, operation: str, session: str) -> Call[Any]:
     return store.call(operation, session)
 
 
+# First of its area: an operation that hangs after a cancellation is to be named as that.
+@must(
+    "cancellation.leaves-the-store-usable",
+    "After a cancelled operation, its instance's first one too, and after many at once, every "
+    "later operation, of this instance and of others, works.",
+    because="People close their browsers all day. A lock, a transaction or a pool slot that each "
+    "of them leaves behind brings the server down by the evening.",
+    remedy=REMEDY + " Opening on first use is one task that all callers wait for with a shield, "
+    "so that the one who is cancelled does not take it along.",
+    evidence=["origin"],
+)
+async def leaves_the_store_usable(store: Subject) -> None:
+    other = await store.another() if store.can(Capability.SHARED) else None
+    async for interrupted in _at_every_point(store, (*WRITES, "load")):
+        # The other one first: what was left open may be closed by this one's next operation.
+        if other is not None:
+            await _works(other, f"{interrupted.where}, in another instance")
+        await _works(store, interrupted.where)
+    if other is not None:
+        await _first_use_may_be_cancelled(store)
+    await _storm(store)
+    for one in (store, other) if other is not None else (store,):
+        await _works(one, "many cancelled at once")
+
+
+async def _works(store: Subject, after: str) -> None:
+    session = store.unused_id()
+    for call in (
+        store.save(session, NEW),
+        store.update(session, cost_data=NEW_COSTS),
+        store.load(session),
+    ):
+        step = await call.perform(is_expected=True)
+        if step.outcome != "answered":
+            violated(
+                f"{step.operation} {_short(step)} after {after}",
+                demanded="an answer",
+                answered=step.answered(),
+            )
+
+
+def _short(step: Step) -> str:
+    return "does not answer" if step.outcome == "hung" else step.answered()
+
+
+FIRST_USES = 12
+"""Await points of a first use that are tried: opening has most of them, and takes most time."""
+
+
+async def _first_use_may_be_cancelled(store: Subject) -> None:
+    for point in range(1, min(FIRST_USES, store.stand.effort.points) + 1):
+        store.stand.history.restart()
+        fresh = await store.another()
+        interruption = Interruption(point, "waiting")
+        await fresh.save(fresh.unused_id(), OLD).perform(is_expected=True, through=interruption.of)
+        await _works(fresh, f"its first use was cancelled at its await point {point}")
+        await fresh.close()
+        if not interruption.is_made:
+            return
+
+
+async def _storm(store: Subject) -> None:
+    """Cancel half of many operations at once; the other half is served all the same."""
+    store.stand.history.restart()
+    session = await store.create()
+    random = store.stand.random
+    cancelled, served = [], []
+    for number in range(60):
+        interruption = Interruption(random.randint(1, 6), random.choice(MOMENTS))
+        call = _call(store, random.choice(("save", "update", "load")), session)
+        cancelled.append(call.perform(is_expected=True, through=interruption.of))
+        served.append(store.save(store.unused_id(f"served-{number}"), OLD))
+    _, steps = await asyncio.gather(asyncio.gather(*cancelled), at_once(*served))
+    expect_all_answered(steps, "operations beside many that are cancelled")
+
+
 @must(
     "cancellation.is-passed-on",
     "A cancelled operation raises CancelledError; it is not swallowed and not turned into another "
@@ -177,79 +253,3 @@ async def _look(store: Subject, session: str) -> dict[str, Json]:
     if store.can(Capability.COST_READ):
         seen["cost data"] = await store.get_cost_data(session)
     return seen
-
-
-@must(
-    "cancellation.leaves-the-store-usable",
-    "After a cancelled operation, its instance's first one too, and after many at once, every "
-    "later operation, of this instance and of others, works.",
-    because="People close their browsers all day. A lock, a transaction or a pool slot that each "
-    "of them leaves behind brings the server down by the evening.",
-    remedy=REMEDY + " Opening on first use is one task that all callers wait for with a shield, "
-    "so that the one who is cancelled does not take it along.",
-    evidence=["origin"],
-)
-async def leaves_the_store_usable(store: Subject) -> None:
-    other = await store.another() if store.can(Capability.SHARED) else None
-    async for interrupted in _at_every_point(store, (*WRITES, "load")):
-        await _works(store, interrupted.where)
-        if other is not None:
-            await _works(other, f"{interrupted.where}, in another instance")
-    if other is not None:
-        await _first_use_may_be_cancelled(store)
-    await _storm(store)
-    for one in (store, other) if other is not None else (store,):
-        await _works(one, "many cancelled at once")
-
-
-async def _works(store: Subject, after: str) -> None:
-    session = store.unused_id()
-    for call in (
-        store.save(session, NEW),
-        store.update(session, cost_data=NEW_COSTS),
-        store.load(session),
-    ):
-        step = await call.perform(is_expected=True)
-        if step.outcome != "answered":
-            violated(
-                f"{step.operation} {_short(step)} after {after}",
-                demanded="an answer",
-                answered=step.answered(),
-            )
-
-
-def _short(step: Step) -> str:
-    return "does not answer" if step.outcome == "hung" else step.answered()
-
-
-FIRST_USES = 12
-"""Await points of a first use that are tried: opening has most of them, and takes most time."""
-
-
-async def _first_use_may_be_cancelled(store: Subject) -> None:
-    for point in range(1, min(FIRST_USES, store.stand.effort.points) + 1):
-        store.stand.history.restart()
-        fresh = await store.another()
-        interruption = Interruption(point, "waiting")
-        await fresh.save(fresh.unused_id(), OLD).perform(is_expected=True, through=interruption.of)
-        await _works(fresh, f"its first use was cancelled at its await point {point}")
-        await fresh.close()
-        if not interruption.is_made:
-            return
-
-
-async def _storm(store: Subject) -> None:
-    """Cancel half of many operations at once; the other half is served all the same."""
-    store.stand.history.restart()
-    session = store.unused_id("storm")
-    await store.save(session, OLD)
-    random = store.stand.random
-    cancelled, served = [], []
-    for number in range(60):
-        interruption = Interruption(random.randint(1, 6), random.choice(MOMENTS))
-        call = _call(store, random.choice(("save", "update", "load")), session)
-        cancelled.append(call.perform(is_expected=True, through=interruption.of))
-        served.append(store.save(store.unused_id(f"served-{number}"), OLD))
-    _, steps = await asyncio.gather(asyncio.gather(*cancelled), at_once(*served))
-    expect_all_answered(steps, "operations beside many that are cancelled")
-    await expect(store.exists(session)).to_be(True)

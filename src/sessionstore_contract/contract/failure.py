@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..capabilities import Capability
 from ..clause import must
 from ..expect import NothingFound, expect, violated
-from .beginning import begin_with
+from .beginning import begin_with, make_sure
 from .messages import UNSTORABLE
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ async def raised_means_not_stored_later(store: Subject) -> None:
     other = await store.another()
     session = await store.create()
     await begin_with(store, session, messages=HI, cost_data=COSTS)
+    await make_sure(other.load(session), HI)
     raised = 0
     for call in _failing(store, session):
         failed = await call.perform(is_expected=True)

@@ -31,7 +31,8 @@ async def delete_in_turn(instances: list[Subject]) -> None:
     first, last = instances[0], instances[-1]
     session = await first.create()
     await make_sure(first.update(session, cost_data={"turns": 1}), answer=True)
-    await make_sure(last.load(session), [])
+    for one in (first, last):
+        await make_sure(one.load(session), [])
     await make_sure(last.delete(session), answer=True)
     await make_sure(first.delete(session), answer=False)
     await make_sure(first.update(session, cost_data={"turns": 2}), answer=False)

@@ -34,9 +34,9 @@ async def delete_in_turn(instances: list[Subject]) -> None:
     for one in (first, last):
         await make_sure(one.load(session), [])
     await make_sure(last.delete(session), answer=True)
-    await make_sure(first.delete(session), answer=False)
-    await make_sure(first.update(session, cost_data={"turns": 2}), answer=False)
     await make_sure(first.exists(session), answer=False)
+    await make_sure(first.update(session, cost_data={"turns": 2}), answer=False)
+    await make_sure(first.delete(session), answer=False)
     await first.save(session, [])
     if first.can(Capability.COST_READ):
         await make_sure(first.get_cost_data(session), {})

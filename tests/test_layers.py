@@ -16,7 +16,7 @@ REFERENCE = "reference_backends"
 
 ROWS = (
     "__init__ version stopping interface values names capabilities effort",
-    "history subject second_loop model",
+    "history interruption subject second_loop model",
     "expect linearizability",
     "clause old_layout",
     "contract wire turn",

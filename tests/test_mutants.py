@@ -18,12 +18,14 @@ from sessionstore_contract.storage.file import FileStorage
 from sessionstore_contract.verdict import Finding, Verdict
 
 from .mutants import (
+    cancellation,
     closing,
     columns,
     concurrency,
     cost,
     durability,
     ephemeral,
+    failure,
     identifiers,
     interface,
     isolation,
@@ -55,6 +57,8 @@ MODULES = (
     opening,
     sharing,
     concurrency,
+    cancellation,
+    failure,
     durability,
     closing,
     columns,
@@ -143,7 +147,7 @@ def test_a_defect_is_named_by_the_clause_meant_for_it(store: Any) -> None:
     """Its headline is the diagnosis, and no clause says so whose sentence still holds."""
     defect = the_defect(store)
     area = defect.caught_by.partition(".")[0]
-    effort = QUICK if area in {"cost", "concurrency"} else QUICKER
+    effort = QUICK if area in {"cost", "concurrency", "cancellation"} else QUICKER
     findings = try_all(store, effort=effort)
     headlines = {
         finding.clause.id: str(finding.headline)

@@ -7,14 +7,17 @@ import inspect
 import itertools
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from . import values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
 
 T = TypeVar("T")
+
+Through: TypeAlias = "Callable[[Awaitable[Any]], Awaitable[Any]]"
+"""Something that a call is awaited through: it looks on, or cancels it."""
 
 OPERATIONS = (
     "create",
@@ -160,6 +163,10 @@ class History:
         ]
 
 
+def _as_it_is(awaitable: Awaitable[Any]) -> Awaitable[Any]:
+    return awaitable
+
+
 class Call(Generic[T]):
     """A call that was not made yet: await it as a step, or hand it to `expect`."""
 
@@ -188,10 +195,10 @@ class Call(Generic[T]):
         answer: T = step.answer
         return answer
 
-    async def perform(self, *, is_expected: bool) -> Step:
+    async def perform(self, *, is_expected: bool, through: Through = _as_it_is) -> Step:
         """Make the call and answer its step, whatever came of it."""
         step = self.history.begin(self, is_expected=is_expected)
-        task = asyncio.ensure_future(self._guarded(step))
+        task = asyncio.ensure_future(self._guarded(step, through))
         try:
             # Not wait_for: it awaits the call that it cancelled, and a store that swallows the
             # cancellation would never come back. Here the call is abandoned.
@@ -205,7 +212,7 @@ class Call(Generic[T]):
         self.history.end(step)
         return step
 
-    async def _guarded(self, step: Step) -> None:
+    async def _guarded(self, step: Step, through: Through) -> None:
         """Make the call; let nothing out that would end the loop."""
         outcome: Literal["answered", "raised"] = "raised"
         answer, error = None, None
@@ -215,7 +222,7 @@ class Call(Generic[T]):
                 raise NotAwaitableError(
                     f"{self.operation} answers {values.word(awaitable)} without being awaited"
                 )
-            answer = await awaitable
+            answer = await through(awaitable)
             outcome = "answered"
         except BaseException as raised:  # noqa: BLE001 - what a store raises is data
             error = raised

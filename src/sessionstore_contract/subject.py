@@ -10,7 +10,7 @@ from .history import Call, History, MissingOperationError, Step
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from .effort import Effort
@@ -147,13 +147,29 @@ class Subject:
 
 async def at_once(*calls: Call[Any]) -> list[Step]:
     """Make all calls at once, from a barrier, and answer their steps in the order given."""
+    return [steps[0] for steps in await side_by_side(*([call] for call in calls))]
+
+
+async def side_by_side(
+    *sequences: Iterable[Call[Any]], stagger: random.Random | None = None
+) -> list[list[Step]]:
+    """Make the calls of each sequence in turn, and all sequences at once, from a barrier.
+
+    With `stagger` each call waits for a few turns of the loop, drawn from it: clients that go in
+    step with each other meet at the same points only.
+    """
     barrier = asyncio.Event()
 
-    async def one(call: Call[Any]) -> Step:
+    async def in_turn(calls: Iterable[Call[Any]]) -> list[Step]:
         await barrier.wait()
-        return await call.perform(is_expected=True)
+        steps = []
+        for call in calls:
+            for _ in range(stagger.randrange(4) if stagger else 0):
+                await asyncio.sleep(0)
+            steps.append(await call.perform(is_expected=True))
+        return steps
 
-    tasks = [asyncio.ensure_future(one(call)) for call in calls]
+    tasks = [asyncio.ensure_future(in_turn(calls)) for calls in sequences]
     await asyncio.sleep(0)
     barrier.set()
     return await asyncio.gather(*tasks)

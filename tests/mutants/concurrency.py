@@ -1,19 +1,34 @@
-"""Stores that lose one of two writes made at once."""
+"""Stores that are right as long as one thing is done after the other."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+import os
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
-from .correct import DictStore, FileStore, RowsStore, encode, now
+from sessionstore_contract.interface import SessionExistsError
+
+from .correct import DictStore, FileStore, Row, RowsStore, encode, now
 from .defect import mutant
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from sessionstore_contract.interface import Json
 
 
-@mutant("concurrency.disjoint-updates-all-survive", "1 of 20 updates at once stand")
+LOST = {"concurrency.save-and-update-keep-both": "saves and updates at once lose cost data"}
+HALF = "cancelled at its await point 1 has had half of its effect"
+
+
+@mutant("concurrency.disjoint-updates-all-survive", "1 of 20 updates at once stand", also=LOST)
 class ReadsMergesAndWrites(DictStore):
     """Reads, merges and writes with an await between."""
 
@@ -29,7 +44,7 @@ class ReadsMergesAndWrites(DictStore):
 @mutant(
     "concurrency.disjoint-updates-all-survive",
     "updates at once: update raised RuntimeError: another operation in progress",
-    also={"opening.first-use-may-be-concurrent": "first operations at once: update raised Runtime"},
+    is_everywhere=True,
 )
 class RefusesASecondUpdate(DictStore):
     """Has one connection, which takes one statement at a time."""
@@ -53,14 +68,21 @@ class DropsWhatComesTooFast(DictStore):
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
         if self.under_way >= 10:
-            return True
+            return session_id in self.rows
         self.under_way += 1
         await asyncio.sleep(0)
         self.under_way -= 1
         return await super().update(session_id, cost_data=cost_data)
 
 
-@mutant("concurrency.disjoint-updates-survive-across-instances", "5 of 20 updates at once stand")
+@mutant(
+    "concurrency.disjoint-updates-survive-across-instances",
+    "5 of 20 updates at once stand",
+    also={
+        **LOST,
+        "concurrency.true-means-stored": "an update at once with a delete brings the session back",
+    },
+)
 class LocksInTheInstance(FileStore):
     """Reads, merges and writes under a lock that the instance alone knows."""
 
@@ -85,10 +107,7 @@ class LocksInTheInstance(FileStore):
 @mutant(
     "concurrency.disjoint-updates-survive-across-instances",
     "updates at once: update raised OperationalError: database is locked",
-    also={
-        "opening.first-use-may-be-concurrent": "first operations at once: exists raised",
-        "sharing.first-use-may-be-concurrent": "first use of several instances at once: exists",
-    },
+    is_everywhere=True,
 )
 class DoesNotWaitForTheLock(RowsStore):
     """Holds the write lock across an await, and waits for nobody else's."""
@@ -97,8 +116,10 @@ class DoesNotWaitForTheLock(RowsStore):
         super().__init__(place)
         self.lock = asyncio.Lock()
 
-    def rows(self, wait: float = 0) -> Any:
-        return super().rows(wait)
+    @contextmanager
+    def rows(self, wait: float = 0) -> Iterator[sqlite3.Connection]:
+        with super().rows(wait) as rows:
+            yield rows
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
         if not cost_data:
@@ -111,3 +132,369 @@ class DoesNotWaitForTheLock(RowsStore):
                 if found:
                     self.merge(rows, session_id, cost_data)
                 return found
+
+
+PROCESS_COSTS: dict[tuple[str, str], dict[str, Json]] = {}
+
+
+@mutant(
+    "concurrency.disjoint-updates-survive-across-processes",
+    "7 of 20 updates at once stand",
+    adding=("multi-process",),
+)
+class RemembersTheCostsOfItsProcess(FileStore):
+    """Merges into what its own process has written, once it has written anything."""
+
+    def key(self, session_id: str) -> tuple[str, str]:
+        return str(self.folder), session_id
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        new = json.loads("{}" if cost_data is None else encode(cost_data, dict))
+        with self.locked():
+            row = self.read(session_id)
+            if row is not None and new:
+                own = PROCESS_COSTS.setdefault(self.key(session_id), json.loads(row.costs))
+                own.update(new)
+                row.costs, row.active = json.dumps(own), now()
+                self.write(session_id, row)
+        return row is not None
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        stored = await super().get_cost_data(session_id)
+        own = PROCESS_COSTS.get(self.key(session_id), stored) if stored else {}
+        return dict(json.loads(json.dumps(own)))
+
+    def remove(self, session_id: str) -> None:
+        PROCESS_COSTS.pop(self.key(session_id), None)
+        super().remove(session_id)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        PROCESS_COSTS.clear()
+        return await super().delete_before(cutoff)
+
+
+@mutant(
+    "concurrency.disjoint-updates-survive-across-processes",
+    "updates at once: update raised RuntimeError: another process writes this session",
+    adding=("multi-process",),
+)
+class OwnsItsSessions(FileStore):
+    """Lets only the process that has written a session first update it."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        owner = self.path(session_id).with_suffix(".owner")
+        if cost_data and self.path(session_id).exists():
+            try:
+                with owner.open("x") as file:
+                    file.write(str(os.getpid()))
+            except FileExistsError:
+                if owner.read_text("utf-8") not in {"", str(os.getpid())}:
+                    raise RuntimeError("another process writes this session") from None
+        return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant(
+    "concurrency.same-key-is-one-of-the-written",
+    "updates of one key at once leave a value that nobody wrote",
+)
+class WritesMemberByMember(DictStore):
+    """Writes the members of an object one after the other."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        plain = {key: {} if isinstance(value, dict) else value for key, value in nothing(cost_data)}
+        found = await super().update(session_id, cost_data=plain if cost_data else cost_data)
+        for key, value in nothing(cost_data):
+            for member in value if isinstance(value, dict) else ():
+                await asyncio.sleep(0)
+                if row := self.row(session_id):
+                    costs = json.loads(row.costs)
+                    costs[key] = {**costs.get(key, {}), member: value[member]}
+                    row.costs = json.dumps(costs)
+        return found
+
+
+def nothing(cost_data: dict[str, Json] | None) -> list[tuple[str, Json]]:
+    return list(json.loads(encode(cost_data, dict)).items()) if cost_data else []
+
+
+@mutant("concurrency.same-key-is-one-of-the-written", "updates of one key at once lose the key")
+class GivesUpTheKey(DictStore):
+    """Takes a key away before it writes it, and writes it only if nobody else is at it."""
+
+    writers: ClassVar[dict[str, int]] = {}
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        found = await super().update(session_id, cost_data=cost_data)
+        if not found or not cost_data or len(cost_data) > 1:
+            return found
+        (key,) = cost_data
+        place = f"{session_id} {key}"
+        self.writers[place] = self.writers.get(place, 0) + 1
+        await asyncio.sleep(0)
+        if (row := self.row(session_id)) and self.writers[place] > 1:
+            row.costs = json.dumps({k: v for k, v in json.loads(row.costs).items() if k != key})
+        await asyncio.sleep(0)
+        self.writers[place] -= 1
+        return found
+
+
+@mutant(
+    "concurrency.updates-are-atomic",
+    "a reader sees a part of an update",
+    also={"cancellation.is-all-or-nothing": f"update {HALF}"},
+)
+class UpdatesKeyByKey(DictStore):
+    """Writes the keys of an update one after the other."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        encode(cost_data or {}, dict)
+        found = await super().update(session_id)
+        for key, value in nothing(cost_data):
+            await super().update(session_id, cost_data={key: value})
+            await asyncio.sleep(0)
+        return found
+
+
+@mutant("concurrency.updates-are-atomic", "a reader sees a part of an update")
+class ReadsKeyByKey(DictStore):
+    """Reads the keys of cost data one after the other."""
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        seen: dict[str, Json] = {}
+        for key in await super().get_cost_data(session_id):
+            seen[key] = (await super().get_cost_data(session_id)).get(key)
+            await asyncio.sleep(0)
+        return seen
+
+
+@mutant(
+    "concurrency.save-and-update-keep-both",
+    "saves and updates at once lose cost data",
+    also={"retention.survivors-are-whole": ""},
+)
+class SaveWritesTheRowBack(DictStore):
+    """Reads the row, changes the messages in it, and writes all of it back."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        text = encode(messages, list)
+        row = replace(self.row(session_id) or Row())
+        await asyncio.sleep(0)
+        row.messages, row.active = text, now()
+        self.rows[session_id] = row
+
+
+@mutant("concurrency.save-and-update-keep-both", "saves and updates at once lose the messages")
+class UpdateWritesTheRowBack(DictStore):
+    """Reads the row, merges into it, and writes all of it back, one update after the other."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.turn = asyncio.Lock()
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        async with self.turn:
+            before = self.row(session_id)
+            messages = before.messages if before else ""
+            found = await super().update(session_id, cost_data=cost_data)
+            await asyncio.sleep(0)
+            if cost_data and before is not None and self.row(session_id) is before:
+                before.messages = messages
+            return found
+
+
+@mutant(
+    "concurrency.saves-leave-one-whole-history",
+    "saves at once leave a history that nobody saved",
+    also={"cancellation.is-all-or-nothing": f"save {HALF}"},
+)
+class SavesMessageByMessage(DictStore):
+    """Empties the history, and adds one message after the other."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        kept = json.loads(encode(messages, list))
+        await super().save(session_id, kept[: max(1, len(kept) - 3)])
+        for message in kept[max(1, len(kept) - 3) :]:
+            await asyncio.sleep(0)
+            history = await super().load(session_id) or []
+            await super().save(session_id, [*history, message])
+
+
+@mutant(
+    "concurrency.saves-leave-one-whole-history",
+    "saves at once leave an empty history",
+    also={"cancellation.is-all-or-nothing": f"save {HALF}"},
+)
+class SaveEmptiesFirst(DictStore):
+    """Empties the history, and fills it in a second statement."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        await super().save(session_id, [])
+        await asyncio.sleep(0)
+        await super().save(session_id, messages)
+
+
+@mutant(
+    "concurrency.arguments-do-not-cross",
+    "load beside other sessions' operations answers what is not its own",
+)
+class KeepsTheArgumentsInItself(DictStore):
+    """Keeps the id of the operation under way in the instance."""
+
+    current = ""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        self.current = session_id
+        await asyncio.sleep(0)
+        return await super().load(self.current)
+
+
+@mutant("concurrency.one-create-wins", "12 of 12 creates at once work")
+class LooksBeforeItInserts(DictStore):
+    """Looks whether the id is free, and inserts it afterwards whatever was there by then."""
+
+    async def create(self, session_id: str | None = None) -> str:
+        if session_id is None:
+            return await super().create()
+        if self.row(session_id) is not None:
+            raise SessionExistsError(f"{session_id!r} exists")
+        await asyncio.sleep(0)
+        self.rows[session_id] = Row(active=now())
+        return session_id
+
+
+@mutant("concurrency.one-create-wins", "none of 12 creates at once works")
+class NobodyWins(DictStore):
+    """Inserts, and takes back what others have tried to insert meanwhile."""
+
+    trying: ClassVar[dict[str, int]] = {}
+
+    async def create(self, session_id: str | None = None) -> str:
+        if session_id is None or self.row(session_id) is not None:
+            return await super().create(session_id)
+        self.trying[session_id] = self.trying.get(session_id, 0) + 1
+        await asyncio.sleep(0)
+        if self.trying[session_id] > 1:
+            raise SessionExistsError(f"{session_id!r} is being made")
+        return await super().create(session_id)
+
+
+@mutant("concurrency.one-delete-wins", "12 of 12 deletes at once work")
+class LooksBeforeItDeletes(DictStore):
+    """Looks whether the session exists, and deletes it afterwards."""
+
+    async def delete(self, session_id: str) -> bool:
+        found = await self.exists(session_id)
+        await asyncio.sleep(0)
+        self.rows.pop(session_id, None)
+        return found
+
+
+@mutant(
+    "concurrency.true-means-stored",
+    "an update at once with a delete brings the session back",
+)
+class UpdateBringsBack(DictStore):
+    """Looks whether the session exists, and writes it afterwards as if it did."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        if not await super().update(session_id):
+            return False
+        encode(cost_data or {}, dict)
+        await asyncio.sleep(0)
+        if cost_data and session_id not in self.rows:
+            self.rows[session_id] = Row(active=now())
+        return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant(
+    "concurrency.true-means-stored",
+    "an update at once with a delete leaves its cost data behind",
+)
+class CostsOutliveTheRow(DictStore):
+    """Keeps cost data beside the sessions, and looks for the session before it writes them."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.costs: dict[str, str] = {}
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        new = json.loads("{}" if cost_data is None else encode(cost_data, dict))
+        row = self.row(session_id)
+        await asyncio.sleep(0)
+        if row is not None and new:
+            old = json.loads(self.costs.get(session_id, "{}"))
+            self.costs[session_id], row.active = json.dumps({**old, **new}), now()
+        return row is not None
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        found = self.row(session_id)
+        return json.loads(self.costs.get(session_id, "{}")) if found else {}
+
+    async def delete(self, session_id: str) -> bool:
+        self.costs.pop(session_id, None)
+        return await super().delete(session_id)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        for name in self.idle(cutoff):
+            self.costs.pop(name, None)
+        return await super().delete_before(cutoff)
+
+
+@mutant(
+    "concurrency.true-means-stored",
+    "update answers True for a session that was deleted before it began",
+)
+class RemembersThatItExisted(DictStore):
+    """Answers True for a while after it has seen a session, without another look."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.busy: Counter[str] = Counter()
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        is_busy = self.busy[session_id] > 0
+        self.busy[session_id] += 1
+        found = await super().update(session_id, cost_data=cost_data)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        self.busy[session_id] -= 1
+        return found or is_busy
+
+
+@mutant(
+    "concurrency.contention-is-not-an-error",
+    "mixed operations at once: load raised RuntimeError: the session is locked",
+    also={
+        "concurrency.saves-leave-one-whole-history": (
+            "saves at once: load raised RuntimeError: the session is locked"
+        )
+    },
+)
+class LocksReadersOut(DictStore):
+    """Refuses to read what is being saved."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.saving: Counter[str] = Counter()
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        self.saving[session_id] += 1
+        await asyncio.sleep(0)
+        self.saving[session_id] -= 1
+        await super().save(session_id, messages)
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        if self.saving[session_id]:
+            raise RuntimeError("the session is locked")
+        return await super().load(session_id)
+
+
+@mutant("concurrency.event-loop-stays-free", "save blocks the event loop: ")
+class WaitsInTheLoop(DictStore):
+    """Saves with a driver that is not asynchronous."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        time.sleep(0.003)  # noqa: ASYNC251 - the defect
+        await super().save(session_id, messages)

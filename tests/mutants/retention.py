@@ -391,7 +391,8 @@ class ResetsTheCostsOfSurvivors(DictStore):
     "retention.survivors-are-whole",
     "saves beside delete_before: save raised",
     also={
-        "opening.first-use-may-be-concurrent": "first operations at once: save raised TimeoutError"
+        "opening.first-use-may-be-concurrent": "first operations at once: save raised TimeoutError",
+        "concurrency.contention-is-not-an-error": "mixed operations at once: save raised",
     },
 )
 class HousekeepingLocksSavesOut(DictStore):

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from ..clause import Clause
 from . import (
+    cancellation,
     closing,
     concurrency,
     cost,
     durability,
     ephemeral,
+    failure,
     identifiers,
     interface,
     isolation,
@@ -38,6 +40,8 @@ AREAS: tuple[ModuleType, ...] = (
     opening,
     sharing,
     concurrency,
+    cancellation,
+    failure,
     durability,
     closing,
 )

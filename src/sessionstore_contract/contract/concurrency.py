@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
-from ..clause import must
+from ..clause import must, should
 from ..expect import expect, expect_all_answered, violated
-from ..subject import at_once
+from ..interruption import StallWatch
+from ..subject import at_once, side_by_side
+from ..values import are_equal, word
+from .beginning import begin_with, make_sure
+from .in_turn import create_in_turn, delete_in_turn, save_in_turn, update_in_turn
 
 if TYPE_CHECKING:
+    from ..history import Call, Step
+    from ..interface import Json
     from ..subject import Subject
 
 WRITERS = 20
 """Updates in a round: what upstream's SQLite store kept 1 of."""
+
+SESSIONS = 8
+"""Sessions that are used at once: what goes wrong with many of one session is asked elsewhere."""
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 BECAUSE = (
     "Tools and turns of one chat report their figures at the same moment; what is lost is never "
@@ -53,13 +66,27 @@ async def disjoint_updates_survive_across_instances(store: Subject) -> None:
         await _write_disjoint_keys(instances)
 
 
+@must(
+    "concurrency.disjoint-updates-survive-across-processes",
+    "Updates of different keys at once, in several processes, all stand.",
+    because="A chat server runs as several processes, and a lock in one of them is none in the "
+    "others.",
+    remedy=REMEDY,
+    needs={Capability.COST_READ, Capability.MULTI_PROCESS},
+)
+async def disjoint_updates_survive_across_processes(store: Subject) -> None:
+    others = await asyncio.gather(store.elsewhere(), store.elsewhere())
+    for _ in range(store.stand.effort.rounds):
+        await _write_disjoint_keys([store, *others])
+
+
 async def _write_disjoint_keys(instances: list[Subject]) -> None:
     first = instances[0]
     first.stand.history.restart()
     session = await first.create()
     # The first use of an instance is another clause's: here each has been used.
     for instance in instances:
-        await instance.exists(session)
+        await make_sure(instance.exists(session), answer=True)
     written = {f"key {number}": number for number in range(WRITERS)}
     steps = await at_once(
         *(
@@ -77,3 +104,433 @@ async def _write_disjoint_keys(instances: list[Subject]) -> None:
             answered=", ".join(stand) or "none of them",
         )
     await expect(first.get_cost_data(session)).to_be(written)
+
+
+def _message(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+async def _several(store: Subject) -> list[Subject]:
+    """Answer three instances on the place, or the one where nobody else is let in; all used."""
+    instances = [store]
+    if store.can(Capability.SHARED):
+        instances += [await store.another(), await store.another()]
+    for instance in instances:
+        await instance.exists(instance.unused_id())
+    return instances
+
+
+def _in_turn(instances: list[Subject]) -> list[Subject]:
+    """Answer twelve clients of the instances."""
+    return instances * (12 // len(instances))
+
+
+@must(
+    "concurrency.same-key-is-one-of-the-written",
+    "Updates of one key at once leave one of the written values, whole.",
+    because="Two turns write the same total; a mixture of both, or neither, is nobody's figure.",
+    remedy="Write a key's value whole, in the statement that merges; no member of it by itself.",
+    needs={Capability.COST_READ},
+)
+async def same_key_is_one_of_the_written(store: Subject) -> None:
+    instances = await _several(store)
+    await update_in_turn(instances)
+    for _ in range(store.stand.effort.rounds):
+        store.stand.history.restart()
+        session = await store.create()
+        await begin_with(store, session, cost_data={"total": {"old": 0}})
+        values = [{"by": number, f"of {number}": number} for number in range(12)]
+        steps = await at_once(
+            *(
+                instances[number % len(instances)].update(session, cost_data={"total": value})
+                for number, value in enumerate(values)
+            )
+        )
+        expect_all_answered(steps, "updates of one key at once")
+        step = await store.get_cost_data(session).perform(is_expected=True)
+        _is_one_of(step, [{"total": value} for value in values], {"total": {"old": 0}})
+
+
+def _is_one_of(step: Step, written: list[Json], before: Json) -> None:
+    step.require_answer()
+    answer = step.answer_as_given
+    if any(are_equal(answer, one) for one in written):
+        return
+    if are_equal(answer, before):
+        headline = "updates of one key at once are all lost"
+    elif answer == {}:
+        headline = "updates of one key at once lose the key"
+    else:
+        headline = "updates of one key at once leave a value that nobody wrote"
+    violated(headline, demanded="one of the written values", answered=step.answered())
+
+
+@must(
+    "concurrency.updates-are-atomic",
+    "A reader sees all keys of an update or none.",
+    because="Tokens without the price that belongs to them are a wrong bill, and a turn that is "
+    "half there is added to once more.",
+    remedy="Write all keys in one statement or transaction, and read them in one. Redis: HSET with "
+    "all fields, HGETALL; not a command for each key.",
+    needs={Capability.COST_READ},
+)
+async def updates_are_atomic(store: Subject) -> None:
+    instances = await _several(store)
+    await update_in_turn(instances)
+    for _ in range(store.stand.effort.rounds):
+        store.stand.history.restart()
+        session = await store.create()
+        await begin_with(store, session, cost_data=_three_keys(0))
+        updates = [
+            [
+                instances[0].update(session, cost_data=_three_keys(4 * of + turn))
+                for turn in range(4)
+            ]
+            for of in range(2)
+        ]
+        reads = [[one.get_cost_data(session) for _ in range(6)] for one in 2 * instances]
+        sequences = await side_by_side(*updates, *reads, stagger=store.stand.random)
+        expect_all_answered([step for steps in sequences for step in steps], "reads beside updates")
+        last = await store.get_cost_data(session).perform(is_expected=True)
+        for step in [*(step for steps in sequences[len(updates) :] for step in steps), last]:
+            _is_whole(step)
+
+
+def _three_keys(number: int) -> dict[str, int]:
+    return {"input": number, "output": number, "price": number}
+
+
+def _is_whole(step: Step) -> None:
+    step.require_answer()
+    answer = step.answer_as_given
+    number = answer.get("input") if isinstance(answer, dict) else None
+    if not isinstance(number, int) or not are_equal(answer, _three_keys(number)):
+        violated(
+            "a reader sees a part of an update",
+            demanded="'input', 'output' and 'price' of one update",
+            answered=step.answered(),
+        )
+
+
+@must(
+    "concurrency.save-and-update-keep-both",
+    "A save and an update at once lose neither.",
+    because="A turn saves its messages and records its figures, and tools record theirs meanwhile.",
+    remedy="Write your own column in each: `UPDATE ... SET cost_data` in update, messages alone in "
+    "save's upsert. No read of the whole row that is written back. One document for a session: a "
+    "version that is compared when it is written, or a lock that all instances share.",
+    needs={Capability.COST_READ},
+    evidence=["flask-session#71", "open-webui#28742"],
+)
+async def save_and_update_keep_both(store: Subject) -> None:
+    instances = await _several(store)
+    await save_in_turn(instances)
+    await update_in_turn(instances)
+    for turn in range(store.stand.effort.rounds):
+        store.stand.history.restart()
+        session = await store.create()
+        await begin_with(store, session, messages=[_message("old")], cost_data={"old": 1})
+        figures = {f"tool {number}": number for number in range(6)}
+        saves: list[Call[Any]] = [
+            instances[number % len(instances)].save(session, [_message(f"turn {number}")])
+            for number in range(6)
+        ]
+        updates: list[Call[Any]] = [
+            instances[-1 - number % len(instances)].update(session, cost_data={key: value})
+            for number, (key, value) in enumerate(figures.items())
+        ]
+        # Whoever writes back what it has read loses what began after it.
+        pairs = zip(saves, updates, strict=True) if turn % 2 else zip(updates, saves, strict=True)
+        expect_all_answered(
+            await at_once(*(call for pair in pairs for call in pair)), "saves and updates at once"
+        )
+        await expect(store.load(session)).to_be_one_of(
+            [[_message(f"turn {number}")] for number in range(6)],
+            rather_than={
+                "saves and updates at once lose the messages": [_message("old")],
+                "saves and updates at once lose the session": None,
+            },
+        )
+        await _figures_stand(store, session, {"old": 1, **figures})
+
+
+async def _figures_stand(store: Subject, session: str, written: dict[str, Json]) -> None:
+    step = await store.get_cost_data(session).perform(is_expected=True)
+    step.require_answer()
+    if not are_equal(step.answer_as_given, written):
+        violated(
+            "saves and updates at once lose cost data",
+            demanded=word(written),
+            answered=step.answered(),
+        )
+
+
+@must(
+    "concurrency.saves-leave-one-whole-history",
+    "Saves of one session at once leave one of the histories, whole.",
+    because="Two tabs of one chat save; a history with messages of both is a chat that never took "
+    "place.",
+    remedy="One statement for the whole list. A row for each message: DELETE and INSERT in one "
+    "transaction that holds the session's row first.",
+)
+async def saves_leave_one_whole_history(store: Subject) -> None:
+    instances = await _several(store)
+    await save_in_turn(instances)
+    for _ in range(store.stand.effort.rounds):
+        store.stand.history.restart()
+        session = await store.create()
+        await begin_with(store, session, messages=[_message("old")])
+        histories = [
+            [_message(f"message {place} of {writer}") for place in range(writer % 4 + 1)]
+            for writer in range(10)
+        ]
+        saves = [
+            [instances[writer % len(instances)].save(session, history)]
+            for writer, history in enumerate(histories)
+        ]
+        reads = [[one.load(session) for _ in range(4)] for one in instances]
+        sequences = await side_by_side(*saves, *reads, stagger=store.stand.random)
+        expect_all_answered([step for steps in sequences for step in steps], "saves at once")
+        for steps in sequences[len(saves) :]:
+            for step in steps:
+                _is_a_history(step, [*histories, [_message("old")]])
+        _is_a_history(await store.load(session).perform(is_expected=True), histories)
+
+
+def _is_a_history(step: Step, histories: list[Json]) -> None:
+    step.require_answer()
+    answer = step.answer_as_given
+    if any(are_equal(answer, one) for one in histories):
+        return
+    if answer is None:
+        headline = "saves at once lose the session"
+    elif answer == []:
+        headline = "saves at once leave an empty history"
+    elif are_equal(answer, [_message("old")]):
+        headline = "saves at once are all lost"
+    else:
+        headline = "saves at once leave a history that nobody saved"
+    violated(headline, demanded="one of the saved histories", answered=step.answered())
+
+
+@must(
+    "concurrency.arguments-do-not-cross",
+    "Operations on different sessions at once: each lands in its own, and is answered for its own.",
+    because="Chats of different people are served at the same time; an answer that goes to the "
+    "wrong one is a leak.",
+    remedy="Keep the arguments of an operation in local variables, not in the instance; one "
+    "connection serves one operation at a time, and answers are matched to requests.",
+)
+async def arguments_do_not_cross(store: Subject) -> None:
+    instances = await _several(store)
+    for _ in range(store.stand.effort.rounds):
+        store.stand.history.restart()
+        sessions = [await store.create() for _ in range(SESSIONS)]
+        at = [(instances[number % len(instances)], one) for number, one in enumerate(sessions)]
+        # One kind after the other: that a save and an update of one session go together is not
+        # asked here.
+        for calls in (
+            [one.save(session, [_message(f"of {n}")]) for n, (one, session) in enumerate(at)],
+            [one.update(session, cost_data={"of": n}) for n, (one, session) in enumerate(at)],
+        ):
+            expect_all_answered(await at_once(*calls), "operations on different sessions at once")
+        loads = await at_once(*(one.load(session) for one, session in at))
+        _are_their_own(loads, [[_message(f"of {number}")] for number in range(SESSIONS)])
+        if store.can(Capability.COST_READ):
+            reads = await at_once(*(one.get_cost_data(session) for one, session in at))
+            _are_their_own(reads, [{"of": number} for number in range(SESSIONS)])
+
+
+def _are_their_own(steps: list[Step], written: list[Json]) -> None:
+    expect_all_answered(steps, "reads of different sessions at once")
+    for step, own in zip(steps, written, strict=True):
+        if not are_equal(step.answer_as_given, own):
+            violated(
+                f"{step.operation} beside other sessions' operations answers what is not its own",
+                demanded=word(own),
+                answered=step.answered(),
+            )
+
+
+@must(
+    "concurrency.one-create-wins",
+    "Of many creates of one id at once exactly one works.",
+    because="Two requests that begin one chat would each believe that it is theirs, and the second "
+    "would empty what the first has saved.",
+    remedy="INSERT against the primary key and nothing before it: no SELECT first. Redis: SET NX "
+    "or HSETNX. Files: open with O_EXCL.",
+    evidence=["adk-python#4955"],
+)
+async def one_create_wins(store: Subject) -> None:
+    instances = await _several(store)
+    await create_in_turn(instances)
+    for _ in range(store.stand.effort.rounds):
+        store.stand.history.restart()
+        session = store.unused_id()
+        steps = await at_once(*(one.create(session) for one in _in_turn(instances)))
+        _one_works(steps, [step for step in steps if step.outcome == "answered"])
+        await expect(store.load(session)).to_be([])
+
+
+@must(
+    "concurrency.one-delete-wins",
+    "Of many deletes of one session at once exactly one answers True.",
+    because="Whoever hears True settles the bill of the session, or removes its files.",
+    remedy="Answer the row count of the DELETE itself; no SELECT before it. Redis: the answer of "
+    "DEL.",
+)
+async def one_delete_wins(store: Subject) -> None:
+    instances = await _several(store)
+    await delete_in_turn(instances)
+    for _ in range(store.stand.effort.rounds):
+        store.stand.history.restart()
+        session = await store.create()
+        steps = await at_once(*(one.delete(session) for one in _in_turn(instances)))
+        expect_all_answered(steps, "deletes at once")
+        _one_works(steps, [step for step in steps if step.answer_as_given is True])
+        await expect(store.exists(session)).to_be(False)
+
+
+def _one_works(steps: list[Step], winners: list[Step]) -> None:
+    if len(winners) != 1:
+        what = f"{len(winners) or 'none'} of {len(steps)} {steps[0].operation}s at once"
+        violated(
+            f"{what} {'work' if len(winners) > 1 else 'works'}",
+            demanded="that one works, and the others learn that it was not they",
+            answered="; ".join(step.answered() for step in steps),
+        )
+
+
+@must(
+    "concurrency.true-means-stored",
+    "An update at once with a delete answers True only if it came first: nothing of it is there "
+    "afterwards, and an update that begins when the delete has answered is told False.",
+    because="Figures that were acknowledged and are nowhere are never billed; a session that an "
+    "update has brought back is never deleted again.",
+    remedy="Answer the row count of the UPDATE that writes; no SELECT before it, no upsert. With a "
+    "table for cost data: write it in a transaction that holds the session's row.",
+    needs={Capability.COST_READ},
+    evidence=["origin"],
+)
+async def true_means_stored(store: Subject) -> None:
+    instances = await _several(store)
+    await delete_in_turn(instances)
+    for _ in range(store.stand.effort.rounds):
+        store.stand.history.restart()
+        session = await store.create()
+        await begin_with(store, session, messages=[_message("old")], cost_data={"old": 1})
+        updates: list[list[Call[Any]]] = [
+            [one.update(session, cost_data={f"key {number}": turn}) for turn in range(4)]
+            for number, one in enumerate(_in_turn(instances))
+        ]
+        deletes: list[Call[Any]] = [instances[-1].delete(session)]
+        sequences = await side_by_side(
+            *updates[:6], deletes, *updates[6:], stagger=store.stand.random
+        )
+        (deleted,) = sequences[6]
+        expect_all_answered(
+            [step for steps in sequences for step in steps], "updates beside delete"
+        )
+        await _is_gone(store, session)
+        for step in (step for steps in sequences[:6] + sequences[7:] for step in steps):
+            _is_false_when_gone(step, deleted)
+
+
+def _is_false_when_gone(step: Step, deleted: Step) -> None:
+    if deleted.ended is not None and step.began > deleted.ended and step.answer_as_given is True:
+        violated(
+            "update answers True for a session that was deleted before it began",
+            demanded="False",
+            answered=step.answered(),
+        )
+
+
+async def _is_gone(store: Subject, session: str) -> None:
+    await expect(store.exists(session)).to_be(
+        False, rather_than={"an update at once with a delete brings the session back": True}
+    )
+    await store.save(session, [])
+    step = await store.get_cost_data(session).perform(is_expected=True)
+    step.require_answer()
+    if step.answer_as_given != {}:
+        violated(
+            "an update at once with a delete leaves its cost data behind",
+            demanded="{}",
+            answered=step.answered(),
+        )
+
+
+@must(
+    "concurrency.contention-is-not-an-error",
+    "Mixed operations at once never surface the driver's contention (`locked`, `operation in "
+    "progress`, a unique violation).",
+    because="Nothing is wrong with such a request; it was one of two.",
+    remedy="SQLite: `timeout=`, BEGIN IMMEDIATE for what writes, one connection for one operation "
+    "at a time. asyncpg: a pool, not a connection. PostgreSQL: upserts with ON CONFLICT; try "
+    "serialisation failures and deadlocks (40001, 40P01) again.",
+    evidence=["openai-agents-python#2854"],
+)
+async def contention_is_not_an_error(store: Subject) -> None:
+    instances = await _several(store)
+    for call in _mixed(store, store.unused_id("in-turn"), 0):
+        await call
+    for _ in range(store.stand.effort.rounds):
+        store.stand.history.restart()
+        shared = store.unused_id("shared")
+        sequences = await side_by_side(
+            *(_mixed(one, shared, number) for number, one in enumerate(_in_turn(instances))),
+            stagger=store.stand.random,
+        )
+        expect_all_answered(
+            [step for steps in sequences for step in steps], "mixed operations at once"
+        )
+
+
+def _mixed(store: Subject, shared: str, number: int) -> list[Call[Any]]:
+    own = store.unused_id("own")
+    calls: list[Call[Any]] = [
+        store.save(shared, [_message(f"of {number}")]),
+        store.create(own),
+        store.update(shared, cost_data={f"of {number}": 1}),
+        store.load(shared),
+        store.save(store.unused_id("saved"), [_message("own")]),
+        store.exists(shared),
+        store.delete(own if number % 2 else shared),
+    ]
+    if store.can(Capability.COST_READ):
+        calls.append(store.get_cost_data(shared))
+    if store.can(Capability.RETENTION):
+        calls.append(store.delete_before(LONG_AGO))
+    # Each client begins elsewhere in the row, so that different operations meet.
+    turn = number % len(calls)
+    return calls[turn:] + calls[:turn]
+
+
+STALL = 0.001
+"""Seconds that a store has to wait in each of many saves before it counts as blocking: a commit
+on a disk takes as long, and a thread that is interrupted by others now and then does not."""
+
+
+@should(
+    "concurrency.event-loop-stays-free",
+    "While an operation waits for its storage, other tasks of the loop run.",
+    because="A store that waits in the loop makes every chat of the process wait with it.",
+    remedy="An asynchronous driver (aiosqlite, asyncpg, httpx), or `asyncio.to_thread` around the "
+    "blocking call; no `time.sleep`, no `requests`, no sqlite3 in a coroutine.",
+)
+async def event_loop_stays_free(store: Subject) -> None:
+    session = await store.create()
+    stalls = []
+    for number in range(15):
+        watch = StallWatch()
+        step = await store.save(session, [_message(f"save {number}")]).perform(
+            is_expected=False, through=watch.over
+        )
+        step.require_answer()
+        stalls.append(watch.longest)
+    if min(stalls) > STALL:
+        violated(
+            f"save blocks the event loop: {min(stalls) * 1000:.0f} ms in each of 15",
+            demanded="that other tasks run while it waits",
+            answered=f"waited in the loop for {min(stalls) * 1000:.1f} ms and more each time",
+        )

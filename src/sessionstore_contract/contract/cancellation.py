@@ -1,0 +1,255 @@
+"""A cancelled operation has had its whole effect or none, and harms nobody afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ..capabilities import Capability
+from ..clause import must
+from ..expect import expect_all_answered, violated
+from ..history import word_error
+from ..interruption import MOMENTS, Interruption, Moment
+from ..subject import at_once
+from ..values import are_equal, word
+from .beginning import begin_with
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from ..history import Call, Step
+    from ..interface import Json
+    from ..subject import Subject
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+OLD = [{"role": "user", "content": "old"}, {"role": "assistant", "content": "old answer"}]
+NEW = [*OLD, {"role": "user", "content": "new"}]
+OLD_COSTS = {"turns": 1, "tokens": 10}
+NEW_COSTS = {"turns": 2, "tokens": 20, "model": "m"}
+
+WRITES = ("create", "save", "update", "delete")
+READS = ("load", "get_cost_data", "exists", "delete_before")
+
+SETTLED = 1.0
+"""Seconds in which what a cancelled request has set off in a service comes to its end."""
+
+REMEDY = (
+    "Let CancelledError pass: `except Exception` does not catch it, a bare `except` does. Keep the "
+    "transaction in `async with`, so that it is rolled back; where the driver goes on in a thread "
+    "(aiosqlite), shield the whole transaction and wait for its end before you raise. asyncpg "
+    "cancels its statement; a connection whose state is not known is closed, not given back."
+)
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """One call that was cancelled at one of its await points."""
+
+    step: Step
+    session: str
+    point: int
+    moment: Moment
+
+    @property
+    def where(self) -> str:
+        return f"{self.step.operation} cancelled at its await point {self.point}"
+
+
+async def _at_every_point(
+    store: Subject, operations: Iterable[str], moments: Iterable[Moment] = MOMENTS
+) -> AsyncIterator[Interrupted]:
+    """Cancel each operation at each of its await points in turn, on a session of its own."""
+    for operation in operations:
+        if operation not in _offered(store):
+            continue
+        for moment in moments:
+            for point in range(1, store.stand.effort.points + 1):
+                store.stand.history.restart()
+                session = store.unused_id()
+                if operation != "create":
+                    await begin_with(store, session, messages=OLD, cost_data=OLD_COSTS)
+                interruption = Interruption(point, moment)
+                step = await _call(store, operation, session).perform(
+                    is_expected=True, through=interruption.of
+                )
+                if not interruption.is_made:
+                    break
+                yield Interrupted(step, session, point, moment)
+
+
+def _offered(store: Subject) -> set[str]:
+    left_out = set()
+    if not store.can(Capability.COST_READ):
+        left_out.add("get_cost_data")
+    if not store.can(Capability.RETENTION):
+        left_out.add("delete_before")
+    return {*WRITES, *READS} - left_out
+
+
+def _call(store: Subject, operation: str, session: str) -> Call[Any]:
+    match operation:
+        case "save":
+            return store.save(session, NEW)
+        case "update":
+            return store.update(session, cost_data=NEW_COSTS)
+        case "delete_before":
+            return store.delete_before(LONG_AGO)
+    return store.call(operation, session)
+
+
+# First of its area: an operation that hangs after a cancellation is to be named as that.
+@must(
+    "cancellation.leaves-the-store-usable",
+    "After a cancelled operation, its instance's first one too, and after many at once, every "
+    "later operation, of this instance and of others, works.",
+    because="People close their browsers all day. A lock, a transaction or a pool slot that each "
+    "of them leaves behind brings the server down by the evening.",
+    remedy=REMEDY + " Opening on first use is one task that all callers wait for with a shield, "
+    "so that the one who is cancelled does not take it along.",
+    evidence=["origin"],
+)
+async def leaves_the_store_usable(store: Subject) -> None:
+    other = await store.another() if store.can(Capability.SHARED) else None
+    async for interrupted in _at_every_point(store, (*WRITES, "load")):
+        # The other one first: what was left open may be closed by this one's next operation.
+        if other is not None:
+            await _works(other, f"{interrupted.where}, in another instance")
+        await _works(store, interrupted.where)
+    if other is not None:
+        await _first_use_may_be_cancelled(store)
+    await _storm(store)
+    for one in (store, other) if other is not None else (store,):
+        await _works(one, "many cancelled at once")
+
+
+async def _works(store: Subject, after: str) -> None:
+    session = store.unused_id()
+    for call in (
+        store.save(session, NEW),
+        store.update(session, cost_data=NEW_COSTS),
+        store.load(session),
+    ):
+        step = await call.perform(is_expected=True)
+        if step.outcome != "answered":
+            violated(
+                f"{step.operation} {_short(step)} after {after}",
+                demanded="an answer",
+                answered=step.answered(),
+            )
+
+
+def _short(step: Step) -> str:
+    return "does not answer" if step.outcome == "hung" else step.answered()
+
+
+FIRST_USES = 12
+"""Await points of a first use that are tried: opening has most of them, and takes most time."""
+
+
+async def _first_use_may_be_cancelled(store: Subject) -> None:
+    for point in range(1, min(FIRST_USES, store.stand.effort.points) + 1):
+        store.stand.history.restart()
+        fresh = await store.another()
+        interruption = Interruption(point, "waiting")
+        await fresh.save(fresh.unused_id(), OLD).perform(is_expected=True, through=interruption.of)
+        await _works(fresh, f"its first use was cancelled at its await point {point}")
+        await fresh.close()
+        if not interruption.is_made:
+            return
+
+
+async def _storm(store: Subject) -> None:
+    """Cancel half of many operations at once; the other half is served all the same."""
+    store.stand.history.restart()
+    session = await store.create()
+    random = store.stand.random
+    cancelled, served = [], []
+    for number in range(60):
+        interruption = Interruption(random.randint(1, 6), random.choice(MOMENTS))
+        call = _call(store, random.choice(("save", "update", "load")), session)
+        cancelled.append(call.perform(is_expected=True, through=interruption.of))
+        served.append(store.save(store.unused_id(f"served-{number}"), OLD))
+    _, steps = await asyncio.gather(asyncio.gather(*cancelled), at_once(*served))
+    expect_all_answered(steps, "operations beside many that are cancelled")
+
+
+@must(
+    "cancellation.is-passed-on",
+    "A cancelled operation raises CancelledError; it is not swallowed and not turned into another "
+    "exception.",
+    because="A server cancels what a client has hung up on, and its time-outs are cancellations: "
+    "swallowed, the task goes on for nobody, and shutdown waits for it.",
+    remedy=REMEDY,
+)
+async def is_passed_on(store: Subject) -> None:
+    # When the answer is there already, `asyncio.wait_for` of Python 3.11 swallows by itself.
+    async for interrupted in _at_every_point(store, (*WRITES, *READS), ["waiting"]):
+        step = interrupted.step
+        if isinstance(step.error, asyncio.CancelledError):
+            continue
+        if step.outcome == "answered":
+            headline = f"{step.operation} swallows its cancellation"
+        elif step.outcome == "hung":
+            headline = f"{step.operation} does not come back when it is cancelled"
+        else:
+            headline = f"{step.operation} turns its cancellation into {word_error(step.error)}"
+        violated(headline, demanded="CancelledError", answered=step.answered())
+
+
+@must(
+    "cancellation.is-all-or-nothing",
+    "Cancelled at any await, an operation has had its whole effect or none.",
+    because="A client that hangs up in the middle of a turn must not leave half a turn behind: "
+    "tokens without their price, a session without its messages.",
+    remedy="One statement or one transaction for each operation, and its commit is the last thing "
+    "it does. " + REMEDY,
+)
+async def is_all_or_nothing(store: Subject) -> None:
+    before = {"exists": True, "messages": OLD, "cost data": OLD_COSTS}
+    gone: dict[str, Json] = {"exists": False, "messages": None, "cost data": {}}
+    states: dict[str, list[dict[str, Json]]] = {
+        "create": [gone, {"exists": True, "messages": [], "cost data": {}}],
+        "save": [before, {**before, "messages": NEW}],
+        "update": [before, {**before, "cost data": {**OLD_COSTS, **NEW_COSTS}}],
+        "delete": [before, gone],
+        **{operation: [before] for operation in READS},
+    }
+    async for interrupted in _at_every_point(store, (*WRITES, *READS)):
+        await _is_one_of(store, interrupted, states[interrupted.step.operation])
+
+
+async def _is_one_of(
+    store: Subject, interrupted: Interrupted, states: list[dict[str, Json]]
+) -> None:
+    can_read_costs = store.can(Capability.COST_READ)
+    allowed = [
+        {name: value for name, value in state.items() if can_read_costs or name != "cost data"}
+        for state in states
+    ]
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SETTLED
+    while True:
+        seen = await _look(store, interrupted.session)
+        if any(are_equal(seen, state) for state in allowed):
+            return
+        if loop.time() > deadline:
+            break
+        # A service may come to an end with the request while one part after another is looked at.
+        await asyncio.sleep(0.02)
+    violated(
+        f"{interrupted.where} has had half of its effect",
+        demanded=" or ".join(map(word, allowed)),
+        answered=word(seen),
+    )
+
+
+async def _look(store: Subject, session: str) -> dict[str, Json]:
+    seen: dict[str, Json] = {
+        "exists": await store.exists(session),
+        "messages": await store.load(session),
+    }
+    if store.can(Capability.COST_READ):
+        seen["cost data"] = await store.get_cost_data(session)
+    return seen

@@ -1,0 +1,98 @@
+"""Awaiting a call step by step: to cancel it at one of its await points, or to time its steps.
+
+Rules of what lives here:
+- A call is driven inside the task that awaits it, and it is this task that is cancelled, as it is
+  in a server: what the call waits for is cancelled with it, unless the store has shielded it.
+- A point is one suspension of the call, in itself or in what it awaits in turn. Points are
+  numbered from 1; a call that has fewer is not interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+Moment = Literal["waiting", "done"]
+"""While what is awaited is under way; or when it is done, and its answer is not yet taken."""
+
+MOMENTS: tuple[Moment, ...] = ("waiting", "done")
+
+ENDED = object()
+"""What the last step of a call awaits."""
+
+
+class Interruption:
+    """Cancels a call at one of its await points: `call.perform(through=interruption.of)`."""
+
+    def __init__(self, point: int, moment: Moment) -> None:
+        self._point = point
+        self._moment = moment
+        self._passed = 0
+        self.is_made = False
+        """Whether the call came to that point."""
+
+    def of(self, awaitable: Awaitable[Any]) -> Awaitable[Any]:
+        """Answer an awaitable that does the same and is cancelled there."""
+        return _Driven(awaitable, self._come_to)
+
+    def _come_to(self, awaited: Any, _: float) -> None:
+        if awaited is ENDED:
+            return
+        self._passed += 1
+        task = asyncio.current_task()
+        if self._passed != self._point or task is None:
+            return
+        self.is_made = True
+        if self._moment == "done" and isinstance(awaited, asyncio.Future):
+            # Added before the task's own wake-up, and so called before it.
+            awaited.add_done_callback(lambda _: task.cancel())
+        else:
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+
+class StallWatch:
+    """Times the steps of a call: `call.perform(through=watch.over)`."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        """Seconds of the longest step, less those that its thread was computing."""
+
+    def over(self, awaitable: Awaitable[Any]) -> Awaitable[Any]:
+        """Answer an awaitable that does the same and is timed."""
+        return _Driven(awaitable, self._take)
+
+    def _take(self, _: Any, stall: float) -> None:
+        self.longest = max(self.longest, stall)
+
+
+class _Driven:
+    """Awaits what it is given, and tells of each step: what is awaited then, and its stall."""
+
+    def __init__(self, awaitable: Awaitable[Any], on_step: Callable[[Any, float], None]) -> None:
+        self._awaitable = awaitable
+        self._on_step = on_step
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        driven: Any = self._awaitable.__await__()
+        error: BaseException | None = None
+        while True:
+            began, computed = time.perf_counter(), time.thread_time()
+            try:
+                awaited = next(driven) if error is None else driven.throw(error)
+            except StopIteration as stopped:
+                self._on_step(ENDED, _stall(began, computed))
+                return stopped.value
+            self._on_step(awaited, _stall(began, computed))
+            error = None
+            try:
+                yield awaited
+            except BaseException as raised:  # noqa: BLE001 - handed on to the call
+                error = raised
+
+
+def _stall(began: float, computed: float) -> float:
+    return (time.perf_counter() - began) - (time.thread_time() - computed)

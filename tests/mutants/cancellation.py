@@ -1,0 +1,183 @@
+"""Stores that can't be cancelled, or are not what they were afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from .correct import DictStore, FileStore, RowsStore, encode
+from .defect import mutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sessionstore_contract.interface import Json
+
+
+@mutant("cancellation.is-passed-on", "save swallows its cancellation")
+class SwallowsCancellation(DictStore):
+    """Catches what is raised while it waits, and goes on."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await super().save(session_id, messages)
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.001)
+
+
+@mutant(
+    "cancellation.is-passed-on",
+    "load turns its cancellation into RuntimeError: the storage failed",
+)
+class TranslatesCancellation(DictStore):
+    """Makes an error of its own out of everything that is raised."""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        try:
+            await asyncio.sleep(0.001)
+        except BaseException:  # noqa: BLE001 - the defect
+            raise RuntimeError("the storage failed") from None
+        return await super().load(session_id)
+
+
+@mutant("cancellation.is-passed-on", "exists does not come back when it is cancelled", timeout=0.2)
+class TriesAgainForEver(DictStore):
+    """Takes its cancellation for a passing failure, and waits for what never comes."""
+
+    async def exists(self, session_id: str) -> bool:
+        try:
+            await asyncio.sleep(0)
+        except BaseException:  # noqa: BLE001 - the defect
+            await asyncio.Event().wait()
+        return await super().exists(session_id)
+
+
+@mutant(
+    "cancellation.is-all-or-nothing",
+    "save cancelled at its await point 1 has had half of its effect",
+    also={"messages.save-keeps-cost-data": "save resets cost data"},
+)
+class SaveDeletesFirst(DictStore):
+    """Removes the session, and makes it anew with the messages."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        await self.delete(session_id)
+        await asyncio.sleep(0)
+        await super().save(session_id, messages)
+
+
+@mutant(
+    "cancellation.is-all-or-nothing",
+    "delete cancelled at its await point 1 has had half of its effect",
+)
+class DeleteEmptiesFirst(DictStore):
+    """Empties the session, and removes its row in a second statement."""
+
+    async def delete(self, session_id: str) -> bool:
+        if row := self.row(session_id):
+            row.messages, row.costs = "[]", "{}"
+            await asyncio.sleep(0)
+        return await super().delete(session_id)
+
+
+@mutant(
+    "cancellation.leaves-the-store-usable",
+    "save does not answer after update cancelled at its await point 1",
+    timeout=0.2,
+)
+class KeepsTheLock(DictStore):
+    """Takes a lock, and gives it back only when all went well."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.lock = asyncio.Lock()
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        async with self.lock:
+            await super().save(session_id, messages)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        encode(cost_data or {}, dict)
+        await self.lock.acquire()
+        await asyncio.sleep(0)
+        self.lock.release()
+        return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant(
+    "cancellation.leaves-the-store-usable",
+    "save raised OperationalError: database is locked after save cancelled at its await point 1, "
+    "in another instance",
+)
+class KeepsTheTransaction(RowsStore):
+    """Leaves its transaction open when it is cancelled in it, until it writes again."""
+
+    held: sqlite3.Connection | None = None
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        if self.held is not None:
+            self.held.close()
+            self.held = None
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self.held = sqlite3.connect(self.place, isolation_level=None)
+            self.held.execute("BEGIN IMMEDIATE")
+            raise
+        await super().save(session_id, messages)
+
+    @contextmanager
+    def rows(self, wait: float = 0.05) -> Iterator[sqlite3.Connection]:
+        with super().rows(wait) as rows:
+            yield rows
+
+    async def close(self) -> None:
+        if self.held is not None:
+            self.held.close()
+        await super().close()
+
+
+@mutant(
+    "cancellation.leaves-the-store-usable",
+    "save raised RuntimeError: opening was cancelled after its first use was cancelled at its "
+    "await point 1",
+)
+class OpensForTheFirstAlone(FileStore):
+    """Opens in a task that the first caller takes along when it is cancelled."""
+
+    opening: asyncio.Task[None] | None = None
+
+    async def opened(self) -> None:
+        if self.opening is None:
+            self.opening = asyncio.ensure_future(asyncio.sleep(0.001))
+        if self.opening.cancelled():
+            raise RuntimeError("opening was cancelled")
+        await self.opening
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        await self.opened()
+        await super().save(session_id, messages)
+
+
+@mutant(
+    "cancellation.leaves-the-store-usable",
+    "load does not answer after load cancelled at its await point 1",
+    timeout=0.2,
+)
+class LosesPoolSlots(DictStore):
+    """Has a pool of two, and takes nothing back from those who were cancelled."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.slots = asyncio.Semaphore(2)
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        await self.slots.acquire()
+        await asyncio.sleep(0)
+        messages = await super().load(session_id)
+        self.slots.release()
+        return messages

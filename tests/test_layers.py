@@ -21,7 +21,7 @@ ROWS = (
     "clause old_layout",
     "contract wire turn",
     "storage faults opening worker",
-    "backend",
+    "backend defects",
     "verdict harness trial exits",
     "baseline report catalogue proof runs crew trial_worker trial_process conduct doctor",
     "pytest_plugin pytest_door cli __main__",

@@ -23,7 +23,7 @@ ROWS = (
     "storage faults opening worker",
     "backend defects",
     "verdict harness trial exits",
-    "baseline report catalogue proof runs crew trial_worker trial_process conduct doctor",
+    "baseline report catalogue proof prover runs crew trial_worker trial_process conduct doctor",
     "pytest_plugin pytest_door cli __main__",
 )
 """The kit's modules and packages, from the plainest to the doors."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -15,6 +15,11 @@ from .clause import Level
 from .effort import EFFORTS
 from .names import nearest
 from .version import CONTRACT_VERSION, __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 WRONG = 2
 """Exit code when the command was wrong."""
@@ -54,30 +59,40 @@ def _split(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tup
     return tuple(name for part in given for name in part.split(",") if name)
 
 
+def _on_a_target(command: F) -> F:
+    """Add the options that say what is tried, and how, wherever a TARGET is."""
+    for option in (
+        click.option("-n", "workers", type=click.IntRange(1), default=1, metavar="WORKERS"),
+        click.option("--seed", type=click.IntRange(0), metavar="N"),
+        click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE"),
+        click.option(
+            "--postgres",
+            default="auto",
+            metavar="auto|embedded|DSN",
+            help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server. "
+            "[default: auto]",
+        ),
+        click.option("--without", multiple=True, metavar="CAPABILITY", callback=_split),
+        click.option("--with", "adding", multiple=True, metavar="CAPABILITY", callback=_split),
+        click.option("--profile", metavar="NAME", help=f"What is claimed: {', '.join(PROFILES)}."),
+        click.option(
+            "--storage",
+            metavar="STORAGE",
+            help="For a callable: file, postgres, platform, none, or a PLACE, which is used as it "
+            "is and emptied. [default: file]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.argument("targets", metavar="[TARGET ...]", nargs=-1)
-@click.option(
-    "--storage",
-    metavar="STORAGE",
-    help="For a callable: file, postgres, platform, none, or a PLACE, which is used as it is and "
-    "emptied. [default: file]",
-)
-@click.option("--profile", metavar="NAME", help=f"What is claimed: {', '.join(PROFILES)}.")
-@click.option("--with", "adding", multiple=True, metavar="CAPABILITY", callback=_split)
-@click.option("--without", multiple=True, metavar="CAPABILITY", callback=_split)
+@_on_a_target
 @click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
 @click.option("--level", "levels", multiple=True, type=click.Choice([str(one) for one in Level]))
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
-@click.option(
-    "--postgres",
-    default="auto",
-    metavar="auto|embedded|DSN",
-    help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server. [default: auto]",
-)
-@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--seed", type=click.IntRange(0), metavar="N")
 @click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
-@click.option("-n", "workers", type=click.IntRange(1), default=1, metavar="WORKERS")
 def run(**given: Any) -> NoReturn:
     """Try the contract on TARGETs; without one, on every installed backend.
 
@@ -160,24 +175,18 @@ def _require_known(given: dict[str, Any], targets: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("target", metavar="TARGET", required=False)
+@_on_a_target
 @click.option(
-    "--storage",
-    metavar="STORAGE",
-    help="For a callable: file, postgres, platform, none, or a PLACE, which is used as it is and "
-    "emptied. [default: file]",
+    "--defect",
+    "wanted",
+    multiple=True,
+    metavar="GLOB",
+    help="Try these defects only, by name or area; module:Class is one of your own.",
 )
-@click.option("--profile", metavar="NAME", help=f"What is claimed: {', '.join(PROFILES)}.")
-@click.option("--with", "adding", multiple=True, metavar="CAPABILITY", callback=_split)
-@click.option("--without", multiple=True, metavar="CAPABILITY", callback=_split)
-@click.option("--defect", "globs", multiple=True, metavar="GLOB", help="Try these defects only.")
 @click.option(
     "--first", is_flag=True, help="Try no other clause once the one meant for a defect names it."
 )
-@click.option("--postgres", default="auto", metavar="auto|embedded|DSN", show_default=True)
-@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--seed", type=click.IntRange(0), metavar="N")
 @click.option("--effort", type=click.Choice(list(EFFORTS)), default="quick", show_default=True)
-@click.option("-n", "workers", type=click.IntRange(1), default=1, metavar="WORKERS")
 @click.option("--list", "is_listing", is_flag=True, help="List the defects, and prove nothing.")
 def prove(**given: Any) -> NoReturn:
     """Prove that the contract catches defects on TARGET.
@@ -190,8 +199,9 @@ def prove(**given: Any) -> NoReturn:
     """
     from . import defects  # noqa: PLC0415
 
+    sys.path.insert(0, "")  # as the workers have it
     try:
-        selected = tuple(defects.select(given["globs"]))
+        selected = tuple(defects.select(given["wanted"]))
     except defects.UnknownDefectError as error:
         raise Refusal(str(error)) from None
     if given["is_listing"]:
@@ -245,7 +255,8 @@ def _prove(plan: Any) -> NoReturn:
         raise Refusal(str(error)) from None
     except StoppedError:
         click.echo("the proof was stopped; what was not caught by then is undecided", err=True)
-    show(prover.proof, Console())
+    if prover.proof.name:
+        show(prover.proof, Console())
     stop.stop_listening()
     sys.exit(prover.proof.exit_code)
 

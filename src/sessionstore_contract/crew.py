@@ -37,6 +37,7 @@ class Task:
 
     clause: Clause
     defect: str | None = None
+    """The address of the wrapper."""
 
 
 @dataclass

@@ -32,8 +32,8 @@ class DefectReport:
     """What the clauses said of one defect."""
 
     defect: Defect
-    clauses: tuple[Clause, ...] = ()
-    """Those that are to be tried on it: they held without it."""
+    clauses: tuple[Clause, ...] | None = None
+    """Those that are to be tried on it, as they held without it; None until that is known."""
     inapplicable: str | None = None
     """Why it can't be seen on this backend."""
     findings: dict[Clause, Finding] = field(default_factory=dict)
@@ -72,6 +72,8 @@ class DefectReport:
     def _doubt(self) -> str | None:
         """Say why nothing follows from it that no clause is violated; None when something does."""
         meant = self.defect.clause
+        if self.clauses is None:
+            return "the proof ended before it was tried"
         if meant not in self.clauses:
             return f"{meant.id} is meant to name it, and does not hold without it"
         if len(self.findings) < len(self.clauses):

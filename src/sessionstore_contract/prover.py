@@ -15,7 +15,7 @@ from .clause import Level
 from .conduct import run_folder
 from .contract import CLAUSES
 from .crew import Crew, Task
-from .defects import CONTROL, LEFT_OUT
+from .defects import LEFT_OUT
 from .proof import Outcome, Proof, reports_on
 from .report.document import write_plain
 from .report.matrix import document
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from .defects import Defect
     from .effort import Effort
     from .stopping import StopRequest
+
+CONTROL = "sessionstore_contract.defects:Wrapper"
+"""The address of the wrapper without a defect: what it breaks is no catch."""
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 ROOM = 512 * 2**20
@@ -62,6 +65,7 @@ class Prover:
         self._stop = stop
         self._say = say
         self._began = time.monotonic()
+        self._is_refused = False
         self.proof = Proof(plan.target, plan.seed, plan.effort.name)
 
     def prove(self) -> None:
@@ -73,15 +77,20 @@ class Prover:
             StoppedError: the proof was asked to stop.
         """
         with run_folder(folder_in_memory()) as folder, ExitStack() as servers:
-            crew = Crew.gather(self._order(folder))
             try:
-                self._enlist(crew)
-                self._write()
-                if self._prepare(crew, servers):
-                    self._try(crew)
-                    crew.finish()
+                crew = Crew.gather(self._order(folder))
+                try:
+                    self._enlist(crew)
+                    self._write()
+                    if self._prepare(crew, servers):
+                        self._try(crew)
+                        crew.finish()
+                finally:
+                    crew.stop()
+            except RefusedError:
+                self._is_refused = True
+                raise
             finally:
-                crew.stop()
                 self._write()
 
     def _order(self, folder: Path) -> Order:
@@ -99,6 +108,12 @@ class Prover:
 
     def _enlist(self, crew: Crew) -> None:
         described, proof = crew.described, self.proof
+        if described.storage == NamedPlace.name:
+            # What one defect leaves behind there would be taken for the work of the next.
+            raise RefusedError(
+                "a proof needs a fresh place for each clause: --storage file, postgres, platform "
+                "or none, or a storage of your own in a Backend"
+            )
         proof.name, proof.storage = described.name, described.storage
         proof.capabilities = described.capabilities - {LEFT_OUT}
         proof.profile = profile_of(proof.capabilities)
@@ -121,6 +136,7 @@ class Prover:
         return True
 
     def _try(self, crew: Crew) -> None:
+        workers = self.plan.workers
         clauses = [
             one
             for one in CLAUSES
@@ -128,45 +144,39 @@ class Prover:
             and one.missing(self.proof.capabilities) is None
         ]
         self._say(f"{self.proof.name}: trying {len(clauses)} clauses without a defect")
-        self._carry_out(crew, [Task(clause, CONTROL) for clause in clauses], self._control)
+        crew.try_all([Task(clause, CONTROL) for clause in clauses], workers, self._control)
         held = tuple(one.clause for one in self.proof.control if one.verdict is Verdict.HELD)
         pending = [one for one in self.proof.defects if one.inapplicable is None]
         for report in pending:
             report.clauses = held
         self._say(f"{self.proof.name}: trying {len(held)} clauses on {len(pending)} defects")
         meant = [one for one in pending if one.defect.clause in held]
-        self._carry_out(
-            crew, [Task(one.defect.clause, one.defect.name) for one in meant], self._record
-        )
+        first = [Task(one.defect.clause, one.defect.address) for one in meant]
+        crew.try_all(first, workers, self._record)
         if self.plan.is_first_enough:
             pending = [one for one in pending if one.outcome is not Outcome.CAUGHT]
         others = [
-            Task(clause, one.defect.name)
+            Task(clause, one.defect.address)
             for one in pending
             for clause in held
             if clause not in one.findings
         ]
-        self._carry_out(crew, others, self._record)
+        crew.try_all(others, workers, self._record)
         self.proof.server = crew.server
-
-    def _carry_out(
-        self, crew: Crew, tasks: list[Task], on_finding: Callable[[Task, Finding], None]
-    ) -> None:
-        # A place that was named is one for all: tasks at once on it would meet each other.
-        workers = 1 if self.proof.storage == NamedPlace.name else self.plan.workers
-        crew.try_all(tasks, workers, on_finding)
 
     def _control(self, _: Task, finding: Finding) -> None:
         self.proof.control.append(finding)
         self.proof.control.sort(key=_position)
 
     def _record(self, task: Task, finding: Finding) -> None:
-        (report,) = (one for one in self.proof.defects if one.defect.name == task.defect)
+        (report,) = (one for one in self.proof.defects if one.defect.address == task.defect)
         report.findings[task.clause] = finding
 
     def _write(self) -> None:
         self.proof.duration = time.monotonic() - self._began
-        if self.plan.json_path is not None:
+        # Of a mistake there is nothing to report; of a proof that was stopped there always is.
+        has_begun = self.proof.name or not self._is_refused
+        if self.plan.json_path is not None and has_begun:
             write_plain(document(self.proof), self.plan.json_path)
 
 

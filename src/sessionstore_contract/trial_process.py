@@ -15,9 +15,10 @@ from contextlib import ExitStack
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from . import catalogue, defects
+from . import catalogue, names
 from .backend import Backend, BackendError, Claims, find_backend
 from .clause import Clause, Level, Scope
+from .defects import wrapped
 from .effort import EFFORTS
 from .expect import expect
 from .harness import Conditions, try_clause, try_on
@@ -163,7 +164,7 @@ class TrialProcess:
         (clause,) = catalogue.select([asked["clause"]])
         backend = self._found()
         if asked["defect"] is not None:
-            backend = defects.wrapped(backend, asked["defect"])
+            backend = wrapped(backend, names.find(asked["defect"]))
         finding = try_clause(clause, backend, self._storage, self._conditions)
         return {"finding": packed(finding), "server": self._storage.server()}
 

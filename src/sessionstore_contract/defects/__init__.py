@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
-from ..names import nearest
+from ..names import NotFoundError, find, nearest
 from ..opening import open_store
 from . import (
     closing,
@@ -25,14 +25,14 @@ from . import (
     sharing,
     values,
 )
-from .defect import Defect, Wrapper, defects_in
+from .defect import Defect, Wrapper, defect, defect_of, defects_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from ..backend import Backend
 
-__all__ = ["CONTROL", "DEFECTS", "Defect", "UnknownDefectError", "Wrapper", "select", "wrapped"]
+__all__ = ["DEFECTS", "Defect", "UnknownDefectError", "Wrapper", "defect", "select", "wrapped"]
 
 DEFECTS: tuple[Defect, ...] = tuple(
     one
@@ -55,9 +55,6 @@ DEFECTS: tuple[Defect, ...] = tuple(
 )
 """Every defect, in the order of the contract's areas."""
 
-CONTROL = "control"
-"""The name of no defect: the wrapper that passes everything on."""
-
 LEFT_OUT = Capability.MULTI_PROCESS
 """A wrapped opener has no name by which another process finds it."""
 
@@ -66,29 +63,39 @@ class UnknownDefectError(ValueError):
     """No defect matches; the message names the nearest that exist."""
 
 
-def select(globs: Iterable[str]) -> list[Defect]:
-    """Select defects by name, glob or area; without any, all. In order.
+def select(wanted: Iterable[str]) -> list[Defect]:
+    """Select defects by name, glob or area, or an author's own as `module:Class`; without any, all.
 
     Raises:
-        UnknownDefectError: a glob matches nothing.
+        UnknownDefectError: there is none; the message names the nearest that exist.
     """
-    globs = tuple(globs)
-    for glob in globs:
-        if not any(_matches(one, glob) for one in DEFECTS):
+    selected: list[Defect] = []
+    for name in wanted:
+        found = [_own(name)] if ":" in name else [one for one in DEFECTS if _matches(one, name)]
+        if not found:
             known = [one.name for one in DEFECTS]
-            raise UnknownDefectError(f"no defect {glob!r}{nearest(glob, known)}")
-    return [one for one in DEFECTS if not globs or any(_matches(one, glob) for glob in globs)]
+            raise UnknownDefectError(f"no defect {name!r}{nearest(name, known)}")
+        selected += [one for one in found if one not in selected]
+    return selected or list(DEFECTS)
+
+
+def _own(address: str) -> Defect:
+    try:
+        found = defect_of(find(address))
+    except NotFoundError as error:
+        raise UnknownDefectError(str(error)) from None
+    if found is None:
+        raise UnknownDefectError(f"{address} is no defect: a class under @defect(...) is one")
+    return found
 
 
 def _matches(defect: Defect, glob: str) -> bool:
     return defect.area == glob or fnmatch.fnmatchcase(defect.name, glob)
 
 
-def wrapped(backend: Backend, name: str) -> Backend:
-    """Answer the backend with the defect of that name around each of its stores."""
-    defect = next((one for one in DEFECTS if one.name == name), None)
-    wrapper = Wrapper if defect is None else defect.wrapper
-    timeout = defect.timeout if defect else None
+def wrapped(backend: Backend, wrapper: type[Wrapper]) -> Backend:
+    """Answer the backend with this wrapper around each of its stores."""
+    declared = defect_of(wrapper)
 
     @asynccontextmanager
     async def opened(*place: str) -> AsyncIterator[Any]:
@@ -101,7 +108,7 @@ def wrapped(backend: Backend, name: str) -> Backend:
     return replace(
         backend,
         open=opened,
-        timeout=timeout or backend.timeout,
+        timeout=(declared and declared.timeout) or backend.timeout,
         adding=set(backend.adding) - {LEFT_OUT},
         without={*backend.without, LEFT_OUT},
     )

@@ -53,6 +53,11 @@ class Defect:
     """Seconds for one call where the defect is that it does not come back."""
 
     @property
+    def address(self) -> str:
+        """Where another process finds the wrapper."""
+        return f"{self.wrapper.__module__}:{self.wrapper.__qualname__}"
+
+    @property
     def area(self) -> str:
         return self.clause.area
 
@@ -78,7 +83,7 @@ def defect(
     """Make the wrapper below a defect, named as its class is."""
 
     def register(wrapper: W) -> W:
-        wrapper.defect = Defect(  # type: ignore[attr-defined]  # looked up by `defects_in`
+        wrapper.defect = Defect(  # type: ignore[attr-defined]  # looked up by `defect_of`
             re.sub(r"(?<!^)(?=[A-Z])", "-", wrapper.__name__).lower(),
             sentence,
             CLAUSE_OF[caught_by],
@@ -92,11 +97,13 @@ def defect(
     return register
 
 
+def defect_of(wrapper: Any) -> Defect | None:
+    """Answer the defect that a class itself declares."""
+    found = vars(wrapper).get("defect") if isinstance(wrapper, type) else None
+    return found if isinstance(found, Defect) else None
+
+
 def defects_in(module: Any) -> list[Defect]:
     """Answer the defects that a module declares, in its order."""
-    declared = [
-        vars(one)["defect"]
-        for one in vars(module).values()
-        if isinstance(one, type) and "defect" in vars(one)
-    ]
+    declared = filter(None, map(defect_of, vars(module).values()))
     return [one for one in declared if one.wrapper.__module__ == module.__name__]

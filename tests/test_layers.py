@@ -24,7 +24,7 @@ ROWS = (
     "backend defects",
     "verdict harness trial exits",
     "baseline report catalogue proof prover runs crew trial_worker trial_process conduct doctor",
-    "pytest_plugin pytest_door cli __main__",
+    "pytest_plugin pytest_door options prove_command cli __main__",
 )
 """The kit's modules and packages, from the plainest to the doors."""
 

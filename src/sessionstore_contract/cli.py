@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 
 from . import catalogue
-from .capabilities import PROFILES, UnknownCapabilityError, named
 from .clause import Level
 from .effort import EFFORTS
-from .names import nearest
+from .options import Refusal, on_a_target, require_known
+from .prove_command import prove
 from .version import CONTRACT_VERSION, __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-F = TypeVar("F", bound="Callable[..., Any]")
-
-WRONG = 2
-"""Exit code when the command was wrong."""
-
-
-class Refusal(click.ClickException):
-    """A user's mistake, told in one line."""
-
-    exit_code = WRONG
 
 
 class OneLineGroup(click.Group):
@@ -55,40 +40,12 @@ def main() -> None:
     """Try the contract of async chat session stores."""
 
 
-def _split(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for part in given for name in part.split(",") if name)
-
-
-def _on_a_target(command: F) -> F:
-    """Add the options that say what is tried, and how, wherever a TARGET is."""
-    for option in (
-        click.option("-n", "workers", type=click.IntRange(1), default=1, metavar="WORKERS"),
-        click.option("--seed", type=click.IntRange(0), metavar="N"),
-        click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE"),
-        click.option(
-            "--postgres",
-            default="auto",
-            metavar="auto|embedded|DSN",
-            help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server. "
-            "[default: auto]",
-        ),
-        click.option("--without", multiple=True, metavar="CAPABILITY", callback=_split),
-        click.option("--with", "adding", multiple=True, metavar="CAPABILITY", callback=_split),
-        click.option("--profile", metavar="NAME", help=f"What is claimed: {', '.join(PROFILES)}."),
-        click.option(
-            "--storage",
-            metavar="STORAGE",
-            help="For a callable: file, postgres, platform, none, or a PLACE, which is used as it "
-            "is and emptied. [default: file]",
-        ),
-    ):
-        command = option(command)
-    return command
+main.add_command(prove)
 
 
 @main.command()
 @click.argument("targets", metavar="[TARGET ...]", nargs=-1)
-@_on_a_target
+@on_a_target
 @click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
 @click.option("--level", "levels", multiple=True, type=click.Choice([str(one) for one in Level]))
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
@@ -135,7 +92,7 @@ def _plan(given: dict[str, Any]) -> Any:
     targets = given["targets"] or tuple(_reference_first(installed()))
     if not given["targets"] and given["storage"]:
         raise Refusal("--storage is for a callable: name one as module:attribute")
-    _require_known(given, targets)
+    require_known(given, targets)
     try:
         clauses = catalogue.select(given["globs"], given["levels"])
     except catalogue.UnknownClauseError as error:
@@ -156,109 +113,6 @@ def _plan(given: dict[str, Any]) -> Any:
 def _reference_first(names: list[str]) -> list[str]:
     order = ["null", "memory", "sqlite", "postgres", "http"]
     return [name for name in order if name in names] + [name for name in names if name not in order]
-
-
-def _require_known(given: dict[str, Any], targets: tuple[str, ...]) -> None:
-    from .backend import installed, unknown  # noqa: PLC0415
-
-    try:
-        named(given["adding"])
-        named(given["without"])
-    except UnknownCapabilityError as error:
-        raise Refusal(str(error)) from None
-    if given["profile"] is not None and given["profile"] not in PROFILES:
-        raise Refusal(f"no profile {given['profile']!r}{nearest(given['profile'], PROFILES)}")
-    for target in targets:
-        if ":" not in target and target not in installed():
-            raise Refusal(str(unknown(target)))
-
-
-@main.command()
-@click.argument("target", metavar="TARGET", required=False)
-@_on_a_target
-@click.option(
-    "--defect",
-    "wanted",
-    multiple=True,
-    metavar="GLOB",
-    help="Try these defects only, by name or area; module:Class is one of your own.",
-)
-@click.option(
-    "--first", is_flag=True, help="Try no other clause once the one meant for a defect names it."
-)
-@click.option("--effort", type=click.Choice(list(EFFORTS)), default="quick", show_default=True)
-@click.option("--list", "is_listing", is_flag=True, help="List the defects, and prove nothing.")
-def prove(**given: Any) -> NoReturn:
-    """Prove that the contract catches defects on TARGET.
-
-    Each defect is wrapped around the stores of TARGET through their public interface, and the
-    contract is tried on it. TARGET is named as for `run`.
-
-    Exit code: 0 every defect that can be seen is caught; 1 one survived; 2 the command was wrong;
-    3 could not be found out.
-    """
-    from . import defects  # noqa: PLC0415
-
-    sys.path.insert(0, "")  # as the workers have it
-    try:
-        selected = tuple(defects.select(given["wanted"]))
-    except defects.UnknownDefectError as error:
-        raise Refusal(str(error)) from None
-    if given["is_listing"]:
-        _list_defects(selected)
-    if given["target"] is None:
-        raise Refusal("prove takes a TARGET: an installed backend, or module:attribute")
-    _require_known(given, (given["target"],))
-    _prove(_proof_plan(given, selected))
-
-
-def _list_defects(defects: tuple[Any, ...]) -> NoReturn:
-    for one in defects:
-        needs = f"  [{', '.join(sorted(one.clause.needs | one.needs))}]"
-        click.echo(f"{one.name}  {one.clause.id}{needs}\n       {one.sentence}")
-    sys.exit(0)
-
-
-def _proof_plan(given: dict[str, Any], defects: tuple[Any, ...]) -> Any:
-    from .backend import Claims  # noqa: PLC0415
-    from .prover import ProofPlan  # noqa: PLC0415
-    from .runs import new_seed  # noqa: PLC0415
-
-    return ProofPlan(
-        target=given["target"],
-        claims=Claims(given["storage"], given["profile"], given["adding"], given["without"]),
-        defects=defects,
-        postgres=given["postgres"],
-        effort=EFFORTS[given["effort"]],
-        seed=new_seed() if given["seed"] is None else given["seed"],
-        workers=given["workers"],
-        is_first_enough=given["first"],
-        json_path=given["json_path"],
-    )
-
-
-def _prove(plan: Any) -> NoReturn:
-    from rich.console import Console  # noqa: PLC0415
-
-    from .prover import Prover  # noqa: PLC0415
-    from .report.document import UnwritableError  # noqa: PLC0415
-    from .report.matrix import show  # noqa: PLC0415
-    from .stopping import StoppedError, StopRequest  # noqa: PLC0415
-    from .trial_worker import RefusedError  # noqa: PLC0415
-
-    stop = StopRequest()
-    stop.listen()
-    prover = Prover(plan, stop, lambda text: click.echo(text, err=True))
-    try:
-        prover.prove()
-    except (RefusedError, UnwritableError) as error:
-        raise Refusal(str(error)) from None
-    except StoppedError:
-        click.echo("the proof was stopped; what was not caught by then is undecided", err=True)
-    if prover.proof.name:
-        show(prover.proof, Console())
-    stop.stop_listening()
-    sys.exit(prover.proof.exit_code)
 
 
 @main.command(name="list")

@@ -32,7 +32,16 @@ if TYPE_CHECKING:
 
     from ..backend import Backend
 
-__all__ = ["DEFECTS", "Defect", "UnknownDefectError", "Wrapper", "defect", "select", "wrapped"]
+__all__ = [
+    "DEFECTS",
+    "Defect",
+    "UnknownDefectError",
+    "Wrapper",
+    "defect",
+    "defect_of",
+    "select",
+    "wrapped",
+]
 
 DEFECTS: tuple[Defect, ...] = tuple(
     one

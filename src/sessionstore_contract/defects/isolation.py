@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..capabilities import Capability
 from ..values import copy
 from .defect import Wrapper, defect
 
@@ -97,6 +98,7 @@ class LoadHandsOutItsCache(HandsOut):
 @defect(
     "`get_cost_data` hands out what is in its cache.",
     caught_by="isolation.answers-are-copies",
+    needs={Capability.COST_READ},
 )
 class CostDataHandsOutItsCache(HandsOut):
     async def get_cost_data(self, session_id: str) -> Json:

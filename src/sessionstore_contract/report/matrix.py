@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from ..defects import DEFECTS
 from ..proof import Outcome
 from ..values import printable
 from .document import envelope
@@ -80,7 +81,9 @@ def _show_uncaught(proof: Proof, report: DefectReport, console: Console) -> None
     console.print(_head(report), soft_wrap=True)
     for line in (report.defect.sentence, report.reason or ""):
         _print_line(console, f"{' ' * INDENT}{line}")
-    again = f"prove {proof.target} --defect {report.defect.name} --seed {proof.seed}"
+    defect = report.defect
+    name = defect.name if defect in DEFECTS else defect.address
+    again = f"prove {proof.target} --defect {name} --seed {proof.seed}"
     text = Text(printable(f"{' ' * INDENT}sessionstore-contract {again}"), style="dim")
     console.print(text, soft_wrap=True)
 

@@ -18,7 +18,7 @@ class CloseRaisesTheSecondTime(Wrapper):
         await self.store.close()
 
 
-@defect("`close` does not come back the second time.", caught_by="closing.is-idempotent", timeout=1)
+@defect("`close` does not come back the second time.", caught_by="closing.is-idempotent", timeout=3)
 class CloseHangsTheSecondTime(Wrapper):
     is_closed = False
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sessionstore_contract.backend import Claims
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.defects import DEFECTS, select
 from sessionstore_contract.proof import DefectReport, Outcome, Proof
@@ -290,6 +291,15 @@ def test_a_proof_that_is_stopped_reports_and_leaves_nothing(
     assert reasons
     assert list(folder.iterdir()) == []
     until(lambda: not processes_that_name(str(tmp_path)))
+
+
+def test_what_is_said_of_a_target_is_worded_as_it_was_given() -> None:
+    """Nothing is added that was not said."""
+    assert Claims().options() == []
+    assert Claims("file", "remote", ("cost-read", "durable"), ("shared",)).options() == [
+        *("--storage", "file", "--profile", "remote"),
+        *("--with", "cost-read,durable", "--without", "shared"),
+    ]
 
 
 def test_the_defects_are_listed() -> None:

@@ -89,6 +89,8 @@ class Proof:
     target: str
     seed: int
     effort: str
+    options: tuple[str, ...] = ()
+    """What the command line says of the target's claims and storage."""
     name: str = ""
     storage: str = ""
     server: str | None = None

@@ -66,7 +66,7 @@ class Prover:
         self._say = say
         self._began = time.monotonic()
         self._is_refused = False
-        self.proof = Proof(plan.target, plan.seed, plan.effort.name)
+        self.proof = Proof(plan.target, plan.seed, plan.effort.name, tuple(plan.claims.options()))
 
     def prove(self) -> None:
         """Carry the plan out.

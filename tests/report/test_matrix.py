@@ -82,6 +82,16 @@ def test_a_survivor_comes_before_all_that_was_caught() -> None:
     assert "mine: 1 of 2 defects are caught, 1 survived" in lines
 
 
+def test_the_command_that_tries_again_has_what_was_claimed() -> None:
+    """Copied to a shell it asks for the same."""
+    of = proof(survivor(DEEP))
+    of.options = ("--storage", "postgres", "--without", "cost-read,shared")
+
+    assert (
+        "prove pkg:Mine --storage postgres --without cost-read,shared --defect merge-goes-deep"
+    ) in shown(of)
+
+
 def test_what_was_left_out_is_told() -> None:
     """Clauses that the backend breaks by itself, and defects that can't be seen on it."""
     of = proof(caught(DEEP, "x"), DefectReport(DEFECTS[0], inapplicable="needs flying"))

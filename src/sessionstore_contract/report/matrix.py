@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -83,8 +84,9 @@ def _show_uncaught(proof: Proof, report: DefectReport, console: Console) -> None
         _print_line(console, f"{' ' * INDENT}{line}")
     defect = report.defect
     name = defect.name if defect in DEFECTS else defect.address
-    again = f"prove {proof.target} --defect {name} --seed {proof.seed}"
-    text = Text(printable(f"{' ' * INDENT}sessionstore-contract {again}"), style="dim")
+    words = (proof.target, *proof.options, "--defect", name, "--seed", str(proof.seed))
+    again = f"{' ' * INDENT}sessionstore-contract prove {shlex.join(words)}"
+    text = Text(printable(again), style="dim")
     console.print(text, soft_wrap=True)
 
 

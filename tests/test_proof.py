@@ -151,7 +151,7 @@ def test_every_clause_that_catches_is_told(tmp_path: Path) -> None:
     (one,) = by_name(path).values()
     catching = [clause["clause"] for clause in one["by"]]
     assert catching[0] == "cost.merge-is-shallow"
-    assert {"cost.last-write-wins", "cost.folds-like-a-dict"} <= set(catching)
+    assert "cost.last-write-wins" in catching[1:]
     assert one["by"][0]["headline"] == "update merges nested objects"
     assert f"caught    merge-goes-deep  +{len(catching) - 1}\n" in result.stdout
 

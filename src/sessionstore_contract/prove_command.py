@@ -92,13 +92,16 @@ def _prove(plan: ProofPlan) -> NoReturn:
     stop = StopRequest()
     stop.listen()
     prover = Prover(plan, stop, lambda text: click.echo(text, err=True))
+    is_stopped = False
     try:
         prover.prove()
     except (RefusedError, UnwritableError) as error:
         raise Refusal(str(error)) from None
     except StoppedError:
+        is_stopped = True
         click.echo("the proof was stopped; what was not caught by then is undecided", err=True)
     if prover.proof.name:
         show(prover.proof, Console())
     stop.stop_listening()
-    sys.exit(prover.proof.exit_code)
+    # Also when all were caught by then: the matrix is not whole.
+    sys.exit(prover.proof.exit_code or (3 if is_stopped else 0))

@@ -21,10 +21,10 @@ ROWS = (
     "clause old_layout",
     "contract wire turn",
     "storage faults opening worker forgotten census lending",
-    "backend",
+    "backend defects",
     "verdict harness trial exits",
-    "baseline report catalogue proof runs crew trial_worker trial_process conduct doctor",
-    "pytest_plugin pytest_door cli __main__",
+    "baseline report catalogue proof prover runs crew trial_worker trial_process conduct doctor",
+    "pytest_plugin pytest_door options prove_command cli __main__",
 )
 """The kit's modules and packages, from the plainest to the doors."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sessionstore_contract.clause import Level
 from sessionstore_contract.contract import CLAUSES
+from sessionstore_contract.defects import DEFECTS
 
 from .test_pytest_door import PROJECT
 
@@ -50,3 +51,17 @@ def test_the_numbers_of_clauses_are_right() -> None:
     musts = sum(clause.level is Level.MUST for clause in CLAUSES)
 
     assert f"The contract has {len(CLAUSES)} clauses, {musts} of them MUST." in README
+
+
+def test_what_a_proof_prints_is_what_it_says() -> None:
+    """The lines that are shown come from a proof, and the defects are counted."""
+    shown = README.partition("which clauses catch it:\n\n```\n")[2].partition("```")[0]
+    command = [sys.executable, "-m", "sessionstore_contract", "prove", "memory"]
+    result = subprocess.run(
+        [*command, "--defect", "merge-goes-deep"], capture_output=True, text=True, check=False
+    )
+
+    assert shown
+    # How many more clauses catch it grows with the contract.
+    assert re.sub(r"\d+\n", "N\n", shown) in re.sub(r"\d+\n", "N\n", result.stdout)
+    assert f"wraps {len(DEFECTS)} defects around your own store" in README

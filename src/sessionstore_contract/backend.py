@@ -104,6 +104,14 @@ class Claims:
     adding: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
+    def options(self) -> list[str]:
+        """Word them as the command line has them."""
+        single = {"--storage": self.storage, "--profile": self.profile}
+        several = {"--with": self.adding, "--without": self.without}
+        given = [(name, value) for name, value in single.items() if value is not None]
+        given += [(name, ",".join(values)) for name, values in several.items() if values]
+        return [word for option in given for word in option]
+
 
 def installed() -> list[str]:
     """Name the installed backends, without loading them."""

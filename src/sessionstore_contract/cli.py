@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from . import catalogue
-from .capabilities import PROFILES, UnknownCapabilityError, named
 from .clause import Level
 from .effort import EFFORTS
-from .names import nearest
+from .options import Refusal, on_a_target, require_known
+from .prove_command import prove
 from .version import CONTRACT_VERSION, __version__
-
-WRONG = 2
-"""Exit code when the command was wrong."""
-
-
-class Refusal(click.ClickException):
-    """A user's mistake, told in one line."""
-
-    exit_code = WRONG
 
 
 class OneLineGroup(click.Group):
@@ -50,34 +40,16 @@ def main() -> None:
     """Try the contract of async chat session stores."""
 
 
-def _split(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for part in given for name in part.split(",") if name)
+main.add_command(prove)
 
 
 @main.command()
 @click.argument("targets", metavar="[TARGET ...]", nargs=-1)
-@click.option(
-    "--storage",
-    metavar="STORAGE",
-    help="For a callable: file, postgres, platform, none, or a PLACE, which is used as it is and "
-    "emptied. [default: file]",
-)
-@click.option("--profile", metavar="NAME", help=f"What is claimed: {', '.join(PROFILES)}.")
-@click.option("--with", "adding", multiple=True, metavar="CAPABILITY", callback=_split)
-@click.option("--without", multiple=True, metavar="CAPABILITY", callback=_split)
+@on_a_target
 @click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
 @click.option("--level", "levels", multiple=True, type=click.Choice([str(one) for one in Level]))
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
-@click.option(
-    "--postgres",
-    default="auto",
-    metavar="auto|embedded|DSN",
-    help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server. [default: auto]",
-)
-@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--seed", type=click.IntRange(0), metavar="N")
 @click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
-@click.option("-n", "workers", type=click.IntRange(1), default=1, metavar="WORKERS")
 def run(**given: Any) -> NoReturn:
     """Try the contract on TARGETs; without one, on every installed backend.
 
@@ -120,7 +92,7 @@ def _plan(given: dict[str, Any]) -> Any:
     targets = given["targets"] or tuple(_reference_first(installed()))
     if not given["targets"] and given["storage"]:
         raise Refusal("--storage is for a callable: name one as module:attribute")
-    _require_known(given, targets)
+    require_known(given, targets)
     try:
         clauses = catalogue.select(given["globs"], given["levels"])
     except catalogue.UnknownClauseError as error:
@@ -141,21 +113,6 @@ def _plan(given: dict[str, Any]) -> Any:
 def _reference_first(names: list[str]) -> list[str]:
     order = ["null", "memory", "sqlite", "postgres", "http"]
     return [name for name in order if name in names] + [name for name in names if name not in order]
-
-
-def _require_known(given: dict[str, Any], targets: tuple[str, ...]) -> None:
-    from .backend import installed, unknown  # noqa: PLC0415
-
-    try:
-        named(given["adding"])
-        named(given["without"])
-    except UnknownCapabilityError as error:
-        raise Refusal(str(error)) from None
-    if given["profile"] is not None and given["profile"] not in PROFILES:
-        raise Refusal(f"no profile {given['profile']!r}{nearest(given['profile'], PROFILES)}")
-    for target in targets:
-        if ":" not in target and target not in installed():
-            raise Refusal(str(unknown(target)))
 
 
 @main.command(name="list")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .capabilities import profile_of
 from .contract import CLAUSES
-from .crew import Crew
+from .crew import Crew, Task
 from .report.document import BackendReport, Report, write
 from .runs import not_tried
 from .storage import StorageUnavailableError
@@ -53,7 +53,10 @@ class _Attempt:
     backend: BackendReport
     clauses: list[Clause]
 
-    def record(self, finding: Finding) -> None:
+    def record(self, _: Task, finding: Finding) -> None:
+        self.tell(finding)
+
+    def tell(self, finding: Finding) -> None:
         self.backend.findings[CLAUSES.index(finding.clause)] = finding
 
 
@@ -76,7 +79,7 @@ class Conductor:
             UnwritableError: the report can't be written.
             StoppedError: the run was asked to stop; the report says what is known by then.
         """
-        with _run_folder() as folder, ExitStack() as servers:
+        with run_folder() as folder, ExitStack() as servers:
             crews: list[Crew] = []
             try:
                 for number, target in enumerate(self.plan.targets):
@@ -143,7 +146,7 @@ class Conductor:
                 raise RefusedError(str(error)) from None
             self._say(f"{attempt.backend.name}: {error}")
             for clause in attempt.clauses:
-                attempt.record(Finding(clause, Verdict.FAULTED, reason=str(error)))
+                attempt.tell(Finding(clause, Verdict.FAULTED, reason=str(error)))
             return False
         return True
 
@@ -152,7 +155,8 @@ class Conductor:
         self._say(f"{backend.name}: trying {len(attempt.clauses)} clauses")
         # A place that was named is one for all: clauses at once on it would meet each other.
         workers = 1 if backend.storage == NamedPlace.name else self.plan.workers
-        crew.try_all(attempt.clauses, workers, attempt.record)
+        crew.try_all([Task(clause) for clause in attempt.clauses], workers, attempt.record)
+        crew.finish()
         backend.server = crew.server
 
     def _write(self) -> None:
@@ -164,8 +168,9 @@ class Conductor:
 
 
 @contextmanager
-def _run_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="sessionstore-run-"))
+def run_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Lend a folder for all that a run needs; it goes at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="sessionstore-run-", dir=parent))
     try:
         yield folder
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,15 @@ class Described:
     capabilities: frozenset[Capability]
 
 
+@dataclass(frozen=True)
+class Task:
+    """One clause, to be tried on the backend as it is, or with a defect around its stores."""
+
+    clause: Clause
+    defect: str | None = None
+    """The address of the wrapper."""
+
+
 @dataclass
 class Crew:
     """The workers of one backend; the first one has found it."""
@@ -37,10 +47,12 @@ class Crew:
     order: Order
     described: Described
     first: Worker
-    fuse: Fuse = field(default_factory=Fuse)
+    fuses: defaultdict[str | None, Fuse] = field(default_factory=lambda: defaultdict(Fuse))
+    """By defect: what hangs because of one says nothing of the others."""
     server: str | None = None
     is_stopped: bool = False
     _workers: set[Worker] = field(default_factory=set)
+    _idle: list[Worker] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _hiring: threading.Lock = field(default_factory=threading.Lock)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -58,7 +70,7 @@ class Crew:
         except BaseException:
             first.close()
             raise
-        return cls(order, described, first, _workers={first})
+        return cls(order, described, first, _workers={first}, _idle=[first])
 
     def prepare(self) -> None:
         """Get the storage ready and open the store once.
@@ -70,27 +82,27 @@ class Crew:
         _prepare(self.first, self.order)
 
     def try_all(
-        self, clauses: list[Clause], workers: int, on_finding: Callable[[Finding], None]
-    ) -> list[Finding]:
-        """Try the clauses, several at once with several workers; answer findings as they came.
+        self, tasks: list[Task], workers: int, on_finding: Callable[[Task, Finding], None]
+    ) -> None:
+        """Try them, several at once with several workers; `on_finding` is told of each.
 
-        `on_finding` is told of each.
+        The workers stay, for what is to be tried next.
 
         Raises:
             StoppedError: the run was asked to stop.
         """
-        left: queue.SimpleQueue[Clause] = queue.SimpleQueue()
-        for clause in clauses:
-            left.put(clause)
-        found: queue.SimpleQueue[Finding | BaseException] = queue.SimpleQueue()
+        left: queue.SimpleQueue[Task] = queue.SimpleQueue()
+        for task in tasks:
+            left.put(task)
+        found: queue.SimpleQueue[tuple[Task, Finding] | BaseException] = queue.SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._work, args=(left, found, number), daemon=True)
-            for number in range(min(workers, len(clauses)))
+            threading.Thread(target=self._work, args=(left, found), daemon=True)
+            for _ in range(min(workers, len(tasks)))
         ]
         for thread in self._threads:
             thread.start()
-        findings: list[Finding] = []
-        while len(findings) < len(clauses):
+        count = 0
+        while count < len(tasks):
             self.order.stop.check()
             try:
                 one = found.get(timeout=INTERVAL)
@@ -98,11 +110,15 @@ class Crew:
                 continue
             if isinstance(one, BaseException):
                 raise one
-            findings.append(one)
-            on_finding(one)
+            count += 1
+            on_finding(*one)
         for thread in self._threads:
             thread.join()
-        return findings
+
+    def finish(self) -> None:
+        """Let every worker close its storage and end."""
+        while self._idle:
+            self._idle.pop().finish()
 
     def stop(self) -> None:
         """Kill every worker and wait until nobody makes another; may be called again."""
@@ -118,38 +134,43 @@ class Crew:
 
     def _work(
         self,
-        left: queue.SimpleQueue[Clause],
-        found: queue.SimpleQueue[Finding | BaseException],
-        number: int,
+        left: queue.SimpleQueue[Task],
+        found: queue.SimpleQueue[tuple[Task, Finding] | BaseException],
     ) -> None:
         try:
-            for finding in self._findings(left, number):
-                found.put(finding)
+            for one in self._findings(left):
+                found.put(one)
         except BaseException as error:  # noqa: BLE001 - told to the thread that waits
             if not self.is_stopped:
                 found.put(error)
 
-    def _findings(self, left: queue.SimpleQueue[Clause], number: int) -> Iterator[Finding]:
-        worker = self.first if number == 0 else self._another()
+    def _findings(self, left: queue.SimpleQueue[Task]) -> Iterator[tuple[Task, Finding]]:
+        worker = self._idle_one() or self._another()
         while not self.is_stopped:
             try:
-                clause = left.get_nowait()
+                task = left.get_nowait()
             except queue.Empty:
                 break
+            fuse = self.fuses[task.defect]
+            words = {"clause": task.clause.id, "defect": task.defect, "fuse": fuse.state()}
             try:
-                said = worker.ask("try", self._patience(), clause=clause.id, fuse=self.fuse.state())
+                said = worker.ask("try", self._patience(), **words)
             except WorkerDiedError as death:
-                finding = self._post_mortem(clause, worker, str(death))
+                finding = self._post_mortem(task, worker, str(death))
             else:
-                finding = unpacked(said["finding"], clause)
+                finding = unpacked(said["finding"], task.clause)
                 self.server = said["server"] or self.server
-            self.fuse.count(finding)
+            fuse.count(finding)
             if finding.hung:
                 # A thread that never came back is still in there.
                 worker.close()
                 worker = self._another()
-            yield finding
-        worker.finish()
+            yield task, finding
+        self._idle.append(worker)
+
+    def _idle_one(self) -> Worker | None:
+        with self._hiring:
+            return self._idle.pop() if self._idle else None
 
     def _another(self) -> Worker:
         with self._hiring:
@@ -164,8 +185,8 @@ class Crew:
     def _patience(self) -> float:
         return self.order.effort.limit + 120
 
-    def _post_mortem(self, clause: Clause, worker: Worker, how: str) -> Finding:
-        step = worker.last_step()
+    def _post_mortem(self, task: Task, worker: Worker, how: str) -> Finding:
+        clause, step = task.clause, worker.last_step()
         if step is None:
             return Finding(
                 clause, Verdict.FAULTED, reason=f"the worker process {how}", hung=("open",)
@@ -182,7 +203,7 @@ class Crew:
         )
         if step["judged"]:
             return found
-        owner = self.fuse.owner(operation)
+        owner = self.fuses[task.defect].owner(operation)
         return replace(
             found,
             verdict=Verdict.INCONCLUSIVE,

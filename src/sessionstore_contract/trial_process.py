@@ -15,9 +15,10 @@ from contextlib import ExitStack
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from . import catalogue
+from . import catalogue, names
 from .backend import Backend, BackendError, Claims, find_backend
 from .clause import Clause, Level, Scope
+from .defects import wrapped
 from .effort import EFFORTS
 from .expect import expect
 from .harness import Conditions, try_clause, try_on
@@ -155,13 +156,16 @@ class TrialProcess:
         return {}
 
     def try_one(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Try one clause."""
+        """Try one clause, on the backend as it is or with a defect around it."""
         if self._storage is None:
             raise RuntimeError("asked to try a clause before the storage was prepared")
         self._conditions.fuse.learn(asked["fuse"])
         self._recorder.clear()
         (clause,) = catalogue.select([asked["clause"]])
-        finding = try_clause(clause, self._found(), self._storage, self._conditions)
+        backend = self._found()
+        if asked["defect"] is not None:
+            backend = wrapped(backend, names.find(asked["defect"]))
+        finding = try_clause(clause, backend, self._storage, self._conditions)
         return {"finding": packed(finding), "server": self._storage.server()}
 
     def close(self) -> None:

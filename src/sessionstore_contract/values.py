@@ -22,12 +22,14 @@ PLAIN_KINDS: tuple[tuple[type, str], ...] = (
     (list, "array"),
     (dict, "object"),
 )
+KIND_OF = {type(None): "null", **dict(PLAIN_KINDS)}
 
 
 def kind(value: Json) -> str:
     """Name the JSON kind of a value; of anything else the name of its type."""
-    if value is None:
-        return "null"
+    known = KIND_OF.get(type(value))
+    if known is not None:
+        return known
     for plain, name in PLAIN_KINDS:
         if _is(value, plain):
             return name

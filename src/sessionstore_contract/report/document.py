@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import catalogue
 from ..verdict import Conclusion, Finding, conclude, count
@@ -69,8 +69,22 @@ class Report:
         return 0
 
 
+class Undertaking(Protocol):
+    """What a run and a proof have in common: how they can be repeated, and how long they took."""
+
+    seed: int
+    effort: str
+    started_at: datetime
+    duration: float
+
+
 def document(report: Report) -> dict[str, Any]:
     """Word a report as plain data."""
+    return {**envelope(report), "backends": [_backend(backend) for backend in report.backends]}
+
+
+def envelope(report: Undertaking) -> dict[str, Any]:
+    """Word what every report says of itself."""
     return {
         "schema": SCHEMA,
         "kit": {"version": __version__},
@@ -84,7 +98,6 @@ def document(report: Report) -> dict[str, Any]:
         "effort": report.effort,
         "started_at": report.started_at.isoformat(timespec="seconds"),
         "duration_s": round(report.duration, 3),
-        "backends": [_backend(backend) for backend in report.backends],
     }
 
 
@@ -94,8 +107,17 @@ def write(report: Report, path: Path) -> None:
     Raises:
         UnwritableError: it can't be written there; one line that says why.
     """
+    write_plain(document(report), path)
+
+
+def write_plain(worded: dict[str, Any], path: Path) -> None:
+    """Write a report that was worded, whole or not at all; folders are made.
+
+    Raises:
+        UnwritableError: it can't be written there; one line that says why.
+    """
     try:
-        _write(json.dumps(document(report), indent=1, ensure_ascii=True), path)
+        _write(json.dumps(worded, indent=1, ensure_ascii=True), path)
     except OSError as error:
         raise UnwritableError(f"{path}: {error.strerror or error}") from None
 

@@ -1,0 +1,71 @@
+"""Options that commands have in common, and how a mistake in one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .capabilities import PROFILES, UnknownCapabilityError, named
+from .names import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+WRONG = 2
+"""Exit code when the command was wrong."""
+
+
+class Refusal(click.ClickException):
+    """A user's mistake, told in one line."""
+
+    exit_code = WRONG
+
+
+def split(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for part in given for name in part.split(",") if name)
+
+
+def on_a_target(command: F) -> F:
+    """Add the options that say what is tried, and how, wherever a TARGET is."""
+    for option in (
+        click.option("-n", "workers", type=click.IntRange(1), default=1, metavar="WORKERS"),
+        click.option("--seed", type=click.IntRange(0), metavar="N"),
+        click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE"),
+        click.option(
+            "--postgres",
+            default="auto",
+            metavar="auto|embedded|DSN",
+            help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server. "
+            "[default: auto]",
+        ),
+        click.option("--without", multiple=True, metavar="CAPABILITY", callback=split),
+        click.option("--with", "adding", multiple=True, metavar="CAPABILITY", callback=split),
+        click.option("--profile", metavar="NAME", help=f"What is claimed: {', '.join(PROFILES)}."),
+        click.option(
+            "--storage",
+            metavar="STORAGE",
+            help="For a callable: file, postgres, platform, none, or a PLACE, which is used as it "
+            "is and emptied. [default: file]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def require_known(given: dict[str, Any], targets: tuple[str, ...]) -> None:
+    from .backend import installed, unknown  # noqa: PLC0415
+
+    try:
+        named(given["adding"])
+        named(given["without"])
+    except UnknownCapabilityError as error:
+        raise Refusal(str(error)) from None
+    if given["profile"] is not None and given["profile"] not in PROFILES:
+        raise Refusal(f"no profile {given['profile']!r}{nearest(given['profile'], PROFILES)}")
+    for target in targets:
+        if ":" not in target and target not in installed():
+            raise Refusal(str(unknown(target)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
+import secrets
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,8 @@ class Trial:
         self._subjects: list[Subject] = []
         self._endings: list[Callable[[], Awaitable[Any]]] = []
         self._ids = 0
+        # Not from the seed: another run with it may have left its sessions on the place.
+        self._mark = secrets.token_hex(6)
 
     # what a clause is lent ----------------------------------------------------------------------
 
@@ -113,7 +116,7 @@ class Trial:
     def unused_id(self, stem: str) -> str:
         """Make an id that no session on the place has."""
         self._ids += 1
-        return f"{stem}-{self._ids}-{self.random.getrandbits(48):012x}"
+        return f"{stem}-{self._ids}-{self._mark}"
 
     async def damage(self, session_id: str) -> None:
         """Make the stored cost data of a session unreadable."""

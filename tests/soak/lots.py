@@ -20,7 +20,7 @@ from sessionstore_contract.storage.selection import PostgresChoice, provided
 from sessionstore_contract.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sessionstore_contract import Backend
     from sessionstore_contract.clause import Clause
@@ -88,13 +88,17 @@ class Yard:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def try_lot(self, lot: Lot, clauses: Sequence[Clause] = CLAUSES) -> list[Finding]:
-        """Try the clauses as the lot says, and answer the findings in that order."""
+    def try_lot(self, lot: Lot) -> list[Finding]:
+        """Try the whole contract in the order that the lot draws."""
+        return self.try_clauses(lot.order(), lot)
+
+    def try_clauses(self, clauses: Iterable[Clause], lot: Lot) -> list[Finding]:
+        """Try clauses in this order, as the lot says otherwise."""
         conditions = Conditions(lot.seed, EFFORTS["quick"])
         with in_zone(lot.zone), neighbour(is_there=lot.has_neighbour):
             return [
                 try_clause(clause, self.backend, self._storage_for(clause, lot), conditions)
-                for clause in lot.order(clauses)
+                for clause in clauses
             ]
 
     def _storage_for(self, clause: Clause, lot: Lot) -> Storage:

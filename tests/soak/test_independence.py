@@ -59,9 +59,8 @@ async def needs_to_be_first(store: Subject) -> None:
 def test_a_clause_holds_again_on_the_place_that_it_has_used(store: type, tmp_path: Path) -> None:
     """Tried twice with one seed, nothing between: what the first left does not matter."""
     with Yard(backend(store), str(tmp_path)) as yard:
-        assert [
-            text for one in CLAUSES for _ in range(2) for text in accused(yard, USED, [one])
-        ] == []
+        for clause in CLAUSES:
+            assert accused(yard, USED, [clause]) + accused(yard, USED, [clause]) == []
 
 
 def test_what_was_left_is_seen(tmp_path: Path) -> None:
@@ -94,7 +93,7 @@ def test_an_order_that_matters_is_seen(tmp_path: Path) -> None:
 # a run that was stopped ---------------------------------------------------------------------------
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The run is over, in the middle of a clause."""
 
 
@@ -103,7 +102,7 @@ def stopping_at(number: int, *, said: str = "") -> Conditions:
 
     def on_begin(step: Step) -> None:
         if said in step.call() if said else step.number == number:
-            raise Stopped
+            raise StoppedError
 
     return Conditions(1, EFFORTS["quick"], on_begin=on_begin)
 

@@ -2,9 +2,10 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
-.PHONY: setup conformance test check docs format clean
+.PHONY: setup conformance test soak check docs format clean
 
 setup: $(STAMP)
 
@@ -17,6 +18,9 @@ conformance: setup  ## try the contract on every reference backend
 
 test: setup  ## the kit's own tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+soak: setup  ## correct stores with many seeds: no clause may accuse one. SEEDS=100
+	SOAK_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n 2 --dist worksteal -m soak tests/soak
 
 check: setup  ## ruff, mypy, the layers, and that generated documents are current
 	$(BIN)/ruff check .

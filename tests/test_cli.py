@@ -120,6 +120,10 @@ def test_all_must_clauses_are_enough() -> None:
         (["--storage", "file"], "--storage is for a callable"),
         (["null", "--json", "/proc/nowhere/r.json"], "/proc/nowhere/r.json: No such file"),
         (["memory", "--with", "migration"], "claims migration on storage none"),
+        (
+            ["tests.mutants.columns:ColumnsStore", "--storage", "somewhere", "--with", "migration"],
+            "claims migration on storage place",
+        ),
         (["memory", "--with", "corruption"], "claims corruption and gives no corrupt="),
     ],
 )

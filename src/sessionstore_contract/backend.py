@@ -70,7 +70,10 @@ class Backend:
             )
         if Capability.CORRUPTION in self.capabilities and self.corrupt is None:
             raise BackendError(f"backend {self.name!r} claims corruption and gives no corrupt=")
-        if Capability.MIGRATION in self.capabilities and self.storage_name in {"none", "platform"}:
+        if Capability.MIGRATION in self.capabilities and self.storage_name not in {
+            "file",
+            "postgres",
+        }:
             raise BackendError(
                 f"backend {self.name!r} claims migration on storage {self.storage_name}: old "
                 "places are made on file and postgres"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
+import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -80,6 +81,8 @@ class Trial:
         self._ids = 0
         self._places_used = 1
         self._outside: list[Callable[[], None]] = []
+        # Not from the seed: another run with it may have left its sessions on the place.
+        self._mark = secrets.token_hex(6)
 
     # what a clause is lent ----------------------------------------------------------------------
 
@@ -178,7 +181,7 @@ class Trial:
     def unused_id(self, stem: str) -> str:
         """Make an id that no session on the place has."""
         self._ids += 1
-        return f"{stem}-{self._ids}-{self.random.getrandbits(48):012x}"
+        return f"{stem}-{self._ids}-{self._mark}"
 
     async def damage(self, session_id: str) -> None:
         """Make the stored cost data of a session unreadable."""

@@ -38,7 +38,8 @@ def kind(value: Json) -> str:
 
 def _is(value: Any, plain: type) -> bool:
     """Answer as isinstance does, without asking the object, which may say anything or raise."""
-    return issubclass(type(value), plain)
+    found = type(value)
+    return found is plain or issubclass(found, plain)
 
 
 def are_equal(left: Json, right: Json, *, kinds_of_numbers: bool = True) -> bool:

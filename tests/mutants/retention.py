@@ -410,10 +410,3 @@ class HousekeepingLocksSavesOut(DictStore):
         if self.is_busy:
             raise TimeoutError("database is locked")
         await super().save(session_id, messages)
-
-
-class KeepsWholeSeconds(DictStore):
-    """Is correct, with a clock that shows no fractions of a second."""
-
-    def now(self) -> str:
-        return instant(datetime.now(UTC).replace(microsecond=0))

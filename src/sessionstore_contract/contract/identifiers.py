@@ -167,6 +167,8 @@ async def same_rule_everywhere(store: Subject) -> None:
 
 
 async def _use(store: Subject, session: str) -> list[Step]:
+    # Odd ids are no random ones: a run that was stopped may have left a session under one.
+    await performed(store.delete(session))
     created = await performed(store.create(session))
     saved = await performed(store.save(session, [FIRST]))
     return [created, saved, *await _look(store, session)]

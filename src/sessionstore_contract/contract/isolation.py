@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ACTING = {"role": "user", "content": "acting"}
 HOSTILE_PAIRS = (
     ("user-1", "user-10"),
-    ("user_1", "userX1"),
+    ("user_1", "userx1"),
     ("user%", "user-9"),
     ("user*", "user-9"),
     ("Case", "case"),

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sessionstore_contract.storage import StorageUnavailableError
+from sessionstore_contract.storage import StorageUnavailableError, emptying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,6 +45,8 @@ class PlaceServer:
         self._dropper = Administrator(dsn)
         self._makes_schemas = False
         self._strategy = ""
+        self._can_empty = False
+        self._spares: list[str] = []
         self._run = secrets.token_hex(6)
         self._count = 0
         self.version: str | None = None
@@ -60,6 +62,8 @@ class PlaceServer:
         if not self._makes_schemas:
             if self.version is None:
                 await self._learn()
+            if self._spares and await self._is_renamed(self._spares.pop(), name):
+                return Place(name, str(self._dsn.with_database(name)), is_schema=False)
             error = await self._maker.execute(
                 f"CREATE DATABASE {name} TEMPLATE template0{self._strategy}"
             )
@@ -82,7 +86,7 @@ class PlaceServer:
             if place.is_schema:
                 await self._dropper.execute(_ENDING_WHO_HOLDS.format(name=place.name))
                 await self._dropper.execute(f"DROP SCHEMA IF EXISTS {place.name} CASCADE")
-            else:
+            elif not (self._can_empty and await self._is_emptied(place.name)):
                 await self._dropper.execute(f"DROP DATABASE IF EXISTS {place.name} WITH (FORCE)")
         except StorageUnavailableError:
             pass  # A server that is gone holds no places.
@@ -94,7 +98,41 @@ class PlaceServer:
         row = await self._maker.fetch(_WHO_IS_CONNECTED.format(name=place.name))
         return int(row[0])
 
+    async def _is_renamed(self, spare: str, name: str) -> bool:
+        if await self._maker.execute(f"ALTER DATABASE {spare} RENAME TO {name}") is None:
+            return True
+        await self._maker.execute(f"DROP DATABASE IF EXISTS {spare} WITH (FORCE)")
+        return False
+
+    async def _is_emptied(self, name: str) -> bool:
+        """Keep the database as a spare one; answer whether the one of that name is gone so."""
+        self._count += 1
+        spare = f"contract_{self._run}_{self._count}"
+        await self._dropper.execute(emptying.ENDING_WHO_IS_CONNECTED.format(name=name))
+        # Under a name that nobody knows: whoever was left behind finds no way back into it.
+        if await self._dropper.execute(f"ALTER DATABASE {name} RENAME TO {spare}") is not None:
+            return False
+        inside = Administrator(self._dsn.with_database(spare))
+        try:
+            refusal = await inside.execute(emptying.EMPTYING)
+            is_empty = refusal is None and (await inside.fetch(emptying.IS_EMPTY))[0]
+        except StorageUnavailableError:
+            is_empty = False
+        finally:
+            await inside.close()
+        if is_empty:
+            self._spares.append(spare)
+        else:
+            await self._dropper.execute(f"DROP DATABASE IF EXISTS {spare} WITH (FORCE)")
+        return True
+
     async def close(self) -> None:
+        try:
+            while self._spares:
+                spare = self._spares.pop()
+                await self._dropper.execute(f"DROP DATABASE IF EXISTS {spare} WITH (FORCE)")
+        except StorageUnavailableError:
+            pass
         await self._maker.close()
         await self._dropper.close()
 
@@ -107,6 +145,7 @@ class PlaceServer:
         )
         if number >= 150_000 and fsync == "off":
             self._strategy = " STRATEGY file_copy"
+        self._can_empty = number >= emptying.EARLIEST
         self.version = version.split()[0]
 
 

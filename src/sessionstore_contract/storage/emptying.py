@@ -1,0 +1,54 @@
+"""A database made as it was when it was new, in a tenth of the time that a new one takes.
+
+A new database is a copy of some 300 files. What a store leaves behind is as a rule a few tables
+in the schema `public`: that schema is dropped and made again, and the database serves another
+place under another name. One in which there is anything else is not used again.
+"""
+
+from __future__ import annotations
+
+EARLIEST = 150_000
+"""From PostgreSQL 15 on `public` belongs to whoever owns the database, who may drop it."""
+
+ENDING_WHO_IS_CONNECTED = (
+    "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = '{name}'"
+)
+
+EMPTYING = """
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+COMMENT ON SCHEMA public IS 'standard public schema'
+"""
+
+_OF_SOMEBODY = 16_384
+"""The first object number that is not PostgreSQL's own."""
+
+_CATALOGUES = (
+    *(
+        f"pg_{name} WHERE oid >= {_OF_SOMEBODY}"
+        for name in ("am", "cast", "event_trigger", "extension", "foreign_data_wrapper")
+    ),
+    *(
+        f"pg_{name} WHERE oid >= {_OF_SOMEBODY}"
+        for name in ("language", "publication", "transform", "default_acl", "largeobject_metadata")
+    ),
+    (
+        f"pg_namespace WHERE oid >= {_OF_SOMEBODY} AND nspname <> 'public' "
+        "AND nspname !~ '^pg_(toast_)?temp_'"
+    ),
+    f"pg_class WHERE oid >= {_OF_SOMEBODY}",
+    f"pg_proc WHERE oid >= {_OF_SOMEBODY}",
+    f"pg_type WHERE oid >= {_OF_SOMEBODY}",
+    "pg_prepared_xacts WHERE database = current_database()",
+    (
+        "pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase "
+        "WHERE d.datname = current_database()"
+    ),
+    "pg_database WHERE datname = current_database() AND datacl IS NOT NULL",
+)
+
+IS_EMPTY = "SELECT NOT EXISTS ({})".format(
+    " UNION ALL ".join(f"SELECT 1 FROM {catalogue}" for catalogue in _CATALOGUES)  # noqa: S608 - our own names
+)
+"""Answers whether nothing is left that a new database does not have."""

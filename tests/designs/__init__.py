@@ -1,0 +1,53 @@
+"""Correct stores of every design that the kit must not accuse, as backends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sessionstore_contract import Backend
+
+from ..mutants.columns import ColumnsStore
+from ..mutants.correct import CORRECT, FileStore, RowsStore, damage_rows
+from ..mutants.defect import backend
+from .hashes import HashStore
+from .journal import JournalStore
+from .row_locks import RowLockStore
+from .variants import (
+    CachingStore,
+    ReorderingStore,
+    RoundedSecondsStore,
+    SlowStore,
+    StrictStore,
+    WholeSecondsStore,
+    open_later,
+    open_within,
+)
+
+OPENED_OTHERWISE: tuple[Backend, ...] = (
+    replace(backend(FileStore), name="FileStore, by a coroutine", open=open_later),
+    replace(
+        backend(RowsStore, corrupt=damage_rows),
+        name="RowsStore, by a context manager",
+        open=open_within,
+    ),
+)
+
+DESIGNS: tuple[Backend, ...] = (
+    *(backend(store, corrupt=corrupt) for store, corrupt in CORRECT),
+    *map(
+        backend,
+        (
+            ColumnsStore,
+            RowLockStore,
+            HashStore,
+            JournalStore,
+            CachingStore,
+            ReorderingStore,
+            WholeSecondsStore,
+            RoundedSecondsStore,
+            SlowStore,
+            StrictStore,
+        ),
+    ),
+    *OPENED_OTHERWISE,
+)

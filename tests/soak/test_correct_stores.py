@@ -1,0 +1,36 @@
+"""Each correct store is tried once, with a seed, an order and a zone of its own.
+
+What `make soak` does with many seeds, in the short.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ..designs import DESIGNS
+from .lots import Lot, Yard, accusations
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sessionstore_contract import Backend
+
+LEFT_TO_THE_SOAK = {"SlowStore", "RoundedSecondsStore"}
+"""They wait rather than work, and others do what they do."""
+
+LOTS = [
+    (backend, replace(Lot.of(number % 3 + 1), has_neighbour=False))
+    for number, backend in enumerate(DESIGNS)
+    if backend.name not in LEFT_TO_THE_SOAK
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "lot"), LOTS, ids=[backend.name for backend, _ in LOTS])
+def test_a_correct_store_holds_every_clause(backend: Backend, lot: Lot, tmp_path: Path) -> None:
+    """No clause accuses a store that does it right, with the gaps as they are."""
+    with Yard(backend, str(tmp_path)) as yard:
+        assert accusations(lot, yard.try_lot(lot), backend.name) == []

@@ -127,7 +127,7 @@ def _in_turn(instances: list[Subject]) -> list[Subject]:
 
 @must(
     "concurrency.same-key-is-one-of-the-written",
-    "Updates of one key at once leave one of the written values, whole.",
+    "Updates of one key at once leave one of the written values, whole; nobody reads another.",
     because="Two turns write the same total; a mixture of both, or neither, is nobody's figure.",
     remedy="Write a key's value whole, in the statement that merges; no member of it by itself.",
     needs={Capability.COST_READ},
@@ -139,16 +139,23 @@ async def same_key_is_one_of_the_written(store: Subject) -> None:
         store.stand.history.restart()
         session = await store.create()
         await begin_with(store, session, cost_data={"total": {"old": 0}})
-        values = [{"by": number, f"of {number}": number} for number in range(12)]
-        steps = await at_once(
-            *(
-                instances[number % len(instances)].update(session, cost_data={"total": value})
-                for number, value in enumerate(values)
-            )
+        before: Json = {"total": {"old": 0}}
+        written: list[Json] = [
+            {"total": {"by": number, f"of {number}": number}} for number in range(12)
+        ]
+        updates = [
+            [instances[number % len(instances)].update(session, cost_data=one)]
+            for number, one in enumerate(written)
+        ]
+        reads = [[one.get_cost_data(session) for _ in range(4)] for one in instances]
+        sequences = await side_by_side(*updates, *reads, stagger=store.stand.random)
+        expect_all_answered(
+            [step for steps in sequences for step in steps], "updates of one key at once"
         )
-        expect_all_answered(steps, "updates of one key at once")
-        step = await store.get_cost_data(session).perform(is_expected=True)
-        _is_one_of(step, [{"total": value} for value in values], {"total": {"old": 0}})
+        last = await store.get_cost_data(session).perform(is_expected=True)
+        _is_one_of(last, written, before)
+        for step in (step for steps in sequences[len(updates) :] for step in steps):
+            _is_one_of(step, [*written, before], before)
 
 
 def _is_one_of(step: Step, written: list[Json], before: Json) -> None:

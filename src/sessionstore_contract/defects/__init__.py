@@ -11,16 +11,19 @@ from ..capabilities import Capability
 from ..names import NotFoundError, find, nearest
 from ..opening import open_store
 from . import (
+    cancellation,
     closing,
     concurrency,
     cost,
     durability,
     ephemeral,
+    failure,
     identifiers,
     interface,
     isolation,
     lifecycle,
     messages,
+    opening,
     retention,
     sharing,
     values,
@@ -55,8 +58,11 @@ DEFECTS: tuple[Defect, ...] = tuple(
         identifiers,
         isolation,
         retention,
+        opening,
         sharing,
         concurrency,
+        cancellation,
+        failure,
         durability,
         closing,
     )

@@ -20,7 +20,7 @@ ROWS = (
     "expect linearizability",
     "clause old_layout",
     "contract wire turn",
-    "storage faults opening worker",
+    "storage port address faults echo secret opening worker",
     "backend",
     "verdict harness trial exits",
     "baseline report catalogue proof runs crew trial_worker trial_process conduct doctor",

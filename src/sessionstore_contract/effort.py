@@ -16,6 +16,8 @@ class Effort:
     """Rounds that a race is run."""
     size: int
     """Characters in a large value: past 65,535, where MySQL's TEXT cuts, at every effort."""
+    sessions: int
+    """Sessions on a place with few of them; one with many has 100 times as many."""
     limit: float
     """Seconds that one clause may take altogether."""
 
@@ -23,9 +25,9 @@ class Effort:
 EFFORTS = {
     effort.name: effort
     for effort in (
-        Effort("quick", examples=10, rounds=2, size=70_000, limit=60),
-        Effort("normal", examples=40, rounds=5, size=300_000, limit=120),
-        Effort("thorough", examples=400, rounds=40, size=5_000_000, limit=3600),
+        Effort("quick", examples=10, rounds=2, size=70_000, sessions=2, limit=60),
+        Effort("normal", examples=40, rounds=5, size=300_000, sessions=5, limit=120),
+        Effort("thorough", examples=400, rounds=40, size=5_000_000, sessions=40, limit=3600),
     )
 }
 NORMAL = EFFORTS["normal"]

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from .backend import Lent
     from .effort import Effort
+    from .faults import Proxy
     from .interface import Json
+    from .secret import Secret
 
 
 class Stand(Protocol):
@@ -31,6 +34,18 @@ class Stand(Protocol):
 
     async def open_elsewhere(self, environment: Mapping[str, str]) -> Any:
         """Open one more store on the same place, in a process of its own."""
+
+    async def open_at(self, place: str, *, token: str | None = None) -> Any:
+        """Open one more store at this place, with a token if one is given."""
+
+    async def stand_between(self) -> Proxy:
+        """Stand in front of the place's server; the place to open a store at is the proxy's."""
+
+    async def keep_secret(self) -> Secret:
+        """Make a secret of the place, and peers to try it with."""
+
+    async def lend(self) -> tuple[Any, Lent]:
+        """Open one more store on what is lent to it, and answer both."""
 
     def unused_id(self, stem: str) -> str:
         """Make an id that no session on the place has."""

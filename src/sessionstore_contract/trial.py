@@ -10,16 +10,19 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import expect, old_layout
+from .address import NoAddressError
 from .clause import OldPlace
+from .faults import Proxy
 from .history import History, Step, StepFailed, word_error
 from .opening import open_store
+from .secret import Secret, secret_for
 from .subject import Subject
 from .worker import RemoteStore, UnnamedOpenerError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
-    from .backend import Backend
+    from .backend import Backend, Lent
     from .clause import Clause
     from .effort import Effort
 
@@ -78,19 +81,59 @@ class Trial:
 
     async def open(self) -> Subject:
         """Open one more store on the place."""
+        return await self._open(self.backend.open, self.place)
+
+    async def open_at(self, place: str, *, token: str | None = None) -> Subject:
+        """Open one more store at this place, with a token if one is given."""
+        with_token = self.backend.open_with_token
+        if token is None or with_token is None:
+            return await self._open(self.backend.open, place)
+        return await self._open(lambda place: with_token(place, token), place)
+
+    async def _open(self, opener: Callable[..., Any], place: str | None) -> Subject:
         before = self.phase, self.phase_began
         self._enter("opening")
         try:
-            store, ending = await asyncio.wait_for(
-                open_store(self.backend.open, self.place), self.backend.timeout
-            )
+            store, ending = await asyncio.wait_for(open_store(opener, place), self.backend.timeout)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError):
                 raise
             raise OpeningFailed(f"opening the store raised {word_error(error)}") from error
-        self.phase, self.phase_began = before
+        finally:
+            self.phase, self.phase_began = before
         self._endings.append(ending)
         return self._subject(store)
+
+    async def stand_between(self) -> Proxy:
+        """Stand in front of the place's server."""
+        try:
+            proxy = Proxy(self.place or "")
+        except NoAddressError as error:
+            raise expect.NothingFound(str(error)) from error
+        self._endings.append(_ending(proxy.close))
+        return proxy
+
+    async def keep_secret(self) -> Secret:
+        """Make a secret of the place, and peers to try it with."""
+        secret, made = await secret_for(
+            self.place or "",
+            takes_token=self.backend.open_with_token is not None,
+            may_make_roles=self.backend.storage == "postgres",
+        )
+        self._endings.append(made.aclose)
+        return secret
+
+    async def lend(self) -> tuple[Subject, Lent]:
+        """Open one more store on what is lent to it, and answer both."""
+        if self.backend.lend is None or self.place is None:
+            raise expect.NothingFound("the backend gives no lend=")
+        holder = self.backend.lend(self.place)
+        try:
+            lent = await holder.__aenter__()
+        except Exception as error:
+            raise OpeningFailed(f"lend= raised {word_error(error)}") from error
+        self._endings.append(lambda: holder.__aexit__(None, None, None))
+        return self._subject(lent.store), lent
 
     async def open_elsewhere(self, environment: Mapping[str, str]) -> Subject:
         """Open one more store on the place, in a process of its own."""
@@ -244,6 +287,13 @@ class Trial:
                 f"the clause was given up after {waited:.0f} s, the most at this effort"
             )
         return None
+
+
+def _ending(close: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    async def end() -> None:
+        close()
+
+    return end
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:

@@ -11,12 +11,15 @@ from . import (
     cost,
     durability,
     ephemeral,
+    growth,
     identifiers,
     interface,
     isolation,
     lifecycle,
     messages,
+    opening,
     retention,
+    security,
     sharing,
     values,
 )
@@ -34,10 +37,13 @@ AREAS: tuple[ModuleType, ...] = (
     identifiers,
     isolation,
     retention,
+    opening,
     sharing,
     concurrency,
     durability,
     closing,
+    security,
+    growth,
 )
 
 CLAUSES: tuple[Clause, ...] = tuple(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+from typing import TYPE_CHECKING, Any
 
+from ..capabilities import Capability
 from ..clause import Scope, must
-from ..expect import expect, expect_all_answered
+from ..expect import NothingFound, expect, expect_all_answered, violated
 from ..subject import at_once
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..subject import Subject
 
 
@@ -33,3 +37,46 @@ async def is_idempotent(store: Subject) -> None:
     used = await store.another()
     await used.exists(used.unused_id())
     expect_all_answered(await at_once(used.close(), used.close(), used.close()), "close at once")
+
+
+@must(
+    "closing.keeps-off-what-it-was-lent",
+    "A connection, client or pool that the caller handed over is not closed by `close`, and work "
+    "that the caller has open on it is neither committed nor rolled back.",
+    because="What is handed over is shared: closing it takes it from everybody else, and ending a "
+    "transaction that somebody else began makes half of it permanent, or loses it.",
+    remedy="Remember whether the store made it (`self._is_lent`), and close only what it made. "
+    "Leave transactions alone that the store did not begin. SQLite: no `commit` or `rollback` in "
+    "close; closing a connection rolls back. HTTP: `aclose` only a client of your own.",
+    needs={Capability.MANAGED},
+)
+async def keeps_off_what_it_was_lent(store: Subject) -> None:
+    # Before: a store that is not shared may let nobody else in while it is open.
+    await store.close()
+    for is_used in (True, False):
+        subject, lent = await store.stand.lend()
+        if is_used:
+            await subject.exists(await subject.create())
+        if not await _answered(lent.is_usable):
+            raise NothingFound("what was lent does not work before the store is closed")
+        if lent.begin is not None:
+            await _answered(lent.begin)
+        await subject.close()
+        if lent.is_pending is not None and not await _answered(lent.is_pending):
+            violated(
+                "close commits or rolls back work that the caller has open",
+                demanded="that it is still open",
+                answered="is_pending() answered False",
+            )
+        if not await _answered(lent.is_usable):
+            violated(
+                "close closes what was lent",
+                demanded="that it still works",
+                answered="is_usable() answered False",
+            )
+
+
+async def _answered(look: Callable[[], Any]) -> Any:
+    """Call what the backend lends, a function or a coroutine function."""
+    found = look()
+    return await found if inspect.isawaitable(found) else found

@@ -13,8 +13,8 @@ import pytest
 from sessionstore_contract.contract import AREAS, CLAUSES, activity
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import Conditions, try_clause
-from sessionstore_contract.storage.elsewhere import NoStorage
-from sessionstore_contract.storage.file import FileStorage
+from sessionstore_contract.runs import provided
+from sessionstore_contract.storage.selection import PostgresChoice
 from sessionstore_contract.verdict import Finding, Verdict
 
 from .mutants import (
@@ -24,12 +24,16 @@ from .mutants import (
     cost,
     durability,
     ephemeral,
+    growth,
     identifiers,
     interface,
     isolation,
     lifecycle,
     messages,
+    opening,
+    platform_stores,
     retention,
+    security,
     sharing,
     values,
 )
@@ -38,8 +42,12 @@ from .mutants.defect import Defect, backend, defect_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
+    from sessionstore_contract import Backend
+    from sessionstore_contract.clause import Clause
     from sessionstore_contract.effort import Effort
+    from sessionstore_contract.storage import Storage
 
 MODULES = (
     interface,
@@ -54,10 +62,18 @@ MODULES = (
     sharing,
     concurrency,
     durability,
+    opening,
     closing,
+    security,
+    growth,
     columns,
 )
-CORRECT: tuple[tuple[type[Any], Any], ...] = (*OTHERS, (columns.ColumnsStore, None))
+CORRECT: tuple[tuple[type[Any], Any], ...] = (
+    *OTHERS,
+    (columns.ColumnsStore, None),
+    (closing.LentStore, None),
+    (platform_stores.TokenStore, None),
+)
 MUTANTS = [
     store
     for module in MODULES
@@ -87,16 +103,26 @@ QUICKER = replace(QUICK, examples=3, rounds=1)
 
 def try_all(store: Any, corrupt: Any = None, effort: Effort = QUICK) -> list[Finding]:
     made = backend(store, corrupt=corrupt)
-    provider = NoStorage() if made.storage == "none" else FileStorage()
     conditions = Conditions(seed=1, effort=effort)
-    return [try_clause(clause, made, provider, conditions) for clause in CLAUSES]
+    with storage_of(made) as storage:
+        return [try_clause(clause, made, storage, conditions) for clause in clauses_for(made)]
+
+
+def clauses_for(made: Backend) -> list[Clause]:
+    """Answer the clauses that are tried; on a platform, where all take long, those of servers."""
+    on_servers = {"opening", "closing", "security", "growth", "ephemeral"}
+    return [one for one in CLAUSES if made.storage != "platform" or one.area in on_servers]
 
 
 def try_one(clause_id: str, store: Any) -> Finding:
     (clause,) = (one for one in CLAUSES if one.id == clause_id)
     made = backend(store)
-    provider = NoStorage() if made.storage == "none" else FileStorage()
-    return try_clause(clause, made, provider, Conditions(seed=1, effort=QUICK))
+    with storage_of(made) as storage:
+        return try_clause(clause, made, storage, Conditions(seed=1, effort=QUICK))
+
+
+def storage_of(made: Backend) -> AbstractContextManager[Storage]:
+    return provided(made, PostgresChoice("embedded", "never used"))
 
 
 def the_defect(store: Any) -> Defect:

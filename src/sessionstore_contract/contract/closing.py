@@ -62,17 +62,17 @@ async def keeps_off_what_it_was_lent(store: Subject) -> None:
         if lent.begin is not None:
             await _answered(lent.begin)
         await subject.close()
-        if lent.is_pending is not None and not await _answered(lent.is_pending):
-            violated(
-                "close commits or rolls back work that the caller has open",
-                demanded="that it is still open",
-                answered="is_pending() answered False",
-            )
         if not await _answered(lent.is_usable):
             violated(
                 "close closes what was lent",
                 demanded="that it still works",
                 answered="is_usable() answered False",
+            )
+        if lent.is_pending is not None and not await _answered(lent.is_pending):
+            violated(
+                "close commits or rolls back work that the caller has open",
+                demanded="that it is still open",
+                answered="is_pending() answered False",
             )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import string
 import time
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
@@ -97,10 +97,9 @@ def _operations(store: Subject) -> list[Callable[[str], Call[Any]]]:
 async def _short_and_long(store: Subject) -> tuple[int, str, str]:
     """Make a session without and one with a long history; answer the size of that, and both."""
     # Random, so that compressing it helps nobody.
-    letters = string.ascii_letters + string.digits
-    chosen = store.stand.random.choices
+    bytes_each = store.stand.effort.size // 5 * 3 // 4
     history: list[Json] = [
-        {"role": "user", "content": "".join(chosen(letters, k=store.stand.effort.size // 5))}
+        {"role": "user", "content": b64encode(store.stand.random.randbytes(bytes_each)).decode()}
         for _ in range(20)
     ]
     short, long = await store.create(), await store.create()

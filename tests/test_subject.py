@@ -42,7 +42,7 @@ class Lent:
     async def keep_secret(self) -> Any:
         raise NotImplementedError
 
-    async def lend(self) -> Any:
+    def lend(self) -> Any:
         raise NotImplementedError
 
     def unused_id(self, stem: str) -> str:

@@ -11,6 +11,7 @@ from .history import Call, History, MissingOperationError, Step
 if TYPE_CHECKING:
     import random
     from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from .backend import Lent
@@ -44,8 +45,8 @@ class Stand(Protocol):
     async def keep_secret(self) -> Secret:
         """Make a secret of the place, and peers to try it with."""
 
-    async def lend(self) -> tuple[Any, Lent]:
-        """Open one more store on what is lent to it, and answer both."""
+    def lend(self) -> AbstractAsyncContextManager[tuple[Any, Lent]]:
+        """Open one more store on what is lent to it, and take that back at the end."""
 
     def unused_id(self, stem: str) -> str:
         """Make an id that no session on the place has."""

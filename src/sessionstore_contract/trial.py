@@ -7,6 +7,7 @@ import inspect
 import random
 import threading
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import expect, old_layout
@@ -20,7 +21,7 @@ from .subject import Subject
 from .worker import RemoteStore, UnnamedOpenerError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
     from .backend import Backend, Lent
     from .clause import Clause
@@ -123,17 +124,25 @@ class Trial:
         self._endings.append(made.aclose)
         return secret
 
-    async def lend(self) -> tuple[Subject, Lent]:
-        """Open one more store on what is lent to it, and answer both."""
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[tuple[Subject, Lent]]:
+        """Open one more store on what is lent to it, and take that back at the end."""
         if self.backend.lend is None or self.place is None:
-            raise expect.NothingFound("the backend gives no lend=")
+            raise expect.NothingFound("the backend gives no lend=, or there is no place")
         holder = self.backend.lend(self.place)
         try:
             lent = await holder.__aenter__()
         except Exception as error:
             raise OpeningFailed(f"lend= raised {word_error(error)}") from error
-        self._endings.append(lambda: holder.__aexit__(None, None, None))
-        return self._subject(lent.store), lent
+
+        async def take_back() -> None:
+            await holder.__aexit__(None, None, None)
+
+        self._endings.append(take_back)
+        yield self._subject(lent.store), lent
+        # Not after a failure: what comes of it then must not hide what was found.
+        self._endings.remove(take_back)
+        await take_back()
 
     async def open_elsewhere(self, environment: Mapping[str, str]) -> Subject:
         """Open one more store on the place, in a process of its own."""

@@ -7,7 +7,6 @@ import json
 import logging
 import re
 import sys
-import warnings
 from collections import OrderedDict
 from datetime import date
 from decimal import Decimal
@@ -102,7 +101,11 @@ class RunsYamlTags(Reviving):
         return getattr(importlib.import_module(found[1]), found[2])()
 
 
-@mutant("security.answers-are-plain-data", "load answers a date as [datetime.date(2024, 1, 31)")
+@mutant(
+    "security.answers-are-plain-data",
+    "load answers a date as [datetime.date(2024, 1, 31)",
+    also={"values.json-round-trips": "'2026-01-02' comes back as datetime.date(2026, 1, 2)"},
+)
 class RevivesDates(Reviving):
     """Takes a text that looks like a date for one, as YAML and SQLite's detect_types do."""
 
@@ -111,7 +114,11 @@ class RevivesDates(Reviving):
         return date.fromisoformat(value) if is_date else value
 
 
-@mutant("security.answers-are-plain-data", "load answers a text that is JSON as {'role'")
+@mutant(
+    "security.answers-are-plain-data",
+    "load answers a text that is JSON as {'role'",
+    also={"values.json-round-trips": "'{}' comes back as {}"},
+)
 class DecodesTwice(Reviving):
     """Decodes texts that look like JSON objects."""
 
@@ -159,7 +166,11 @@ class StumblesOverLookalikes(Reviving):
         return value["value"] if isinstance(value, dict) and "py/object" in value else value
 
 
-@mutant("security.answers-are-plain-data", "'2024-01-31' comes back as datetime.date(2024, 1, 31)")
+@mutant(
+    "security.answers-are-plain-data",
+    "'2024-01-31' comes back as datetime.date(2024, 1, 31)",
+    also={"values.json-round-trips": "'2026-01-02' comes back as datetime.date(2026, 1, 2)"},
+)
 class RefusesTagsAndRevivesDates(RevivesDates):
     """Refuses one kind of what it might revive, and revives the other."""
 
@@ -315,17 +326,6 @@ class HoldsItInArgs(TokenStore):
     """Raises what says nothing, and holds all."""
 
     connection_kind: ClassVar[type[Connection]] = Holding
-
-
-@mutant("security.secrets-stay-secret", "a UserWarning shows the token")
-class WarnsWithTheToken(TokenStore):
-    """Warns of a token that it takes for a bad one."""
-
-    async def create(self, session_id: str | None = None) -> str:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always")
-            warnings.warn(f"{self.token} is not a token of this platform", stacklevel=2)
-        return await super().create(session_id)
 
 
 @mutant("security.secrets-stay-secret", "opening the store raises an exception that shows")

@@ -13,6 +13,7 @@ from ..subject import at_once
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..backend import Lent
     from ..subject import Subject
 
 
@@ -54,26 +55,30 @@ async def keeps_off_what_it_was_lent(store: Subject) -> None:
     # Before: a store that is not shared may let nobody else in while it is open.
     await store.close()
     for is_used in (True, False):
-        subject, lent = await store.stand.lend()
-        if is_used:
-            await subject.exists(await subject.create())
-        if not await _answered(lent.is_usable):
-            raise NothingFound("what was lent does not work before the store is closed")
-        if lent.begin is not None:
-            await _answered(lent.begin)
-        await subject.close()
-        if not await _answered(lent.is_usable):
-            violated(
-                "close closes what was lent",
-                demanded="that it still works",
-                answered="is_usable() answered False",
-            )
-        if lent.is_pending is not None and not await _answered(lent.is_pending):
-            violated(
-                "close commits or rolls back work that the caller has open",
-                demanded="that it is still open",
-                answered="is_pending() answered False",
-            )
+        async with store.stand.lend() as (subject, lent):
+            await _close_on(subject, lent, is_used=is_used)
+
+
+async def _close_on(subject: Subject, lent: Lent, *, is_used: bool) -> None:
+    if is_used:
+        await subject.exists(await subject.create())
+    if not await _answered(lent.is_usable):
+        raise NothingFound("what was lent does not work before the store is closed")
+    if lent.begin is not None:
+        await _answered(lent.begin)
+    await subject.close()
+    if not await _answered(lent.is_usable):
+        violated(
+            "close closes what was lent",
+            demanded="that it still works",
+            answered="is_usable() answered False",
+        )
+    if lent.is_pending is not None and not await _answered(lent.is_pending):
+        violated(
+            "close commits or rolls back work that the caller has open",
+            demanded="that it is still open",
+            answered="is_pending() answered False",
+        )
 
 
 async def _answered(look: Callable[[], Any]) -> Any:

@@ -129,8 +129,8 @@ class Trial:
         """Open one more store on what is lent to it, and take that back at the end."""
         if self.backend.lend is None or self.place is None:
             raise expect.NothingFound("the backend gives no lend=, or there is no place")
-        holder = self.backend.lend(self.place)
         try:
+            holder = self.backend.lend(self.place)
             lent = await holder.__aenter__()
         except Exception as error:
             raise OpeningFailed(f"lend= raised {word_error(error)}") from error

@@ -68,14 +68,17 @@ def test_every_logger_is_heard_at_its_finest(logger: logging.Logger) -> None:
 
 def test_what_was_switched_off_is_heard(logger: logging.Logger) -> None:
     """`logging.disable` silences nothing that a secret may be in."""
+    logger.addHandler(handler := Kept())
     logging.disable(logging.CRITICAL)
     try:
         with eavesdropping() as heard:
-            logger.debug("said all the same")
+            logger.error("said all the same")
         assert logging.root.manager.disable == logging.CRITICAL
     finally:
         logging.disable(logging.NOTSET)
+        logger.removeHandler(handler)
     assert "said all the same" in whole(heard)
+    assert handler.said == []
 
 
 def test_others_hear_what_they_would_have_heard(logger: logging.Logger) -> None:
@@ -83,13 +86,17 @@ def test_others_hear_what_they_would_have_heard(logger: logging.Logger) -> None:
     handler = Kept()
     logger.addHandler(handler)
     handlers = list(logger.handlers)
+    chatty = logger.getChild("chatty")
+    chatty.setLevel(logging.DEBUG)
     with eavesdropping():
         logger.debug("fine")
         logger.error("grave")
         logger.getChild("child").info("fine")
         logger.getChild("child").error("grave too")
+        chatty.info("not so fine")
     logger.debug("fine")
-    assert handler.said == ["grave", "grave too"]
+    chatty.setLevel(logging.NOTSET)
+    assert handler.said == ["grave", "grave too", "not so fine"]
     assert (logger.level, logger.handlers, handler.filters) == (logging.ERROR, handlers, [])
     logger.removeHandler(handler)
 

@@ -50,16 +50,17 @@ def _listening_to_logs(heard: list[tuple[str, str]]) -> Iterator[None]:
     known = tuple(root.manager.loggerDict.values())
     loggers = [root, *(one for one in known if isinstance(one, logging.Logger))]
     loggers = [one for one in loggers if not one.name.startswith(KIT)]
-    levels = {one.name: (one, one.level) for one in loggers if one.level > logging.DEBUG}
-    former = {name: level for name, (_, level) in levels.items()}
-    disabled, ear, sieve = root.manager.disable, _Ear(heard), _Sieve(former)
+    levels = [(one, one.level) for one in loggers if one.level != logging.NOTSET]
+    former = {logger.name: level for logger, level in levels}
+    disabled, ear = root.manager.disable, _Ear(heard)
+    sieve = _Sieve(former, disabled)
     doors = [one for one in loggers if one is root or not one.propagate]
     handlers = [handler for one in loggers for handler in one.handlers]
     try:
         for handler in handlers:
             handler.addFilter(sieve)
-        for logger, _ in levels.values():
-            logger.setLevel(logging.DEBUG)
+        for logger, level in levels:
+            logger.setLevel(min(level, logging.DEBUG))
         for logger in doors:
             logger.addHandler(ear)
         logging.disable(logging.NOTSET)
@@ -68,8 +69,8 @@ def _listening_to_logs(heard: list[tuple[str, str]]) -> Iterator[None]:
         logging.disable(disabled)
         for logger in doors:
             logger.removeHandler(ear)
-        for logger, level in levels.values():
-            if logger.level == logging.DEBUG:
+        for logger, level in levels:
+            if logger.level == min(level, logging.DEBUG):
                 logger.setLevel(level)
         for handler in handlers:
             handler.removeFilter(sieve)
@@ -78,15 +79,17 @@ def _listening_to_logs(heard: list[tuple[str, str]]) -> Iterator[None]:
 class _Sieve(logging.Filter):
     """Lets through what the levels from before would have let through."""
 
-    def __init__(self, levels: dict[str, int]) -> None:
+    def __init__(self, levels: dict[str, int], disabled: int) -> None:
         super().__init__()
         self._levels = levels
+        self._disabled = disabled
 
     def filter(self, record: logging.LogRecord) -> bool:
         name = record.name
         while name and name not in self._levels:
             name = name.rpartition(".")[0]
-        return record.levelno >= self._levels.get(name or "root", logging.NOTSET)
+        level = self._levels.get(name or "root", logging.NOTSET)
+        return record.levelno >= level and record.levelno > self._disabled
 
 
 @contextmanager

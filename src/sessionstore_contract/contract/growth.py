@@ -51,6 +51,8 @@ async def update_does_not_pay_for_messages(store: Subject) -> None:
         # A store without a server may keep a session in one file: then both are one.
         await _compare_times(store)
         return
+    # A store that is not shared may let nobody else in while it is open.
+    await store.close()
     proxy = await store.stand.stand_between()
     proxy.forward()
     through = await store.stand.open_at(proxy.place)
@@ -119,14 +121,15 @@ async def _short_and_long(store: Subject) -> tuple[int, str, str]:
 )
 async def point_operations_do_not_scan(store: Subject) -> None:
     few = store.stand.effort.sessions
-    await _fill(store, 0, few)
-    before = await _times(store)
-    await _fill(store, few, 100 * few)
-    suspects = _factors(await _times(store), before)
+    sessions = [store.unused_id("many") for _ in range(100 * few)]
+    await _fill(store, sessions[:few])
+    before = await _times(store, sessions[0])
+    await _fill(store, sessions[few:])
+    suspects = _factors(await _times(store, sessions[0]), before)
     if not suspects:
         return
     # Measured again: something else may have kept the machine busy.
-    again = await _times(store)
+    again = await _times(store, sessions[0])
     for name, factor in _factors(again, before).items():
         if name in suspects:
             violated(
@@ -143,22 +146,20 @@ def _factors(slow: dict[str, float], fast: dict[str, float]) -> dict[str, float]
     return {name: factor for name, factor in factors.items() if factor >= SCANNING}
 
 
-async def _fill(store: Subject, first: int, end: int) -> None:
+async def _fill(store: Subject, sessions: list[str]) -> None:
     # Little to copy, and slow to decode for who decodes all of them.
     content = '"\n' * (ALTOGETHER // (200 * store.stand.effort.sessions))
     messages: list[Json] = [{"role": "user", "content": content}]
-    for start in range(first, end, AT_ONCE):
+    for start in range(0, len(sessions), AT_ONCE):
         # The way here is long, and says nothing.
         store.stand.history.restart()
-        numbers = range(start, min(start + AT_ONCE, end))
-        steps = await at_once(*(store.save(_name(number), messages) for number in numbers))
-        for step in steps:
+        some = sessions[start : start + AT_ONCE]
+        for step in await at_once(*(store.save(session, messages) for session in some)):
             step.require_answer()
 
 
-async def _times(store: Subject) -> dict[str, float]:
+async def _times(store: Subject, session: str) -> dict[str, float]:
     """Measure each operation on one session, many times, and answer the shortest of each."""
-    session = _name(0)
     shortest: dict[str, float] = {}
     for turn in range(TIMES):
         store.stand.history.restart()
@@ -177,7 +178,3 @@ async def _timed(call: Call[Any]) -> float:
     began = time.perf_counter()
     await call
     return time.perf_counter() - began
-
-
-def _name(number: int) -> str:
-    return f"session-{number}"

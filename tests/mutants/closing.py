@@ -110,7 +110,7 @@ class ClosesWhatItWasLent(LentStore):
 
 
 @mutant("closing.keeps-off-what-it-was-lent", "close commits or rolls back work that the caller")
-class CommitsAtClose(LentStore):
+class CommitsTheCallersWork(LentStore):
     """Commits what is left, to be on the safe side."""
 
     async def close(self) -> None:
@@ -120,7 +120,7 @@ class CommitsAtClose(LentStore):
 
 
 @mutant("closing.keeps-off-what-it-was-lent", "close commits or rolls back work that the caller")
-class RollsBackAtClose(LentStore):
+class RollsBackTheCallersWork(LentStore):
     """Undoes what is left, to be on the safe side."""
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .storage.service_loop import ServiceLoop
@@ -30,7 +31,7 @@ class Port:
         self._reservation = _bound(0)
         self.number: int = self._reservation.getsockname()[1]
         self._listener: socket.socket | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._conversations: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
         """Take connections from now on."""
@@ -50,29 +51,32 @@ class Port:
         if self._listener is None:
             self._listener = _bound(self.number)
             self._listener.listen(128)
-            self._begin(self._accept(self._listener))
+            asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     async def _refuse(self) -> None:
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
         if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
             self._listener = None
+        conversations = tuple(self._conversations)
+        for conversation in conversations:
+            conversation.cancel()
+        if conversations:
+            await asyncio.wait(conversations)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _accept(self, listener: socket.socket) -> None:
-        # Not by asyncio's server: it loses connections that it has accepted when it is closed.
-        loop = asyncio.get_running_loop()
-        while True:
-            client, _ = await loop.sock_accept(listener)
-            self._begin(self._guarded(client))
+    def _accept(self, listener: socket.socket) -> None:
+        # Not awaited, and not by asyncio's server: cancelled at the wrong moment, either loses a
+        # connection that it has accepted.
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return  # it has left already
+        client.setblocking(False)
+        conversation = asyncio.get_running_loop().create_task(self._guarded(client))
+        self._conversations.add(conversation)
+        conversation.add_done_callback(self._conversations.discard)
+        # Cancelled before it began, it has not closed anything.
+        conversation.add_done_callback(lambda _: reset(client))
 
     async def _guarded(self, client: socket.socket) -> None:
         try:
@@ -89,7 +93,8 @@ class Port:
 def reset(connection: socket.socket) -> None:
     """Close so that the other side is told of a reset, not of an end."""
     if connection.fileno() >= 0 and connection.family == socket.AF_INET:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+        with suppress(OSError):  # the other side has gone already
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
     connection.close()
 
 

@@ -187,7 +187,9 @@ async def _use(store: Subject, peer: Peer, secret: Secret) -> None:
         if peer.is_real:
             step.require_answer()
         elif step.outcome == "hung":
-            return  # The next one would be waited for as long.
+            # The next one would be waited for as long; and it hung for want of a server.
+            subject.stand.history.restart()
+            return
     _look_at_store(subject, secret, peer)
     closing = await subject.close().perform(is_expected=not peer.is_real)
     if closing.error is not None:

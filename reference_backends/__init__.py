@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sessionstore_contract.backend import Backend
+from sessionstore_contract.backend import Backend, Lent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from sessionstore_contract.interface import SessionStore
 
@@ -61,6 +61,28 @@ def open_http(url: str) -> SessionStore:
     return HttpSessionStore(url)
 
 
+def open_http_with_token(url: str, token: str) -> SessionStore:
+    """Open a store on a platform service that asks for a bearer token."""
+    from .http import HttpSessionStore  # noqa: PLC0415
+
+    return HttpSessionStore(url, token=token)
+
+
+@asynccontextmanager
+async def lend_http_client(url: str) -> AsyncIterator[Lent]:
+    """Open a store on a client that is made and closed here."""
+    import httpx  # noqa: PLC0415
+
+    from .http import HttpSessionStore  # noqa: PLC0415
+
+    async with httpx.AsyncClient() as client:
+
+        async def is_usable() -> bool:
+            return not client.is_closed and (await client.get(f"{url}/healthz")).is_success
+
+        yield Lent(HttpSessionStore(url, client=client), is_usable=is_usable)
+
+
 def _corrupt_sqlite(path: str, session_id: str) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(
@@ -102,8 +124,7 @@ POSTGRES = Backend(
     "postgres",
     open=open_postgres,
     storage="postgres",
-    profile="durable",
-    adding=("multi-process", "census"),
+    profile="full",
     corrupt=_corrupt_postgres,
     legacy="reference",
 )
@@ -112,5 +133,7 @@ HTTP = Backend(
     open=open_http,
     storage="platform",
     profile="durable",
-    adding=("multi-process", "census"),
+    adding=("multi-process", "census", "faults"),
+    open_with_token=open_http_with_token,
+    lend=lend_http_client,
 )

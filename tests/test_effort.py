@@ -15,6 +15,7 @@ def test_efforts_grow() -> None:
         assert less.examples < more.examples
         assert less.rounds < more.rounds
         assert less.size < more.size
+        assert less.sessions < more.sessions
         assert less.limit < more.limit
 
 

@@ -20,7 +20,7 @@ ROWS = (
     "expect linearizability",
     "clause old_layout",
     "contract wire turn",
-    "storage faults opening worker forgotten census lending",
+    "storage port address faults echo secret opening worker forgotten census lending",
     "backend defects",
     "verdict harness trial exits",
     "baseline report catalogue proof prover runs crew trial_worker trial_process conduct doctor",

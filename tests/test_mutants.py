@@ -13,8 +13,8 @@ import pytest
 from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import Conditions, try_clause
-from sessionstore_contract.storage.elsewhere import NoStorage
-from sessionstore_contract.storage.file import FileStorage
+from sessionstore_contract.runs import provided
+from sessionstore_contract.storage.selection import PostgresChoice
 from sessionstore_contract.verdict import Finding, Verdict
 
 from .mutants import (
@@ -26,13 +26,17 @@ from .mutants import (
     durability,
     ephemeral,
     failure,
+    first_failure,
+    growth,
     identifiers,
     interface,
     isolation,
+    lending,
     lifecycle,
     messages,
     opening,
     retention,
+    security,
     sharing,
     values,
 )
@@ -40,8 +44,12 @@ from .mutants.defect import Defect, backend, defect_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
+    from sessionstore_contract import Backend
+    from sessionstore_contract.clause import Clause
     from sessionstore_contract.effort import Effort
+    from sessionstore_contract.storage import Storage
 
 MODULES = (
     interface,
@@ -60,7 +68,11 @@ MODULES = (
     failure,
     durability,
     closing,
+    security,
+    growth,
     columns,
+    first_failure,
+    lending,
 )
 MUTANTS = [
     store
@@ -92,24 +104,39 @@ QUICKER = replace(QUICK, examples=3, rounds=1)
 TAKES_A_PROCESS = "closing.forgotten-close-lets-the-process-end"
 """Needs no claim: a mutant is held to it where it matters, as to what needs `multi-process`."""
 
+ON_SERVERS = frozenset({"opening", "closing", "security", "growth", "ephemeral"})
+"""The areas that are tried on a platform, where all of them take long."""
+
 
 def try_all(store: Any, effort: Effort) -> list[Finding]:
     made = backend(store)
-    provider = NoStorage() if made.storage == "none" else FileStorage()
     conditions = Conditions(seed=1, effort=effort)
+    with storage_of(made) as storage:
+        return [
+            try_clause(clause, made, storage, conditions) for clause in clauses_for(store, made)
+        ]
+
+
+def clauses_for(store: Any, made: Backend) -> list[Clause]:
+    """Answer the clauses that a store is held to."""
     defect = defect_of(store)
     return [
-        try_clause(clause, made, provider, conditions)
+        clause
         for clause in CLAUSES
-        if defect is None or clause.id != TAKES_A_PROCESS or clause.id in defect.headlines
+        if (made.storage != "platform" or clause.area in ON_SERVERS)
+        and (defect is None or clause.id != TAKES_A_PROCESS or clause.id in defect.headlines)
     ]
 
 
 def try_one(clause_id: str, store: Any) -> Finding:
     (clause,) = (one for one in CLAUSES if one.id == clause_id)
     made = backend(store)
-    provider = NoStorage() if made.storage == "none" else FileStorage()
-    return try_clause(clause, made, provider, Conditions(seed=1, effort=QUICK))
+    with storage_of(made) as storage:
+        return try_clause(clause, made, storage, Conditions(seed=1, effort=QUICK))
+
+
+def storage_of(made: Backend) -> AbstractContextManager[Storage]:
+    return provided(made, PostgresChoice("embedded", "never used"))
 
 
 def the_defect(store: Any) -> Defect:

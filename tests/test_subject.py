@@ -47,6 +47,18 @@ class Lent:
     async def census(self) -> Mapping[str, int]:
         raise NotImplementedError
 
+    async def open_at(self, place: str, *, token: str | None = None) -> Any:
+        raise NotImplementedError
+
+    async def stand_between(self) -> Any:
+        raise NotImplementedError
+
+    async def keep_secret(self) -> Any:
+        raise NotImplementedError
+
+    def lend(self) -> Any:
+        raise NotImplementedError
+
     def unused_id(self, stem: str) -> str:
         return f"{stem}-{self.random.getrandbits(16):x}"
 

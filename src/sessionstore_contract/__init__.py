@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .version import CONTRACT_VERSION, __version__
 
 if TYPE_CHECKING:
-    from .backend import Backend
+    from .backend import Backend, Lent
     from .capabilities import Capability
     from .interface import SessionStore
     from .pytest_door import contract_tests
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Backend": "backend",
     "Capability": "capabilities",
+    "Lent": "backend",
     "Report": "report.document",
     "SessionStore": "interface",
     "Storage": "storage",
@@ -35,6 +36,7 @@ __all__ = [
     "CONTRACT_VERSION",
     "Backend",
     "Capability",
+    "Lent",
     "Report",
     "SessionStore",
     "Storage",

@@ -7,10 +7,12 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import names
+from .address import NoAddressError, servers_of
 from .capabilities import DEFAULT_CLAIMS, Capability, UnknownCapabilityError, named, profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection
+    from contextlib import AbstractAsyncContextManager
 
     from .storage import Storage
 
@@ -29,6 +31,20 @@ DEFAULT_TIMEOUT = 10.0
 
 class BackendError(ValueError):
     """A backend that can't be tried as it was described; one line that says why."""
+
+
+@dataclass(frozen=True)
+class Lent:
+    """A store on a connection, client or pool that somebody else holds, and a look at that."""
+
+    store: Any
+    """Opened on what is lent."""
+    is_usable: Callable[[], bool | Awaitable[bool]]
+    """Answers whether what was lent still works for whoever holds it."""
+    begin: Callable[[], Any] | None = None
+    """Begins work on what was lent, and leaves it uncommitted. May be a coroutine function."""
+    is_pending: Callable[[], bool | Awaitable[bool]] | None = None
+    """Answers whether that work is still neither committed nor rolled back."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,12 @@ class Backend:
     legacy: Literal["reference"] | None = None
     """The layout of earlier releases that the store migrates; who names it claims `migration`.
     `reference` is the table of the reference backends before cost data."""
+    open_with_token: Callable[[str, str], Any] | None = None
+    """Called with a place and a bearer token, answers a store as `open` does, for a store whose
+    place carries no password. Who gives it claims `secrets`."""
+    lend: Callable[[str], AbstractAsyncContextManager[Lent]] | None = None
+    """Called with a place, answers an async context manager that gives a `Lent`: a store on what
+    is held, and given back, here. Who gives it claims `managed`."""
     timeout: float = DEFAULT_TIMEOUT
     """Seconds that one call may take before it counts as hung."""
 
@@ -78,6 +100,17 @@ class Backend:
                 f"backend {self.name!r} claims migration on storage {self.storage_name}: old "
                 "places are made on file and postgres"
             )
+        if Capability.MANAGED in self.capabilities and self.lend is None:
+            raise BackendError(f"backend {self.name!r} claims managed and gives no lend=")
+        if Capability.FAULTS in self.capabilities:
+            self._demand_an_address(Capability.FAULTS)
+        if Capability.SECRETS in self.capabilities and self.open_with_token is None:
+            self._demand_an_address(Capability.SECRETS)
+            if self.storage_name == "platform":
+                raise BackendError(
+                    f"backend {self.name!r} claims secrets on storage platform, whose places carry "
+                    "none, and gives no open_with_token="
+                )
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -88,6 +121,10 @@ class Backend:
             lent.add(Capability.CORRUPTION)
         if self.legacy is not None:
             lent.add(Capability.MIGRATION)
+        if self.open_with_token is not None:
+            lent.add(Capability.SECRETS)
+        if self.lend is not None:
+            lent.add(Capability.MANAGED)
         return (claimed | lent | named(self.adding)) - named(self.without)
 
     @property
@@ -96,6 +133,19 @@ class Backend:
         if isinstance(self.storage, str):
             return self.storage if self.storage in STORAGES else NAMED_PLACE
         return self.storage.name
+
+    def _demand_an_address(self, claim: Capability) -> None:
+        """Raise BackendError where it is known by now that no place has a server of its own."""
+        if self.storage_name in {"file", "none"}:
+            raise BackendError(
+                f"backend {self.name!r} claims {claim} on storage {self.storage_name}: its places "
+                "have no server; claim it on postgres, on platform, or at a DSN or URL"
+            )
+        if isinstance(self.storage, str) and self.storage_name == NAMED_PLACE:
+            try:
+                servers_of(self.storage)
+            except NoAddressError as error:
+                raise BackendError(f"backend {self.name!r} claims {claim}: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ class Effort:
     """Characters in a large value: past 65,535, where MySQL's TEXT cuts, at every effort."""
     points: int
     """Await points of an operation at which it is cancelled; few operations have as many."""
+    sessions: int
+    """Sessions on a place with few of them; one with many has 100 times as many."""
     limit: float
     """Seconds that one clause may take altogether."""
 
@@ -25,9 +27,17 @@ class Effort:
 EFFORTS = {
     effort.name: effort
     for effort in (
-        Effort("quick", examples=10, rounds=2, size=70_000, points=8, limit=60),
-        Effort("normal", examples=40, rounds=5, size=300_000, points=40, limit=120),
-        Effort("thorough", examples=400, rounds=40, size=5_000_000, points=1000, limit=3600),
+        Effort("quick", examples=10, rounds=2, size=70_000, points=8, sessions=2, limit=60),
+        Effort("normal", examples=40, rounds=5, size=300_000, points=40, sessions=5, limit=120),
+        Effort(
+            "thorough",
+            examples=400,
+            rounds=40,
+            size=5_000_000,
+            points=1000,
+            sessions=40,
+            limit=3600,
+        ),
     )
 }
 NORMAL = EFFORTS["normal"]

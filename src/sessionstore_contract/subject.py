@@ -11,10 +11,14 @@ from .history import Call, History, MissingOperationError, Step
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
+    from .backend import Lent
     from .effort import Effort
+    from .faults import Proxy
     from .interface import Json
+    from .secret import Secret
 
 
 class Stand(Protocol):
@@ -46,6 +50,18 @@ class Stand(Protocol):
 
     async def census(self) -> Mapping[str, int]:
         """Count what this process and the first place's server hold, by what it is."""
+
+    async def open_at(self, place: str, *, token: str | None = None) -> Any:
+        """Open one more store at this place, with a token if one is given."""
+
+    async def stand_between(self) -> Proxy:
+        """Stand in front of the place's server; the place to open a store at is the proxy's."""
+
+    async def keep_secret(self) -> Secret:
+        """Make a secret of the place, and peers to try it with."""
+
+    def lend(self) -> AbstractAsyncContextManager[tuple[Any, Lent]]:
+        """Open one more store on what is lent to it, and take that back at the end."""
 
     def unused_id(self, stem: str) -> str:
         """Make an id that no session on the place has."""

@@ -9,21 +9,25 @@ import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import census, expect, forgotten, old_layout
+from .address import NoAddressError
 from .clause import OldPlace
+from .faults import Proxy
 from .history import History, Step, StepFailed, word_error
 from .lending import ONE_FOR_ALL, Lending
 from .opening import call_opener, open_store, settled
+from .secret import Secret, secret_for
 from .storage import StorageUnavailableError
 from .subject import Subject
 from .worker import RemoteStore, UnnamedOpenerError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
-    from .backend import Backend
+    from .backend import Backend, Lent
     from .clause import Clause
     from .effort import Effort
 
@@ -88,20 +92,28 @@ class Trial:
 
     async def open(self, place: str | None = None) -> Subject:
         """Open one more store, on the first place if no other is named."""
+        return await self._open(self.backend.open, self.place if place is None else place)
+
+    async def open_at(self, place: str, *, token: str | None = None) -> Subject:
+        """Open one more store at this place, with a token if one is given."""
+        with_token = self.backend.open_with_token
+        if token is None or with_token is None:
+            return await self._open(self.backend.open, place)
+        return await self._open(lambda place: with_token(place, token), place)
+
+    async def _open(self, opener: Callable[..., Any], place: str | None) -> Subject:
         before = self.phase, self.phase_began
         self._enter("opening")
-        where = self.place if place is None else place
         try:
-            store, ending = await asyncio.wait_for(
-                open_store(self.backend.open, where), self.backend.timeout
-            )
+            store, ending = await asyncio.wait_for(open_store(opener, place), self.backend.timeout)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError):
                 raise
             raise OpeningFailed(f"opening the store raised {word_error(error)}") from error
-        self.phase, self.phase_began = before
+        finally:
+            self.phase, self.phase_began = before
         self._endings.append(ending)
-        return self._subject(store, where)
+        return self._subject(store, place)
 
     async def open_on_fresh_place(self) -> Subject:
         """Open one more store on the next place that the clause is lent."""
@@ -140,6 +152,45 @@ class Trial:
             return error
         self._endings.append(ending)
         return self._subject(store, self.place)
+
+    async def stand_between(self) -> Proxy:
+        """Stand in front of the place's server."""
+        try:
+            proxy = Proxy(self.place or "")
+        except NoAddressError as error:
+            raise expect.NothingFound(str(error)) from error
+        self._endings.append(_ending(proxy.close))
+        return proxy
+
+    async def keep_secret(self) -> Secret:
+        """Make a secret of the place, and peers to try it with."""
+        secret, made = await secret_for(
+            self.place or "",
+            takes_token=self.backend.open_with_token is not None,
+            may_make_roles=self.backend.storage == "postgres",
+        )
+        self._endings.append(made.aclose)
+        return secret
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[tuple[Subject, Lent]]:
+        """Open one more store on what is lent to it, and take that back at the end."""
+        if self.backend.lend is None or self.place is None:
+            raise expect.NothingFound("the backend gives no lend=, or there is no place")
+        try:
+            holder = self.backend.lend(self.place)
+            lent = await holder.__aenter__()
+        except Exception as error:
+            raise OpeningFailed(f"lend= raised {word_error(error)}") from error
+
+        async def take_back() -> None:
+            await holder.__aexit__(None, None, None)
+
+        self._endings.append(take_back)
+        yield self._subject(lent.store, self.place), lent
+        # Not after a failure: what comes of it then must not hide what was found.
+        self._endings.remove(take_back)
+        await take_back()
 
     async def open_elsewhere(
         self, environment: Mapping[str, str], place: str | None = None
@@ -327,6 +378,13 @@ class Trial:
                 f"the clause was given up after {waited:.0f} s, the most at this effort"
             )
         return None
+
+
+def _ending(close: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    async def end() -> None:
+        close()
+
+    return end
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:

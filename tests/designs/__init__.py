@@ -9,6 +9,8 @@ from sessionstore_contract import Backend
 from ..mutants.columns import ColumnsStore
 from ..mutants.correct import CORRECT, FileStore, RowsStore, damage_rows
 from ..mutants.defect import backend
+from ..mutants.lending import LentStore
+from ..mutants.platform_stores import TokenStore
 from .hashes import HashStore
 from .journal import JournalStore
 from .row_locks import RowLockStore
@@ -38,6 +40,8 @@ DESIGNS: tuple[Backend, ...] = (
         backend,
         (
             ColumnsStore,
+            LentStore,
+            TokenStore,
             RowLockStore,
             HashStore,
             JournalStore,

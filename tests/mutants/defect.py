@@ -73,7 +73,7 @@ def defect_of(store: Any) -> Defect | None:
 
 
 def backend(store: Any, *, corrupt: Callable[[str, str], Any] | None = None) -> Backend:
-    """Make the backend of a correct store or of a mutant."""
+    """Make the backend of a correct store or of a mutant; it may say itself how it is lent to."""
     defect = defect_of(store)
     claims = set(store.claims)
     if defect is not None:
@@ -90,5 +90,7 @@ def backend(store: Any, *, corrupt: Callable[[str, str], Any] | None = None) -> 
         adding=claims,
         corrupt=corrupt,
         legacy="reference" if "migration" in claims else None,
+        open_with_token=getattr(store, "open_with_token", None),
+        lend=getattr(store, "lend", None),
         timeout=defect.timeout if defect else 10.0,
     )

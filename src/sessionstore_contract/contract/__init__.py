@@ -13,6 +13,7 @@ from . import (
     durability,
     ephemeral,
     failure,
+    growth,
     identifiers,
     interface,
     isolation,
@@ -20,6 +21,7 @@ from . import (
     messages,
     opening,
     retention,
+    security,
     sharing,
     values,
 )
@@ -44,6 +46,8 @@ AREAS: tuple[ModuleType, ...] = (
     failure,
     durability,
     closing,
+    security,
+    growth,
 )
 
 CLAUSES: tuple[Clause, ...] = tuple(

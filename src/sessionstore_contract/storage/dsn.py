@@ -114,6 +114,13 @@ class Dsn:
     def with_database(self, name: str) -> Dsn:
         return replace(self, database=name)
 
+    def with_address(self, host: str, port: int) -> Dsn:
+        """Answer a DSN for the same database at another address."""
+        return replace(self, addresses=((host, str(port)),))
+
+    def with_login(self, user: str, password: str) -> Dsn:
+        return replace(self, user=user, password=password)
+
     def with_search_path(self, schema: str) -> Dsn:
         """Answer a DSN whose connections see this schema and no other."""
         parameters = dict(self.parameters)

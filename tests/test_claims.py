@@ -1,0 +1,73 @@
+"""What a backend may claim, and what it has to give for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import reference_backends
+from sessionstore_contract import Lent
+from sessionstore_contract.backend import Backend, BackendError, Claims, find_backend
+from sessionstore_contract.capabilities import Capability
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+
+def lend(place: str) -> AbstractAsyncContextManager[Lent]:
+    raise NotImplementedError
+
+
+def backend(storage: str, *adding: str, **rest: Any) -> Backend:
+    return Backend("mine", open=dict, storage=storage, adding=adding, **rest)
+
+
+@pytest.mark.parametrize("storage", ["postgres", "platform", "http://there:80", "redis://there"])
+def test_faults_are_claimed_where_there_is_a_server(storage: str) -> None:
+    """The kit can stand before the servers of its own places, and of a DSN or URL."""
+    assert Capability.FAULTS in backend(storage, "faults").capabilities
+
+
+@pytest.mark.parametrize(
+    ("storage", "claim", "reason"),
+    [
+        ("file", "faults", "claims faults on storage file: its places have no server"),
+        ("none", "faults", "claims faults on storage none: its places have no server"),
+        ("/a/path", "faults", "claims faults: the place is no URL with a host"),
+        ("https://there", "faults", "claims faults: the place is https"),
+        ("file", "secrets", "claims secrets on storage file: its places have no server"),
+        ("platform", "secrets", "claims secrets on storage platform, whose places carry none"),
+        ("file", "managed", "claims managed and gives no lend="),
+    ],
+)
+def test_a_claim_that_can_t_be_tried_is_refused(storage: str, claim: str, reason: str) -> None:
+    """In one line, when the backend is described."""
+    with pytest.raises(BackendError, match=reason) as refused:
+        backend(storage, claim)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_is_given_is_claimed() -> None:
+    """Giving a way to lend, or to hand over a token, claims what it is for."""
+    given = backend("platform", open_with_token=dict, lend=lend)
+    assert given.capabilities >= {Capability.SECRETS, Capability.MANAGED}
+    less = backend("platform", open_with_token=dict, lend=lend, without=("secrets", "managed"))
+    assert not less.capabilities & {Capability.SECRETS, Capability.MANAGED}
+
+
+def test_the_command_line_is_told_too() -> None:
+    """A class on files can't claim what has to do with a server."""
+    claims = Claims(storage="file", adding=("faults",))
+    with pytest.raises(BackendError, match="claims faults on storage file"):
+        find_backend("reference_backends.sqlite:SqliteSessionStore", claims)
+
+
+def test_the_reference_backends_claim_what_they_can() -> None:
+    """PostgreSQL and HTTP are tried with faults and secrets, HTTP with a lent client."""
+    assert reference_backends.POSTGRES.capabilities >= {Capability.FAULTS, Capability.SECRETS}
+    assert reference_backends.HTTP.capabilities >= {
+        Capability.FAULTS,
+        Capability.SECRETS,
+        Capability.MANAGED,
+    }

@@ -18,7 +18,7 @@ import bisect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .moves import NEVER, UNSEEN, Kind, Puzzle, exists_from, puzzle_of
+from .moves import EMPTY, NEVER, UNSEEN, Kind, Puzzle, exists_from, puzzle_of, writers_of
 from .operation import READS, Operation, Outcome
 from .search import Search
 
@@ -31,8 +31,24 @@ Operations = list[Operation]
 
 
 def shrink(operations: Sequence[Operation], *, limit: int) -> Operations:
-    """Make a history that no order explains smaller, as long as no order explains it."""
-    return _Shrinking(limit).shrink(sorted(operations, key=lambda one: one.began))
+    """Make a history that no order explains smaller, as long as no order explains it.
+
+    A read of what was not written before it came back stands alone, with the late writer if any.
+    """
+    history = sorted(operations, key=lambda one: one.began)
+    puzzle = puzzle_of(history, foresight=False)
+    if strangers := puzzle.strangers():
+        first = min(strangers, key=lambda move: move.ended)
+        writers = writers_of(puzzle.moves)
+        shown = {first.operation.id} | {
+            move.operation.id
+            for item in first.items()
+            if item[1] > EMPTY
+            for move in writers.get(item, ())
+            if move.began > first.ended
+        }
+        return [one for one in history if one.id in shown]
+    return _Shrinking(limit).shrink(history)
 
 
 class _Shrinking:
@@ -58,7 +74,8 @@ class _Shrinking:
         self.left -= len(history)
         puzzle = puzzle_of(history, foresight=True)
         if puzzle.strangers():
-            return 0
+            # Wrong, but of a removal: it took away who wrote what is read, and would mislead.
+            return None
         result = Search(puzzle, foresight=True, limit=self.left).run()
         self.left -= result.situations
         return result.stuck_at.ended if result.stuck_at else None

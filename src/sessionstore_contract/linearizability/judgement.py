@@ -52,10 +52,12 @@ class Judgement:
                 return f"an order of {len(self.order)} operations explains every answer"
             case Ruling.UNDECIDED:
                 return f"no order was found among {self.situations:,} situations, nor that none is"
-        what = f"no order of {len(self.counterexample)} operations explains"
+        size = len(self.counterexample)
+        what = f"no order of {size} operations explains" if size > 1 else "nothing explains"
         if self.breaks_at is None:
             return f"{what} their answers"
-        return f"{what} that {self.breaks_at.call()} answers {self.breaks_at.answered()}"
+        call, answer = self.breaks_at.call(limit=40), self.breaks_at.answered(limit=60)
+        return f"{what} that {call} answers {answer}"
 
 
 class UnconfirmedError(Exception):

@@ -55,16 +55,17 @@ class Operation:
     error: str = ""
     """What it raised, in words, where the outcome is not ok."""
 
-    def call(self) -> str:
+    def call(self, *, limit: int = 400) -> str:
         """Word the call, without its session."""
         if self.operation in {"save", "update", "delete_before"}:
-            return f"{self.operation}({values.word(self.argument)})"
+            return f"{self.operation}({values.word(self.argument, limit=limit)})"
         return f"{self.operation}()"
 
-    def answered(self) -> str:
+    def answered(self, *, limit: int = 400) -> str:
         """Word what came of it."""
         if self.outcome is Outcome.OK:
-            return "refused" if self.answer is REFUSED else values.word(self.answer)
+            is_refused = self.answer is REFUSED
+            return "refused" if is_refused else values.word(self.answer, limit=limit)
         known = "failed" if self.outcome is Outcome.FAILED else "?"
         return f"{known} ({self.error})" if self.error else known
 

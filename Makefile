@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup conformance test check docs format clean
+.PHONY: setup conformance test soak check docs format clean
 
 setup: $(STAMP)
 
@@ -17,6 +17,9 @@ conformance: setup  ## try the contract on every reference backend
 
 test: setup  ## the kit's own tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+soak: setup  ## the tests that try far more than make test does
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m soak
 
 check: setup  ## ruff, mypy, the layers, and that generated documents are current
 	$(BIN)/ruff check .

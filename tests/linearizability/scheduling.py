@@ -8,17 +8,16 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.history import History
-from sessionstore_contract.linearizability import Judgement, Operation, judge, operations_on
+from sessionstore_contract.linearizability import Judgement, Operation, Ruling, judge, operations_on
 from sessionstore_contract.subject import Subject
 from sessionstore_contract.workload import play, workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from sessionstore_contract.workload import Round
 
 CLAIMS = {"persistence", "cost-read", "retention"}
-NAME = "session"
+SESSIONS = 4
 
 
 class ShuffledQueue(deque[Any]):
@@ -57,23 +56,32 @@ class Stand:
         self.history = History(timeout=60)
 
 
-def race(open_store: Callable[[], Any], seed: int) -> list[Operation]:
-    """Race clients on one session of a fresh store; a seed draws the calls and their schedule."""
+def race(open_store: Callable[[], Any], seed: int) -> list[list[Operation]]:
+    """Race clients on one store, on one session after the other; answer what each was asked.
+
+    A seed draws the calls and their schedule.
+    """
     random = Random(seed)
     clients, operations = random.choice([(2, 9), (3, 7), (4, 6), (6, 4), (8, 3)])
-    rounds = workload(random, clients, operations, CLAIMS, rounds=4)
+    sessions = {
+        f"session {number}": workload(random, clients, operations, CLAIMS, rounds=2)
+        for number in range(SESSIONS)
+    }
     stand: Any = Stand()
 
-    async def play_all(rounds: list[Round]) -> None:
+    async def play_all() -> None:
         store = open_store()
-        for one in rounds:
-            await play(one, [Subject(store, stand)], [NAME])
+        for name, rounds in sessions.items():
+            for one in rounds:
+                await play(one, [Subject(store, stand)], [name])
         await store.close()
 
-    run(play_all(rounds), seed)
-    return operations_on(NAME, stand.history.steps)
+    run(play_all(), seed)
+    return [operations_on(name, stand.history.steps) for name in sessions]
 
 
 def judge_race(open_store: Callable[[], Any], seed: int) -> Judgement:
-    """Race, and judge the race."""
-    return judge(race(open_store, seed))
+    """Race, and judge each session; answer the first judgement that is against the store."""
+    judgements = [judge(operations) for operations in race(open_store, seed)]
+    against = [one for one in judgements if one.ruling is not Ruling.EXPLAINED]
+    return [*against, *judgements][0]

@@ -19,7 +19,7 @@ from sessionstore_contract.model import REFUSED, START
 if TYPE_CHECKING:
     from random import Random
 
-WHOLE = {
+WHOLE: dict[str, float] = {
     "create": 1,
     "save": 3,
     "load": 3,
@@ -30,7 +30,13 @@ WHOLE = {
     "delete_before": 0.5,
 }
 """How often each operation of the interface is drawn."""
-WITHOUT_DELETE = {"save": 2, "load": 3, "update": 3, "get_cost_data": 3, "exists": 1}
+WITHOUT_DELETE: dict[str, float] = {
+    "save": 2,
+    "load": 3,
+    "update": 3,
+    "get_cost_data": 3,
+    "exists": 1,
+}
 
 DEFECTS = (
     "lost update",

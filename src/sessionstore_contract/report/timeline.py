@@ -163,7 +163,7 @@ def _lane(bars: Iterable[Bar], start: int, stop: int, stride: int, *, is_last: b
 
 
 def _listed(drawn: Picture, width: int) -> Iterator[str]:
-    yield f"by their calls, with the place of each in {drawn.order_title}"
+    yield from _wrapped("", f"by their calls, with the place of each in {drawn.order_title}", width)
     lanes = max(map(len, drawn.lanes))
     for bar in drawn.bars:
         place = "" if bar.place is None else f"{bar.place}."
@@ -172,9 +172,9 @@ def _listed(drawn: Picture, width: int) -> Iterator[str]:
         yield from _wrapped(label, bar.words(), width)
     yield ""
     if drawn.judgement.ruling is Ruling.UNEXPLAINED:
-        yield f"> {BREAKS}, however the others are placed (drawn with =)"
+        yield from _wrapped("> ", f"{BREAKS}, however the others are placed (drawn with =)", width)
     if any(bar.is_unknown for bar in drawn.bars):
-        yield UNKNOWN
+        yield from _wrapped("", UNKNOWN, width)
 
 
 def _wrapped(label: str, text: str, width: int) -> list[str]:

@@ -51,4 +51,4 @@ def test_the_judge_agrees_with_brute_force() -> None:
 def test_the_judge_agrees_with_brute_force_on_many(first: int) -> None:
     """The same on 60,000 others."""
     seen = agree(range(first, first + BLOCK))
-    assert all(seen[defect, False] > 15 for defect in DEFECTS), seen
+    assert all(seen[defect, False] > 2 for defect in DEFECTS), seen

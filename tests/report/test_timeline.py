@@ -25,12 +25,12 @@ TORN: list[tuple[Any, ...]] = [
 DRAWN = """\
 no order of 3 operations explains that get_cost_data() answers {'a': 1}
 
-a  |-----1----|           |-----------2------------>
-b                                     |=====3=====|
+a  |-----1-----|           |-----------------2---------------->
+b                                      |=====3=====|
 
 by their calls, with the place of each in the longest order that works
    1  a   1.  create()  ->  's'
-   2  a       update({'a': 1, 'b': 1})  ->  ?
+   2  a   2.  update({'a': 1, 'b': 1})  ->  ?
 >  3  b       get_cost_data()  ->  {'a': 1}
 
 > no order gets past this, however the others are placed (drawn with =)

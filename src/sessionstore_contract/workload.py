@@ -27,7 +27,7 @@ KEYS = ("shared 1", "shared 2", "shared 3")
 """Keys of cost data that every client writes; each has one of its own besides."""
 
 CUTOFF = datetime(2100, 1, 1, tzinfo=UTC)
-"""A cutoff that every session is older than."""
+"""A cutoff that every session is older than: `delete_before` is drawn to remove all there are."""
 
 COSTS = {"update": 6, "get_cost_data": 5, "save": 2, "load": 1, "exists": 1}
 HISTORY = {"save": 5, "load": 5, "update": 2, "get_cost_data": 2}

@@ -89,6 +89,20 @@ EXPLAINED: dict[str, list[tuple[Any, ...]]] = {
         (4, 7, "exists", False),
     ],
     "a delete_before left it": [CREATE, (3, 4, "delete_before", None, 7), (5, 6, "exists", True)],
+    "a delete removed it, not the delete_before of the same time": [
+        CREATE,
+        (3, 8, "delete_before", None, 0),
+        (4, 20, "delete", True),
+        (5, 6, "exists", False),
+    ],
+    "a save that nobody read made the session anew": [
+        CREATE,
+        (3, 5, "save", HALF, None),
+        (4, 20, "save", DONE, None),
+        (6, 7, "load", HALF),
+        (8, 9, "delete", True),
+        (21, 22, "exists", True),
+    ],
     "the same value was written twice": [
         CREATE,
         (3, 4, "save", HALF, None),

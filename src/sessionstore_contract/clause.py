@@ -63,6 +63,9 @@ class Clause:
     old_place: OldPlace | None = None
     """The store is opened on a place of an earlier release, not on an empty one."""
 
+    follows: tuple[str, ...] = ()
+    """Clauses, by id, that demand the same under fewer conditions: who breaks one breaks this."""
+
     @property
     def area(self) -> str:
         return self.id.partition(".")[0]
@@ -96,6 +99,7 @@ def _clause(
     moot_with: Iterable[Capability] = (),
     examples: Callable[[], SearchStrategy[Any]] | None = None,
     old_place: OldPlace | None = None,
+    follows: Iterable[str] = (),
 ) -> Callable[[Any], Clause]:
     implied = {Capability.PERSISTENCE} if scope is Scope.PERSISTENT else set()
 
@@ -113,6 +117,7 @@ def _clause(
             moot_with=frozenset(moot_with),
             examples=examples,
             old_place=old_place,
+            follows=tuple(follows),
         )
 
     return make

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from .capabilities import Capability
 from .harness import Fuse
 from .stopping import INTERVAL
-from .trial_process import unpacked
 from .trial_worker import START, Order, RefusedError, UnavailableError, Worker, WorkerDiedError
 from .verdict import Finding, Verdict
 
@@ -141,7 +140,7 @@ class Crew:
             except WorkerDiedError as death:
                 finding = self._post_mortem(clause, worker, str(death))
             else:
-                finding = unpacked(said["finding"], clause)
+                finding = Finding.unpacked(said["finding"], clause)
                 self.server = said["server"] or self.server
             self.fuse.count(finding)
             if finding.hung:

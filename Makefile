@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup conformance test check docs format clean
+.PHONY: setup conformance test check docs known-defects format clean
 
 setup: $(STAMP)
 
@@ -24,8 +24,11 @@ check: setup  ## ruff, mypy, the layers, and that generated documents are curren
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layers.py tests/test_documents.py
 
-docs: setup  ## write what is generated
+docs: known-defects  ## write what is generated
 	$(BIN)/python -m sessionstore_contract.catalogue docs/contract.md
+
+known-defects: setup  ## try the contract on every mutant, and keep what each of them breaks
+	$(BIN)/python -m tests.known_defects
 
 format: setup
 	$(BIN)/ruff check --fix .

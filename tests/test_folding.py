@@ -279,12 +279,12 @@ ROOTS = {
     full_defects.UpdateCreates: "cost.update-of-missing-creates-nothing",
     full_defects.CreateTakesATakenId: "lifecycle.create-refuses-a-taken-id",
     full_defects.MissingIsEmpty: MISSING,
-    full_defects.DeleteSaysTrue: "lifecycle.delete-answers-whether-it-existed",
+    full_defects.DeleteSaysTrue: MISSING,
     full_defects.CostsOfTheMissingRaise: "cost.starts-empty",
     full_defects.CachesMessages: INSTANCES,
     full_defects.GoesByAge: "retention.goes-by-last-activity",
     full_defects.LoadIsBroken: SAVED,
-    full_defects.NumbersAreFloats: "values.numbers-are-exact",
+    full_defects.NumbersAreFloats: "values.json-round-trips",
 }
 
 

@@ -137,6 +137,13 @@ def test_one_exception_of_one_operation_is_one_defect(text: str) -> None:
     assert folded(of_update) == {MISSING: ([], [NULL])}
 
 
+@pytest.mark.parametrize("answered", ["did not answer in time", "the process ended with 3"])
+def test_an_operation_that_does_not_come_back_is_one_defect(answered: str) -> None:
+    """In however many clauses it was called."""
+    found = [violated(clause, "h", "load", answered=answered) for clause in (MISSING, SAVED)]
+    assert folded(found) == {SAVED: ([], [MISSING])}
+
+
 def test_other_exceptions_and_other_operations_are_other_defects() -> None:
     """Only what is equal is folded."""
     found = [raised(MISSING, "OSError: full", "load"), raised(SAVED, "OSError: gone", "load")]

@@ -177,6 +177,7 @@ class Crew:
             witness=(f"{step['call']}  ->  the process {how}",),
             demanded="an answer",
             answered=f"the process {how}",
+            judged=operation,
             hung=(operation,),
         )
         if step["judged"]:
@@ -188,6 +189,7 @@ class Crew:
             headline=None,
             demanded=None,
             answered=None,
+            judged=None,
             reason=f"{step['call']}: the process {how}: see {owner}",
             owner=owner,
         )

@@ -41,6 +41,8 @@ class Defect:
 def fold(findings: Iterable[Finding], known: Sequence[KnownDefect] | None = None) -> list[Defect]:
     """Answer the defects behind the violations among the findings, in the order of these."""
     findings = list(findings)
+    if not any(one.verdict is Verdict.VIOLATED for one in findings):
+        return []  # without a look at the file
     return _Folding(findings, known_defects() if known is None else known).defects()
 
 
@@ -220,7 +222,7 @@ def _is_same_answer(one: Finding, other: Finding) -> bool:
 
 
 def _failure(finding: Finding) -> tuple[str, str] | None:
-    """Answer operation and exception, where no answer was judged but that there was none."""
+    """Answer operation and what came instead of an answer; None where an answer was judged."""
     answered = finding.answered or ""
-    is_failure = answered.startswith("raised ") or answered == "did not answer in time"
+    is_failure = answered.startswith(("raised ", "did not answer in time", "the process "))
     return (finding.judged, blanked(answered)) if finding.judged and is_failure else None

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CHANGING = re.compile(
     r"(?P<uuid>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"
     r"|(?P<time>datetime\.datetime\([\d, ]+)"
+    r"|(?P<text>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})"
+    r"|(?<=object at 0x)[0-9a-f]+"
     r"|(?<=')[\w-]{22}(?=')|(?<=['_])(?!0123456789abcdef)[0-9a-f]{12,}(?=')"
 )
 """What a store or a clock made in a witness."""
@@ -46,6 +48,7 @@ def record(name: str, clause: str, findings: Iterable[Finding]) -> dict[str, Any
             "headline": headlines.pop(clause),
             "consequences": dict(sorted(headlines.items())),
         },
+        "steps": len(violated[clause].witness),
         "failure": failure(settled(violated[clause]), longest=SHOWN, width=78),
     }
 
@@ -56,9 +59,13 @@ def settled(finding: Finding) -> Finding:
 
     def stand_in(found: re.Match[str]) -> str:
         text = found.group()
+        if text in stand_ins:
+            return stand_ins[text]
+        day = len(stand_ins) + 1
         if found["time"]:
-            day = len([one for one in stand_ins.values() if one.startswith("datetime")]) + 1
             return stand_ins.setdefault(text, f"datetime.datetime(2026, 1, {day}, ")
+        if found["text"]:
+            return stand_ins.setdefault(text, f"2026-01-{day:02}T12:00:00.000000")
         digits = hashlib.sha256(f"id {len(stand_ins)}".encode()).hexdigest()
         made = str(uuid.UUID(digits[:32])) if found["uuid"] else digits[: len(text)]
         return stand_ins.setdefault(text, made)
@@ -81,8 +88,9 @@ def document(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
     records = sorted(records, key=lambda one: str(one["name"]))
     failures: dict[str, list[str]] = {}
     for clause in (one.id for one in CLAUSES):
-        known = [one["failure"] for one in records if one["defect"]["clause"] == clause]
-        failures[clause] = min(known, key=lambda lines: sum(map(len, lines)))
+        known = [one for one in records if one["defect"]["clause"] == clause]
+        shortest = min(known, key=lambda one: (int(one["steps"]), sum(map(len, one["failure"]))))
+        failures[clause] = shortest["failure"]
     return {
         "defects": {one["name"]: one["defect"] for one in records},
         "failures": failures,

@@ -25,7 +25,7 @@ VIOLATED = Finding(
         f"delete_before(datetime.datetime(2031, 11, 3, 4, 5, 6, 789, tzinfo=UTC))  ->  '{ID}'",
         "create('joined \\U0001f469')  ->  UUID('1a8a339d-e379-4261-9870-c118290eae30')",
     ),
-    demanded="{}",
+    demanded="{'at': '2031-11-24T14:49:12.015479+00:00', 'of': <object object at 0x7f0b4cec4ab0>}",
     answered="{'trace': '0123456789abcdef0123456789abcdef'}",
 )
 
@@ -51,10 +51,12 @@ def test_an_example_is_the_same_whatever_ids_and_times_were() -> None:
     assert first != ID
     assert shown.headline == f"update of '{first}' merges"
     assert f"'{first}'" in shown.witness[2]
-    assert "datetime.datetime(2026, 1, 1, tzinfo=UTC)" in shown.witness[2]
+    assert "datetime.datetime(2026, 1, 3, tzinfo=UTC)" in shown.witness[2]
     assert "ybp" not in shown.witness[1]
     assert "1a8a339d" not in shown.witness[3]
     assert "joined \\U0001f469" in shown.witness[3], "no picture in a page"
+    assert "2031" not in (shown.demanded or "")
+    assert "7f0b4cec4ab0" not in (shown.demanded or "")
     assert shown.answered == VIOLATED.answered
 
 
@@ -75,6 +77,7 @@ def test_the_shortest_failure_of_a_clause_is_kept() -> None:
         {
             "name": f"{name}.{clause.id}",
             "defect": {"clause": clause.id},
+            "steps": len(lines),
             "failure": lines,
         }
         for clause in CLAUSES

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
-.PHONY: setup conformance test soak check docs format clean
+.PHONY: setup conformance test soak check docs known-defects format clean
 
 setup: $(STAMP)
 
@@ -28,8 +28,11 @@ check: setup  ## ruff, mypy, the layers, and that generated documents are curren
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layers.py tests/test_documents.py
 
-docs: setup  ## write what is generated
+docs: known-defects  ## write what is generated
 	$(BIN)/python -m sessionstore_contract.catalogue docs/contract.md
+
+known-defects: setup  ## try the contract on every mutant, and keep what each of them breaks
+	$(BIN)/python -m tests.known_defects
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -143,7 +143,7 @@ def test_levels_narrow_the_selection() -> None:
 @pytest.mark.parametrize(
     ("glob", "words"),
     [
-        ("lifecicle", "no clause 'lifecicle'; did you mean lifecycle?"),
+        ("lifecylce", "no clause 'lifecylce'; did you mean lifecycle?"),
         ("cost.merge-is-shalow", "did you mean cost.merge-is-shallow"),
         ("COST", "no clause 'COST'; there are interface, "),
         ("", "no clause ''"),

@@ -22,4 +22,5 @@ def test_every_clause_is_explained_within_80_columns() -> None:
         assert text.startswith(f"{clause.level.upper()} {clause.id}\n")
         assert "\nbecause\n" in text
         assert "\nto hold it\n" in text
+        assert "\nwhat a store that does not hold it is told\n  " in text
         assert all(len(line) <= 80 for line in text.splitlines() if ".py:" not in line)

@@ -249,6 +249,7 @@ def test_the_owner_of_an_operation_judges_that_it_works(operation: str) -> None:
 
     assert found.verdict is Verdict.VIOLATED
     assert operation in (found.headline or "")
+    assert found.judged == operation
 
 
 def test_a_trial_works_while_a_loop_is_running() -> None:

@@ -243,3 +243,73 @@ def test_a_clause_that_does_not_exist_is_told_when_it_is_written(tmp_path: Path)
 
     with pytest.raises(ValueError, match=r"did you mean cost\.merge-is-shallow"):
         contract_tests(Backend("x", open=lambda: None), clauses="cost.merge-is-shalow")
+
+
+DEFECTS = """
+from reference_backends.memory import MemorySessionStore
+from sessionstore_contract import Backend, contract_tests
+
+class Merges(MemorySessionStore):
+    async def update(self, session_id, *, cost_data=None):
+        if isinstance(cost_data, dict):
+            old = await self.get_cost_data(session_id)
+            cost_data = {key: deep(old.get(key), value) for key, value in cost_data.items()}
+        return await super().update(session_id, cost_data=cost_data)
+
+    async def delete(self, session_id):
+        await super().delete(session_id)
+        return False
+
+def deep(old, new):
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return {**old, **{key: deep(old.get(key), value) for key, value in new.items()}}
+
+test_it = contract_tests(
+    Backend("merges", open=Merges, storage="none", profile="ephemeral",
+            adding=["persistence", "cost-read"]),
+    clauses=["cost.merge-is-shallow", "cost.last-write-wins", "cost.null-is-a-value",
+             "lifecycle.delete-answers-whether-it-existed"],
+)
+
+def test_of_their_own():
+    pass
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["alone", "two workers"])
+def test_the_summary_tells_which_violations_are_one_defect(
+    pytester: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
+    """Each defect once, with what else it breaks, also when workers have found it."""
+    pytester.makepyfile(test_them=DEFECTS)
+    result = run(pytester, *arguments)
+
+    result.assert_outcomes(passed=2, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*= defects of session stores =*",
+            "test_them.py::test_it (merges): 3 violated clauses, 2 defects",
+            "  lifecycle.delete-answers-whether-it-existed: delete does not say that it removed*",
+            "  cost.merge-is-shallow: update merges nested objects",
+            "    also violated, as with this defect alone: cost.last-write-wins",
+        ],
+        consecutive=True,
+    )
+
+
+def test_what_was_found_is_not_in_the_junit_file(pytester: pytest.Pytester) -> None:
+    """It is for the summary alone."""
+    pytester.makepyfile(test_them=DEFECTS)
+    run(pytester, "--junitxml=junit.xml")
+
+    assert "<propert" not in (pytester.path / "junit.xml").read_text("utf-8")
+
+
+def test_the_summary_says_nothing_of_defects_where_there_are_none(
+    project: pytest.Pytester,
+) -> None:
+    """A section appears with the first violation."""
+    result = run(project, "-k", "merge")
+
+    result.stdout.no_fnmatch_line("*defects of session stores*")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +87,22 @@ def test_every_finding_is_counted_once(findings: list[Finding]) -> None:
     counts = count(findings)
     assert list(counts) == [str(verdict) for verdict in Verdict]
     assert sum(counts.values()) == len(findings)
+
+
+def test_a_finding_comes_back_as_it_was() -> None:
+    """Packed it is plain data, which another process reads."""
+    finding = Finding(
+        MUST,
+        Verdict.VIOLATED,
+        headline="h",
+        witness=("create()  ->  1",),
+        answered="1",
+        judged="create",
+        hung=("close",),
+        duration=0.5,
+    )
+    said = json.loads(json.dumps(finding.packed()))
+    assert said["clause"] == "area.must"
+    found = Finding.unpacked(said, MUST)
+    assert found == finding
+    assert (found.hung, found.duration) == (finding.hung, finding.duration)

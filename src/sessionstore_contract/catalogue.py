@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .clause import Scope
 from .contract import CLAUSES
+from .known_defects import failure_of
 from .names import nearest
 from .version import CONTRACT_VERSION
 
@@ -96,12 +97,16 @@ def page() -> str:
 
 
 def explain(clause: Clause) -> str:
-    """Word one clause for a terminal: what it demands, why, how to hold it, where it was seen."""
+    """Word one clause for a terminal: what it demands, why, how to hold it, how it fails."""
     lines = [f"{clause.level.upper()} {clause.id}", "", *_wrapped(clause.sentence)]
     applies = _applies(clause)
     if applies:
         lines += ["", "applies", *_wrapped(applies)]
     lines += ["", "because", *_wrapped(clause.because), "", "to hold it", *_wrapped(clause.remedy)]
+    example = failure_of(clause.id)
+    if example:
+        shown = (f"  {line}".rstrip() for line in example)
+        lines += ["", "what a store that does not hold it is told", *shown]
     if clause.evidence:
         lines += ["", "seen in", *_wrapped(", ".join(clause.evidence))]
     lines += ["", "procedure", f"  {clause.where()}"]
@@ -113,7 +118,12 @@ def _entry(clause: Clause) -> list[str]:
     lines = [f"### `{clause.id}`", "", f"**{clause.level.upper()}.** {clause.sentence}", ""]
     lines += [f"Applies {applies}.", ""] if applies else []
     lines += [f"Because: {clause.because}", "", f"To hold it: {clause.remedy}"]
-    return lines + (["", f"Seen in: {', '.join(clause.evidence)}."] if clause.evidence else [])
+    lines += ["", f"Seen in: {', '.join(clause.evidence)}."] if clause.evidence else []
+    example = failure_of(clause.id)
+    if example:
+        summary = "<summary>What a store that does not hold it is told</summary>"
+        lines += ["", "<details>", summary, "", "```text", *example, "```", "", "</details>"]
+    return lines
 
 
 def _applies(clause: Clause) -> str:

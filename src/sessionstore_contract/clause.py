@@ -71,6 +71,9 @@ class Clause:
         """Answer how many fresh places the clause is lent."""
         return self.places if isinstance(self.places, int) else self.places(effort)
 
+    follows: tuple[str, ...] = ()
+    """Clauses, by id, that demand the same under fewer conditions: who breaks one breaks this."""
+
     @property
     def area(self) -> str:
         return self.id.partition(".")[0]
@@ -105,6 +108,7 @@ def _clause(
     examples: Callable[[], SearchStrategy[Any]] | None = None,
     old_place: OldPlace | None = None,
     places: int | Callable[[Effort], int] = 1,
+    follows: Iterable[str] = (),
 ) -> Callable[[Any], Clause]:
     implied = {Capability.PERSISTENCE} if scope is Scope.PERSISTENT else set()
 
@@ -123,6 +127,7 @@ def _clause(
             examples=examples,
             old_place=old_place,
             places=places,
+            follows=tuple(follows),
         )
 
     return make

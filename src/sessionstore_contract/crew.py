@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from .capabilities import Capability
 from .harness import Fuse
 from .stopping import INTERVAL
-from .trial_process import unpacked
 from .trial_worker import START, Order, RefusedError, UnavailableError, Worker, WorkerDiedError
 from .verdict import Finding, Verdict
 
@@ -158,7 +157,7 @@ class Crew:
             except WorkerDiedError as death:
                 finding = self._post_mortem(task, worker, str(death))
             else:
-                finding = unpacked(said["finding"], task.clause)
+                finding = Finding.unpacked(said["finding"], task.clause)
                 self.server = said["server"] or self.server
             fuse.count(finding)
             if finding.hung:
@@ -199,6 +198,7 @@ class Crew:
             witness=(f"{step['call']}  ->  the process {how}",),
             demanded="an answer",
             answered=f"the process {how}",
+            judged=operation,
             hung=(operation,),
         )
         if step["judged"]:
@@ -210,6 +210,7 @@ class Crew:
             headline=None,
             demanded=None,
             answered=None,
+            judged=None,
             reason=f"{step['call']}: the process {how}: see {owner}",
             owner=owner,
         )

@@ -21,11 +21,15 @@ NO_REFUSALS = (NotImplementedError, NotAwaitableError, MissingOperationError)
 class Violation(Exception):  # noqa: N818 - it is a finding, not an error of this program
     """An answer that breaks a clause."""
 
-    def __init__(self, headline: str, *, demanded: str, answered: str) -> None:
+    def __init__(
+        self, headline: str, *, demanded: str, answered: str, operation: str | None = None
+    ) -> None:
         super().__init__(headline)
         self.headline = headline
         self.demanded = demanded
         self.answered = answered
+        self.operation = operation
+        """Whose answer it is, where it is not that of the last judged step."""
 
 
 class NothingFound(Exception):  # noqa: N818 - it is an outcome, not an error of this program
@@ -112,7 +116,12 @@ def expect_all_answered(steps: list[Step], what: str) -> None:
     """Demand of calls made at once that each came back with an answer."""
     for step in steps:
         if step.outcome != "answered":
-            violated(f"{what}: {_raised(step)}", demanded="an answer", answered=step.answered())
+            raise Violation(
+                f"{what}: {_raised(step)}",
+                demanded="an answer",
+                answered=step.answered(),
+                operation=step.operation,
+            )
 
 
 def _raised(step: Step) -> str:

@@ -198,6 +198,7 @@ def _judge(trial: Trial, stuck: Exception | None, fuse: Fuse) -> Finding:
                 headline=failure.headline,
                 demanded=failure.demanded,
                 answered=failure.answered,
+                judged=failure.operation or _last_judged(trial.history.steps),
             )
         case StepFailed(step=step):
             owner = fuse.owner(step.operation)
@@ -209,3 +210,7 @@ def _judge(trial: Trial, stuck: Exception | None, fuse: Fuse) -> Finding:
         case OpeningFailed():
             return replace(found, verdict=Verdict.FAULTED, reason=str(failure))
     return replace(found, verdict=Verdict.FAULTED, reason=f"the kit failed: {word_error(failure)}")
+
+
+def _last_judged(steps: list[Step]) -> str | None:
+    return next((step.operation for step in reversed(steps) if step.is_expected), None)

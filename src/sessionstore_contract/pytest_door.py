@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +14,7 @@ from . import catalogue
 from .clause import Level
 from .effort import EFFORTS
 from .harness import Conditions, try_clause
-from .pytest_plugin import run_folder
+from .pytest_plugin import FOUND, run_folder
 from .report.explanation import explain
 from .runs import new_seed, provided
 from .storage import StorageUnavailableError
@@ -61,7 +62,13 @@ def contract_tests(
     def test(clause_id: str, request: pytest.FixtureRequest) -> None:
         desk = _desk(request.config)
         (clause,) = catalogue.select([clause_id])
-        _report(desk.try_clause(clause, backend), backend, desk)
+        finding = desk.try_clause(clause, backend)
+        # The witness stays behind: it is in the failure's own text.
+        request.node.stash[FOUND] = {
+            "backend": backend.name,
+            **replace(finding, witness=()).packed(),
+        }
+        _report(finding, backend, desk)
 
     parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, backend) for one in chosen])
     moved: Callable[..., None] = parametrize(_at_the_caller(cast("FunctionType", test)))

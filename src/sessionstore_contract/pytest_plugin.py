@@ -5,11 +5,16 @@ It imports next to nothing: most runs that load it do not use it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 FOLDER = pytest.StashKey[str]()
+FOUND = pytest.StashKey[dict[str, Any]]()
+"""What a contract test has found, as plain data: its report takes it to the summary."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,3 +60,30 @@ def _new_folder(config: pytest.Config) -> str:
     folder: str = tempfile.mkdtemp(prefix="sessionstore-run-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the report take what was found along; xdist carries such an attribute to the main."""
+    report = yield
+    if call.when == "call" and FOUND in item.stash:
+        report.sessionstore_found = item.stash[FOUND]  # type: ignore[attr-defined]
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which of the violated clauses are one defect."""
+    reports = [
+        report
+        for category in ("passed", "failed", "xfailed")
+        for report in terminalreporter.stats.get(category, ())
+        if hasattr(report, "sessionstore_found")
+    ]
+    if any(report.sessionstore_found["verdict"] == "violated" for report in reports):
+        from .pytest_summary import lines_of  # noqa: PLC0415
+
+        terminalreporter.section("defects of session stores")
+        for line in lines_of(reports):
+            terminalreporter.write_line(line)

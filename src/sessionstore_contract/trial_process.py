@@ -26,7 +26,7 @@ from .runs import provided
 from .storage import Storage, StorageUnavailableError
 from .storage.elsewhere import NamedPlace
 from .storage.selection import PostgresChoice
-from .verdict import Finding, Verdict
+from .verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,18 +80,6 @@ def _opens(place_is_named: bool) -> Clause:
 
 def _where(backend: Backend) -> str:
     return backend.storage if isinstance(backend.storage, str) else backend.storage.name
-
-
-def packed(finding: Finding) -> dict[str, Any]:
-    """Word a finding for the way between processes."""
-    plain = {key: value for key, value in vars(finding).items() if key != "clause"}
-    return {**plain, "clause": finding.clause.id}
-
-
-def unpacked(said: dict[str, Any], clause: Clause) -> Finding:
-    """Read a finding that came from another process."""
-    lists = {"witness": tuple(said["witness"]), "hung": tuple(said["hung"])}
-    return Finding(**{**said, **lists, "clause": clause, "verdict": Verdict(said["verdict"])})
 
 
 class TrialProcess:
@@ -166,7 +154,7 @@ class TrialProcess:
         if asked["defect"] is not None:
             backend = wrapped(backend, names.find(asked["defect"]))
         finding = try_clause(clause, backend, self._storage, self._conditions)
-        return {"finding": packed(finding), "server": self._storage.server()}
+        return {"finding": finding.packed(), "server": self._storage.server()}
 
     def close(self) -> None:
         """Close the storage, unless it is the author's own."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .clause import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from .clause import Clause
 
@@ -51,10 +51,22 @@ class Finding:
     """Why there is no verdict, or a remark beside one."""
     owner: str | None = None
     """The clause that owns the step which kept this one from a verdict."""
+    judged: str | None = None
+    """The operation whose answer broke the clause."""
     hung: tuple[str, ...] = field(default=(), compare=False)
     """Operations that did not come back, or ended the process."""
     duration: float = field(default=0.0, compare=False)
     """Seconds."""
+
+    def packed(self) -> dict[str, Any]:
+        """Word it as plain data, for the way between processes."""
+        return {**vars(self), "clause": self.clause.id, "verdict": str(self.verdict)}
+
+    @classmethod
+    def unpacked(cls, said: Mapping[str, Any], clause: Clause) -> Finding:
+        """Read what came from another process."""
+        lists = {"witness": tuple(said["witness"]), "hung": tuple(said["hung"])}
+        return cls(**{**said, **lists, "clause": clause, "verdict": Verdict(said["verdict"])})
 
 
 def conclude(findings: Iterable[Finding], *, is_strict: bool = False) -> Conclusion:

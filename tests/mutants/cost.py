@@ -62,7 +62,12 @@ class AddsUpNestedNumbers(DictStore):
         return {**old, **new}
 
 
-@mutant("cost.merge-is-shallow", "update stores nothing", is_everywhere=True)
+@mutant(
+    "interface.claims-are-true",
+    "cost-read is claimed, and nothing is read",
+    also={"cost.merge-is-shallow": "update stores nothing"},
+    is_everywhere=True,
+)
 class UpdateStoresNothing(DictStore):
     """Ignores a field that it does not know yet."""
 

@@ -12,20 +12,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-@mutant(
-    "durability.reopening-finds-everything",
-    "a new instance does not find the session",
-    also={"interface.claims-are-true": "durable is claimed, and nothing outlives the instance"},
-)
-class ForgetsAtClose(FileStore):
-    """Keeps sessions in temporary files."""
-
-    async def close(self) -> None:
-        await super().close()
-        for path in self.folder.glob("*.json"):
-            path.unlink()
-
-
 class Rewriting(FileStore):
     """Rewrites each file at close: a correct start for defects."""
 

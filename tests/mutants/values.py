@@ -132,6 +132,15 @@ class ClipsIntegers(Changing):
         return min(value, 2**31 - 1) if isinstance(value, int) and value > 1 else value
 
 
+@mutant("values.json-round-trips", "0 comes back as 0.0", is_everywhere=True)
+class CostsAreFloats(DictStore):
+    """Reads every number of cost data as a float."""
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Any]:
+        costs = await super().get_cost_data(session_id)
+        return json.loads(json.dumps(costs), parse_int=float)  # type: ignore[no-any-return]
+
+
 @mutant("values.numbers-keep-their-kind", "1.0 comes back as 1")
 class WholeFloatsAreIntegers(Changing):
     """Writes numbers with the fewest characters."""

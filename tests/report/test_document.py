@@ -86,6 +86,21 @@ def test_a_backend_in_a_report() -> None:
     }
 
 
+def test_a_consequence_says_so_in_its_reason() -> None:
+    """It is violated all the same, and counted."""
+    clauses = {clause.id: clause for clause in CLAUSES}
+    findings = [
+        Finding(clauses[name], Verdict.VIOLATED, headline="update merges nested objects")
+        for name in ("cost.merge-is-shallow", "cost.last-write-wins")
+    ]
+    (said,) = document(report(backend(*findings)))["backends"]
+    assert [one["reason"] for one in said["clauses"]] == [
+        None,
+        "a consequence of cost.merge-is-shallow",
+    ]
+    assert said["counts"]["violated"] == 2
+
+
 def test_clauses_in_a_report() -> None:
     """Every key of a clause; the remedy stands beside a violation only."""
     findings = VIOLATED, INCONCLUSIVE, Finding(HINT, Verdict.HELD)

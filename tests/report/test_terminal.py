@@ -119,6 +119,32 @@ def test_consequences_are_counted_at_their_cause() -> None:
     assert "mine: cost.hints and 1 more: see cost.merges\n" in text
 
 
+def test_what_a_defect_breaks_besides_is_listed_under_it() -> None:
+    """The consequence has no explanation and no line of its own; the count is told."""
+    clauses = {clause.id: clause for clause in CLAUSES}
+    merge, last, null = (
+        "cost.merge-is-shallow",
+        "cost.last-write-wins",
+        "cost.null-is-a-value",
+    )
+    deep = "update merges nested objects"
+    text = shown(
+        backend(
+            Finding(clauses[merge], Verdict.VIOLATED, headline=deep),
+            Finding(clauses[last], Verdict.VIOLATED, headline=deep),
+            Finding(clauses[null], Verdict.VIOLATED, headline="null removes its key"),
+        )
+    )
+    assert text.count(" does not hold for mine:") == 2
+    assert (
+        "mine: 3 violated clauses, 2 defects; --clause ID shows each alone\n"
+        f"mine: {merge}: {deep}\n"
+        f"    also violated, as with this defect alone: {last}\n"
+        f"    sessionstore-contract run pkg:Mine --clause {merge}\n"
+        f"mine: {null}: null removes its key\n"
+    ) in text
+
+
 def test_remarks_beside_a_verdict_are_shown() -> None:
     """A clause that held with a remark has a line; the others have none."""
     text = shown(

@@ -59,6 +59,7 @@ async def disjoint_updates_all_survive(store: Subject) -> None:
     because=BECAUSE,
     remedy=REMEDY,
     needs={Capability.COST_READ, Capability.SHARED},
+    follows=["concurrency.disjoint-updates-all-survive"],
 )
 async def disjoint_updates_survive_across_instances(store: Subject) -> None:
     instances = [store] + [await store.another() for _ in range(3)]

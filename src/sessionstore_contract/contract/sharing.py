@@ -36,6 +36,7 @@ async def writes_are_seen_at_once(store: Subject) -> None:
     remedy="Keep nothing in the process; SQLite: commit each write and end each read's "
     "transaction.",
     needs={Capability.MULTI_PROCESS},
+    follows=["sharing.writes-are-seen-at-once"],
 )
 async def processes_see_each_other(store: Subject) -> None:
     elsewhere = await store.elsewhere()

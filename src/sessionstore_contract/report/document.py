@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import catalogue
+from ..folding import with_reasons
 from ..verdict import Conclusion, Finding, conclude, count
 from ..version import CONTRACT_VERSION, __version__
 
@@ -147,7 +148,7 @@ def _backend(backend: BackendReport) -> dict[str, Any]:
         "capabilities": sorted(backend.capabilities),
         "verdict": str(backend.conclusion),
         "counts": count(backend.findings),
-        "clauses": [_clause(finding) for finding in backend.findings],
+        "clauses": [_clause(finding) for finding in with_reasons(backend.findings)],
     }
 
 

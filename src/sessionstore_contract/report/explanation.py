@@ -44,14 +44,7 @@ def _lines(finding: Finding, backend: str) -> Iterator[str]:
     }.get(finding.verdict, f"was not decided for {backend}")
     yield from _paragraph(f"{clause.level.upper()} {clause.id} {relation}:", indent="")
     yield from _paragraph(clause.sentence)
-    if finding.witness:
-        yield ""
-        yield "on a fresh store"
-        yield from _numbered(finding.witness)
-    if finding.demanded is not None:
-        yield ""
-        yield from _hanging("  demanded  ", finding.demanded)
-        yield from _hanging("  answered  ", finding.answered or "")
+    yield from _evidence(finding)
     if finding.verdict is Verdict.VIOLATED:
         yield ""
         yield "because"
@@ -59,6 +52,28 @@ def _lines(finding: Finding, backend: str) -> Iterator[str]:
         yield ""
         yield "to fix it"
         yield from _paragraph(clause.remedy)
+
+
+def failure(finding: Finding, *, longest: int, width: int) -> list[str]:
+    """Word what a violation was found by: the diagnosis, and what shows it."""
+    lines = [
+        *textwrap.wrap(headline(finding), width),
+        *_evidence(finding, longest=longest, width=width),
+    ]
+    return [printable(line) for line in lines]
+
+
+def _evidence(
+    finding: Finding, *, longest: int = LONGEST_WITNESS, width: int = WIDTH
+) -> Iterator[str]:
+    if finding.witness:
+        yield ""
+        yield "on a fresh store"
+        yield from _numbered(finding.witness, longest, width)
+    if finding.demanded is not None:
+        yield ""
+        yield from _hanging("  demanded  ", finding.demanded, width)
+        yield from _hanging("  answered  ", finding.answered or "", width)
 
 
 def _paragraph(text: str, *, indent: str = "  ") -> list[str]:
@@ -72,10 +87,10 @@ def _paragraph(text: str, *, indent: str = "  ") -> list[str]:
     )
 
 
-def _hanging(label: str, text: str) -> Iterable[str]:
+def _hanging(label: str, text: str, width: int) -> Iterable[str]:
     lines = textwrap.wrap(
         text,
-        WIDTH,
+        width,
         initial_indent=label,
         subsequent_indent=" " * len(label),
         break_on_hyphens=False,
@@ -83,10 +98,10 @@ def _hanging(label: str, text: str) -> Iterable[str]:
     return lines or [label.rstrip()]
 
 
-def _numbered(witness: tuple[str, ...]) -> Iterator[str]:
+def _numbered(witness: tuple[str, ...], longest: int, width: int) -> Iterator[str]:
     lines = [(f"{number:3}  ", line) for number, line in enumerate(witness, 1)]
-    if len(lines) > LONGEST_WITNESS:
-        half = LONGEST_WITNESS // 2
+    if len(lines) > longest:
+        half = longest // 2
         lines[half:-half] = [("     ", f"... {len(lines) - 2 * half} more steps ...")]
     for label, line in lines:
-        yield from _hanging(label, line)
+        yield from _hanging(label, line, width)

@@ -9,11 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ..clause import Level
+from ..folding import fold, lines, numbers
 from ..values import printable
-from ..verdict import Conclusion, Finding, Verdict, count
+from ..verdict import Conclusion, Verdict, count
 from .explanation import explain, headline
 
 if TYPE_CHECKING:
+    from ..folding import Defect
+    from ..verdict import Finding
     from .document import BackendReport, Report
 
 COLOURS = {
@@ -37,16 +40,17 @@ WIDE = 78
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the violations in full, the table, and a line for each defect."""
-    for backend in report.backends:
-        for finding in backend.findings:
-            if finding.verdict is Verdict.VIOLATED:
-                console.print(Text(explain(finding, backend.name)), soft_wrap=True)
-                console.rule(style="dim")
+    """Print the defects in full, the table, and each defect in a line with its consequences."""
+    folded = [(backend, fold(backend.findings)) for backend in report.backends]
+    for backend, defects in folded:
+        for defect in defects:
+            console.print(Text(explain(defect.root, backend.name)), soft_wrap=True)
+            console.rule(style="dim")
     console.print(_table(report, is_wide=console.width >= WIDE))
     console.print()
-    for backend in report.backends:
-        _show_defects(backend, console)
+    for backend, defects in folded:
+        _show_defects(backend, defects, console)
+        _show_the_rest(backend, console)
     console.print(
         f"seed {report.seed}, effort {report.effort}, {report.duration:.1f} s", highlight=False
     )
@@ -73,11 +77,15 @@ def _table(report: Report, *, is_wide: bool) -> Table:
     return table
 
 
-def _show_defects(backend: BackendReport, console: Console) -> None:
-    for finding in backend.findings:
-        if finding.verdict is Verdict.VIOLATED:
-            consequences = sum(one.owner == finding.clause.id for one in backend.findings)
-            console.print(_defect(backend, finding, consequences), soft_wrap=True)
+def _show_defects(backend: BackendReport, defects: list[Defect], console: Console) -> None:
+    if any(one.consequences for one in defects):
+        _print_line(console, f"{backend.name}: {numbers(defects)}; --clause ID shows each alone")
+    for defect in defects:
+        console.print(_defect(backend, defect), soft_wrap=True)
+
+
+def _show_the_rest(backend: BackendReport, console: Console) -> None:
+    """Print what was not decided, and remarks beside a verdict."""
     undecided = [
         finding
         for finding in backend.findings
@@ -95,15 +103,18 @@ def _print_line(console: Console, line: str) -> None:
     console.print(Text(printable(line)), soft_wrap=True)
 
 
-def _defect(backend: BackendReport, finding: Finding, consequences: int) -> Text:
-    level = "" if finding.clause.level is Level.MUST else f" ({finding.clause.level.upper()})"
+def _defect(backend: BackendReport, defect: Defect) -> Text:
+    clause = defect.root.clause
+    level = "" if clause.level is Level.MUST else f" ({clause.level.upper()})"
     text = Text()
-    text.append(f"{printable(backend.name)}: {finding.clause.id}{level}: ")
-    text.append(headline(finding), style="bold")
-    if consequences:
-        text.append(f" ({consequences} more clauses could not be decided because of it)")
+    text.append(f"{printable(backend.name)}: {clause.id}{level}: ")
+    text.append(headline(defect.root), style="bold")
+    if defect.undecided:
+        text.append(f" ({len(defect.undecided)} more clauses could not be decided because of it)")
+    for line in lines(defect):
+        text.append(f"\n{line}")
     text.append(
-        f"\n    sessionstore-contract run {printable(backend.target)} --clause {finding.clause.id}",
+        f"\n    sessionstore-contract run {printable(backend.target)} --clause {clause.id}",
         style="dim",
     )
     return text

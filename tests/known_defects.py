@@ -21,6 +21,8 @@ from sessionstore_contract.known_defects import FILE, blanked
 from sessionstore_contract.report.explanation import failure
 from sessionstore_contract.verdict import Finding, Verdict
 
+from .places import in_memory
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -105,7 +107,9 @@ def measured(number: int) -> dict[str, Any]:
     leaks.PATIENCE = 0.2
     warnings.simplefilter("ignore")
     store = MUTANTS[number]
-    return record(name_of(store), the_defect(store).caught_by, all_findings(store))
+    with in_memory():
+        findings = all_findings(store)
+    return record(name_of(store), the_defect(store).caught_by, findings)
 
 
 def main() -> None:

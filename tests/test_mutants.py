@@ -47,6 +47,7 @@ from .mutants import (
 )
 from .mutants.defect import Defect, backend, defect_of
 from .mutants.shared import can_be_shared, shared
+from .places import in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -178,6 +179,13 @@ def the_defect(store: Any) -> Defect:
     found = defect_of(store)
     assert found is not None
     return found
+
+
+@pytest.fixture(autouse=True)
+def quick_places() -> Iterator[None]:
+    """Stores are made and thrown away by the thousand here."""
+    with in_memory():
+        yield
 
 
 @pytest.fixture

@@ -72,9 +72,11 @@ class Counting(OpenedDict):
     async def open(self) -> None:
         self.check_open()
         self.under_way += 1
-        for _ in range(10):
-            await asyncio.sleep(0)
-        self.under_way -= 1
+        try:
+            for _ in range(10):
+                await asyncio.sleep(0)
+        finally:
+            self.under_way -= 1
 
 
 @mutant(

@@ -79,7 +79,7 @@ class DropsWhatComesTooFast(DictStore):
     "concurrency.disjoint-updates-survive-across-instances",
     "5 of 20 updates at once stand",
     also={
-        **LOST,
+        "concurrency.save-and-update-keep-both": "saves and updates at once lose ",
         "concurrency.true-means-stored": "an update at once with a delete brings the session back",
     },
 )

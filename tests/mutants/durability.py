@@ -163,7 +163,6 @@ class CommitsDeletesAtClose(Buffering):
     f"{BESIDE} does not find the session",
     also={
         "sharing.writes-are-seen-at-once": "another instance does not see a created session",
-        "concurrency.disjoint-updates-survive-across-instances": "5 of 20 updates at once stand",
     },
 )
 class WritesAtClose(FileStore):

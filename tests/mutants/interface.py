@@ -255,7 +255,6 @@ class ClaimsRetention(WriteOnlyStore):
     "shared is claimed, and another instance sees nothing",
     also={
         "sharing.writes-are-seen-at-once": "another instance does not see a created session",
-        "concurrency.disjoint-updates-survive-across-instances": "5 of 20 updates at once stand",
     },
 )
 class ClaimsToBeShared(DictStore):

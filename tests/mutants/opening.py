@@ -35,8 +35,11 @@ class RefusesWhileItOpens(OpenedDict):
             raise RuntimeError("another operation is in progress")
         if not self.is_open:
             self.is_opening = True
-            await asyncio.sleep(0)
-            self.is_opening, self.is_open = False, True
+            try:
+                await asyncio.sleep(0)
+                self.is_open = True
+            finally:
+                self.is_opening = False
 
 
 @mutant("opening.first-use-may-be-concurrent", f"{AT_ONCE}: what create made is gone")
@@ -81,8 +84,10 @@ class WakesOneOfThoseWhoWait(OpenedDict):
             return
         if self.waiting is None:
             self.waiting = asyncio.get_running_loop().create_future()
-            await asyncio.sleep(0)
-            self.is_open = True
+            try:
+                await asyncio.sleep(0)
+            finally:
+                self.is_open = True
         else:
             self.waiting = asyncio.get_running_loop().create_future()
             await self.waiting

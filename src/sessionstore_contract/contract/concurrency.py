@@ -296,7 +296,7 @@ async def saves_leave_one_whole_history(store: Subject) -> None:
             [instances[writer % len(instances)].save(session, history)]
             for writer, history in enumerate(histories)
         ]
-        reads = [[one.load(session) for _ in range(4)] for one in instances]
+        reads = [[one.load(session) for _ in range(4)] for one in _in_turn(instances)[:6]]
         sequences = await side_by_side(*saves, *reads, stagger=store.stand.random)
         expect_all_answered([step for steps in sequences for step in steps], "saves at once")
         for steps in sequences[len(saves) :]:

@@ -32,6 +32,23 @@ class Violation(Exception):  # noqa: N818 - it is a finding, not an error of thi
         """Whose answer it is, where it is not that of the last judged step."""
 
 
+class Drawn(Violation):
+    """A violation that a picture shows better than the history that it was found in."""
+
+    def __init__(self, headline: str, *, operation: str, timeline: str, page: str) -> None:
+        said, _, lines = timeline.partition("\n\n")
+        super().__init__(
+            headline,
+            demanded="an order of the operations that explains every answer",
+            answered=" ".join(said.split()),
+            operation=operation,
+        )
+        self.timeline = tuple(lines.split("\n"))
+        """Lines for a terminal."""
+        self.page = page
+        """The same as a page of HTML."""
+
+
 class NothingFound(Exception):  # noqa: N818 - it is an outcome, not an error of this program
     """The clause could not come to a verdict; the message says why."""
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextvars
 import ctypes
+import getpass
+import re
+import tempfile
 import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .effort import NORMAL, Effort
 from .exits import exits_refused
-from .expect import NothingFound, Violation
+from .expect import Drawn, NothingFound, Violation
 from .history import StepFailed, word_error
 from .lending import Lending
 from .storage import StorageUnavailableError
@@ -40,6 +44,12 @@ OWNERS = {
     "close": "closing.is-idempotent",
 }
 """The clause that demands of an operation that it works at all."""
+
+
+def picture_folder() -> Path:
+    """Answer where this user's pictures go if nobody says where."""
+    return Path(tempfile.gettempdir()) / f"sessionstore-pictures-{getpass.getuser()}"
+
 
 HANGS_TO_BLOW = 2
 """Clauses that may wait for an operation in vain before it is left alone."""
@@ -93,6 +103,8 @@ class Conditions:
     fuse: Fuse = field(default_factory=Fuse)
     on_begin: Callable[[Step], None] = lambda _: None
     """Told of each call before it is made."""
+    pictures: Path = field(default_factory=picture_folder)
+    """Where pages are written that show a violation."""
 
 
 def try_clause(
@@ -158,7 +170,7 @@ def try_on(
         raise
     if stuck is not None:
         _abandon(trial, thread)
-    return _judge(trial, stuck, conditions.fuse)
+    return _judge(trial, stuck, conditions)
 
 
 def _watch(trial: Trial) -> Exception | None:
@@ -181,7 +193,7 @@ def _abandon(trial: Trial, thread: threading.Thread) -> None:
         trial.done.wait(1.0)
 
 
-def _judge(trial: Trial, stuck: Exception | None, fuse: Fuse) -> Finding:
+def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Finding:
     """Decide what was found: the answer that differs is the store's, what led there is not."""
     failure = stuck or trial.failure or trial.teardown_failure
     hung = tuple({step.operation for step in trial.history.steps if step.outcome == "hung"})
@@ -190,6 +202,10 @@ def _judge(trial: Trial, stuck: Exception | None, fuse: Fuse) -> Finding:
     if failure is None:
         return found
     found = replace(found, witness=trial.witness or tuple(trial.history.lines()))
+    match failure:
+        case Drawn():
+            page = _kept(failure, trial, conditions.pictures)
+            found = replace(found, witness=failure.timeline, picture=page)
     match failure:
         case Violation():
             return replace(
@@ -201,7 +217,7 @@ def _judge(trial: Trial, stuck: Exception | None, fuse: Fuse) -> Finding:
                 judged=failure.operation or _last_judged(trial.history.steps),
             )
         case StepFailed(step=step):
-            owner = fuse.owner(step.operation)
+            owner = conditions.fuse.owner(step.operation)
             said = "answered " if step.outcome == "answered" else ""
             reason = f"{step.call()} {said}{step.answered()}: see {owner}"
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=reason, owner=owner)
@@ -210,6 +226,18 @@ def _judge(trial: Trial, stuck: Exception | None, fuse: Fuse) -> Finding:
         case OpeningFailed():
             return replace(found, verdict=Verdict.FAULTED, reason=str(failure))
     return replace(found, verdict=Verdict.FAULTED, reason=f"the kit failed: {word_error(failure)}")
+
+
+def _kept(drawn: Drawn, trial: Trial, folder: Path) -> str:
+    """Write the page that shows a violation, and answer where it is."""
+    name = re.sub(r"[^\w.-]+", "-", f"{trial.backend.name}-{trial.clause.id}-{trial.seed}")
+    path = folder / f"{name}.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(drawn.page, encoding="utf-8")
+    except OSError as error:
+        return f"could not be written to {path}: {error.strerror or error}"
+    return str(path)
 
 
 def _last_judged(steps: list[Step]) -> str | None:

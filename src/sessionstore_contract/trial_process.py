@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,10 @@ class TrialProcess:
         self._order = order
         self._recorder = FlightRecorder(order["flight_record"])
         self._conditions = Conditions(
-            order["seed"], EFFORTS[order["effort"]], on_begin=self._recorder.note
+            order["seed"],
+            EFFORTS[order["effort"]],
+            on_begin=self._recorder.note,
+            pictures=Path(order["pictures"]),
         )
         self._backend: Backend | None = None
         self._storage: Storage | None = None

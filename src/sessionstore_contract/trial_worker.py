@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from .harness import picture_folder
 from .stopping import INTERVAL, StoppedError, StopRequest
 from .trial_process import RECORD
 
@@ -61,6 +62,8 @@ class Order:
             "seed": self.seed,
             "effort": self.effort.name,
             "flight_record": str(flight_record),
+            # The worker's own folder for temporary files goes with it.
+            "pictures": str(picture_folder()),
         }
 
 

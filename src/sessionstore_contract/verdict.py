@@ -51,6 +51,8 @@ class Finding:
     """Why there is no verdict, or a remark beside one."""
     owner: str | None = None
     """The clause that owns the step which kept this one from a verdict."""
+    picture: str | None = None
+    """The file of the page that shows it; the witness is then a drawing."""
     judged: str | None = None
     """The operation whose answer broke the clause."""
     hung: tuple[str, ...] = field(default=(), compare=False)

@@ -59,9 +59,13 @@ class PlannedCall:
     operation: str
     session: int
     argument: Json = None
+    pause: int = 0
+    """Turns of the loop before the call: clients that go in step meet at the same points only."""
 
     async def make(self, store: Subject, names: Sequence[str]) -> None:
         """Make the call as a step of the store's history, given the ids of the sessions."""
+        for _ in range(self.pause):
+            await asyncio.sleep(0)
         await self._call(store, names[self.session]).perform(is_expected=True)
 
     def _call(self, store: Subject, name: str) -> Any:
@@ -147,7 +151,8 @@ class _Draw:
                 argument = dict.fromkeys(keys, next(self.values)) or None
             case "delete_before":
                 argument = CUTOFF
-        return PlannedCall(operation, self.random.choice(self.sessions), argument)
+        session, pause = self.random.choice(self.sessions), self.random.randrange(2)
+        return PlannedCall(operation, session, argument, pause)
 
 
 async def play(round_: Round, stores: Sequence[Subject], names: Sequence[str]) -> None:

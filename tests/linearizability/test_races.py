@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sessionstore_contract.linearizability import Ruling, overlapping_pairs
-from sessionstore_contract.report.timeline_page import write_page
+from sessionstore_contract.timeline_page import write_page
 
 from .scheduling import judge_race, race
 from .stores import BROKEN, RightStore, UpdateReadsThenWrites

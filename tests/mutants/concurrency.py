@@ -7,18 +7,19 @@ import json
 import os
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from sessionstore_contract.interface import SessionExistsError
+from sessionstore_contract.values import copy
 
 from .correct import DictStore, FileStore, Row, RowsStore, encode, now
 from .defect import mutant
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from datetime import datetime
 
     from sessionstore_contract.interface import Json
@@ -498,3 +499,77 @@ class WaitsInTheLoop(DictStore):
     async def save(self, session_id: str, messages: list[Json]) -> None:
         time.sleep(0.003)  # noqa: ASYNC251 - the defect
         await super().save(session_id, messages)
+
+
+class Busy(DictStore):
+    """Knows how many operations are under way, each of which takes a few turns: a start."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.under_way = 0
+
+    def begin(self) -> None:
+        """Take note that the instance is idle no more."""
+
+    @asynccontextmanager
+    async def busy(self) -> AsyncIterator[None]:
+        if not self.under_way:
+            self.begin()
+        self.under_way += 1
+        try:
+            await asyncio.sleep(0)
+            yield
+            await asyncio.sleep(0)
+        finally:
+            self.under_way -= 1
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        async with self.busy():
+            await super().save(session_id, messages)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        encode(cost_data or {}, dict)
+        async with self.busy():
+            return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant("concurrency.histories-are-linearisable", "no order explains what load answers")
+class ReadsASnapshot(Busy):
+    """Reads what was there when the instance was idle last: a transaction that stays open."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.snapshot: dict[str, str] = {}
+
+    def begin(self) -> None:
+        self.snapshot = {name: row.messages for name, row in self.rows.items()}
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        found = await super().load(session_id)
+        if self.under_way and found is not None and session_id in self.snapshot:
+            return list(json.loads(self.snapshot[session_id]))
+        return found
+
+
+@mutant("concurrency.histories-are-linearisable", "no order explains what get_cost_data answers")
+class SendsAgain(Busy):
+    """Under load it takes an update for lost, and sends it once more, which arrives late."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.late: set[asyncio.Task[None]] = set()
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        found = await super().update(session_id, cost_data=cost_data)
+        if cost_data and len(cost_data) > 1 and self.under_way > 2:
+            again = asyncio.ensure_future(self.send_again(session_id, copy(cost_data)))
+            self.late.add(again)
+            again.add_done_callback(self.late.discard)
+        return found
+
+    async def send_again(self, session_id: str, cost_data: dict[str, Json]) -> None:
+        for _ in range(12):
+            await asyncio.sleep(0)
+        if not self.is_closed:
+            await DictStore.update(self, session_id, cost_data=cost_data)

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
 from ..clause import must, should
-from ..expect import expect, expect_all_answered, violated
+from ..expect import Drawn, NothingFound, expect, expect_all_answered, violated
 from ..interruption import StallWatch
+from ..linearizability import Judgement, Ruling, judge, operations_on, overlapping_pairs
 from ..subject import at_once, side_by_side
+from ..timeline import draw
+from ..timeline_page import page
 from ..values import are_equal, word
+from ..workload import play, workload
 from .beginning import begin_with, make_sure
 from .in_turn import create_in_turn, delete_in_turn, save_in_turn, update_in_turn
 
@@ -512,6 +516,52 @@ def _mixed(store: Subject, shared: str, number: int) -> list[Call[Any]]:
     # Each client begins elsewhere in the row, so that different operations meet.
     turn = number % len(calls)
     return calls[turn:] + calls[:turn]
+
+
+@must(
+    "concurrency.histories-are-linearisable",
+    "Some order of the operations on a session, one that respects real time, explains every "
+    "answer, on one instance and on several.",
+    because="It is what a caller relies on without a thought: what was written is there, what was "
+    "read was there, and nothing comes back that was over.",
+    remedy="Each operation takes effect at one instant between its call and its answer: one "
+    "statement or one transaction, committed before it is answered. No read from a copy that lags "
+    "behind, from a cache that is not told, or in a transaction that an earlier read has begun. "
+    "A request that is sent again must not be carried out again after a later one.",
+    needs={Capability.COST_READ},
+)
+async def histories_are_linearisable(store: Subject) -> None:
+    instances = await _several(store)
+    for control in (create_in_turn, delete_in_turn, save_in_turn, update_in_turn):
+        await control(instances)
+    overlaps = 0
+    for _ in range(2 * store.stand.effort.rounds):
+        store.stand.history.restart()
+        session = store.unused_id("hot")
+        claims = [Capability(one) for one in store.stand.capabilities]
+        for turn in workload(store.stand.random, clients=16, operations=6, claims=claims, rounds=1):
+            await play(turn, instances, [session])
+        operations = operations_on(session, store.stand.history.steps)
+        overlaps += overlapping_pairs(operations)
+        _is_explained(judge(operations))
+    if not overlaps:
+        raise NothingFound(
+            "no two operations were under way at once, so there was no order to find"
+        )
+
+
+def _is_explained(judgement: Judgement) -> None:
+    match judgement.ruling:
+        case Ruling.UNEXPLAINED:
+            at = judgement.breaks_at.operation if judgement.breaks_at else "an operation"
+            raise Drawn(
+                f"no order explains what {at} answers",
+                operation=at,
+                timeline=draw(judgement),
+                page=page(judgement),
+            )
+        case Ruling.UNDECIDED:
+            raise NothingFound(judgement.headline())
 
 
 STALL = 0.001

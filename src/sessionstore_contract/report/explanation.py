@@ -66,7 +66,9 @@ def failure(finding: Finding, *, longest: int, width: int) -> list[str]:
 def _evidence(
     finding: Finding, *, longest: int = LONGEST_WITNESS, width: int = WIDTH
 ) -> Iterator[str]:
-    if finding.witness:
+    if finding.picture is not None:
+        yield from ("", *finding.witness, "", "as a page", f"  {finding.picture}")
+    elif finding.witness:
         yield ""
         yield "on a fresh store"
         yield from _numbered(finding.witness, longest, width)

@@ -7,8 +7,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..linearizability import Judgement, Operation, Outcome, Ruling
-from ..values import printable
+from .linearizability import Judgement, Operation, Outcome, Ruling
+from .values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

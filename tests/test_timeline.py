@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sessionstore_contract.linearizability import Judgement, Operation, Outcome, Ruling, judge
-from sessionstore_contract.report.timeline import draw, picture
-from sessionstore_contract.report.timeline_page import page, write_page
+from sessionstore_contract.timeline import draw, picture
+from sessionstore_contract.timeline_page import page, write_page
 from tests.linearizability.histories import HALF, written
 from tests.linearizability.simulation import Simulation
 

@@ -10,7 +10,7 @@ from .timeline import BREAKS, UNKNOWN, Bar, Picture, picture
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..linearizability import Judgement
+    from .linearizability import Judgement
 
 EDGE = 64
 """Pixels from one begin or end to the next, at the least."""

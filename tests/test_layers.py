@@ -17,7 +17,7 @@ REFERENCE = "reference_backends"
 ROWS = (
     "__init__ version stopping interface values names capabilities effort",
     "history subject model",
-    "expect linearizability",
+    "expect linearizability program",
     "clause old_layout",
     "contract wire turn",
     "storage faults opening worker",

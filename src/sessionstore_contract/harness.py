@@ -182,6 +182,7 @@ def _judge(trial: Trial, stuck: Exception | None, fuse: Fuse) -> Finding:
                 headline=failure.headline,
                 demanded=failure.demanded,
                 answered=failure.answered,
+                program=trial.program,
             )
         case StepFailed(step=step):
             owner = fuse.owner(step.operation)

@@ -89,7 +89,7 @@ def packed(finding: Finding) -> dict[str, Any]:
 
 def unpacked(said: dict[str, Any], clause: Clause) -> Finding:
     """Read a finding that came from another process."""
-    lists = {"witness": tuple(said["witness"]), "hung": tuple(said["hung"])}
+    lists = {name: tuple(said[name]) for name in ("witness", "program", "hung")}
     return Finding(**{**said, **lists, "clause": clause, "verdict": Verdict(said["verdict"])})
 
 

@@ -45,6 +45,8 @@ class Finding:
     """The diagnosis of a violation, in a few words."""
     witness: tuple[str, ...] = ()
     """The history, a line for each step."""
+    program: tuple[str, ...] = ()
+    """The same as Python that can be pasted into a test, of a clause that draws examples."""
     demanded: str | None = None
     answered: str | None = None
     reason: str | None = None

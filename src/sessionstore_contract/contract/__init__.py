@@ -17,6 +17,7 @@ from . import (
     lifecycle,
     messages,
     retention,
+    sequence,
     sharing,
     values,
 )
@@ -34,6 +35,7 @@ AREAS: tuple[ModuleType, ...] = (
     identifiers,
     isolation,
     retention,
+    sequence,
     sharing,
     concurrency,
     durability,

@@ -406,12 +406,12 @@ async def many_keys_and_large_values(store: Subject) -> None:
     await expect(store.get_cost_data(session)).to_be({**many, **large})
 
 
-def small_values() -> SearchStrategy[Any]:
-    """Draw small JSON values of every kind that no store mistakes by nature."""
+def sequences_of_updates() -> SearchStrategy[list[dict[str, Any]]]:
+    """Draw updates on few keys, so that most of them hit a key that is there."""
     from hypothesis import strategies as st  # noqa: PLC0415 - `list` must not wait for it
 
     leaves = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", "a", "1"])
-    return st.recursive(
+    anything = st.recursive(
         leaves,
         lambda inner: (
             st.lists(inner, max_size=3)
@@ -419,14 +419,8 @@ def small_values() -> SearchStrategy[Any]:
         ),
         max_leaves=5,
     )
-
-
-def sequences_of_updates() -> SearchStrategy[list[dict[str, Any]]]:
-    """Draw updates on few keys, so that most of them hit a key that is there."""
-    from hypothesis import strategies as st  # noqa: PLC0415 - `list` must not wait for it
-
     keys = st.sampled_from(["a", "b", "c"])
-    return st.lists(st.dictionaries(keys, small_values(), max_size=3), min_size=1, max_size=6)
+    return st.lists(st.dictionaries(keys, anything, max_size=3), min_size=1, max_size=6)
 
 
 @must(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import DrawFn, SearchStrategy
+    from hypothesis.strategies import SearchStrategy
 
     from ..interface import Json
 
@@ -20,8 +21,6 @@ EVERY = "*"
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(max(2037, datetime.now(UTC).year + 1), 12, 31, tzinfo=UTC)
 """Cutoffs that decide alike by every clock. A TIMESTAMP of MySQL ends in January 2038."""
-
-MESSAGES = tuple({"role": "user", "content": content} for content in ("one", "two", "three"))
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,9 @@ VALUES: tuple[Any, ...] = (
 )
 """What cost data holds: each is taken for another one by some store."""
 
-LENGTH = 18
+MESSAGES = tuple({"role": "user", "content": content} for content in ("one", "two", "three"))
+
+LENGTH = 20
 """Calls of a program, but for those that are left out and those that look in the end."""
 
 NOTHING = "nothing"
@@ -54,85 +55,78 @@ OFTEN = {
     NOTHING: 1,
     "create": 3,
     "save": 6,
-    "update": 8,
+    "update": 7,
     "get_cost_data": 3,
     "load": 3,
     "exists": 2,
-    "delete": 3,
+    "delete": 4,
     "create anew": 1,
-    "delete_before": 1,
+    "delete_before": 2,
 }
-"""How often an operation is drawn, among 31; what comes first counts as simpler."""
+"""How often an operation is drawn, among 32; what comes first counts as simpler."""
+
+OPERATIONS = tuple(one for one, often in OFTEN.items() for _ in range(often))
 
 LOOKS = ("exists", "load", "get_cost_data", "load", "get_cost_data")
 """What a program looks at in the end; the second time, at what reading has left."""
 
+WIDTH = 5
+"""Bytes that one call is read from."""
+
 
 def programs() -> SearchStrategy[Program]:
     """Draw programs for one instance."""
-    from hypothesis import strategies as st  # noqa: PLC0415 - `list` must not wait for it
-
-    return st.tuples(_body(LENGTH), _ending()).map(_joined)
+    return _bytes().map(_read)
 
 
 def programs_for_two_instances() -> SearchStrategy[Program]:
     """Draw programs each call of which is made on one of two instances."""
-    from hypothesis import strategies as st  # noqa: PLC0415
-
-    @st.composite
-    def on_two(draw: DrawFn) -> Program:
-        return [replace(one, is_second=draw(st.booleans())) for one in draw(programs())]
-
-    return on_two()
+    return _bytes().map(partial(_read, instances=2))
 
 
 def programs_with_reopening() -> SearchStrategy[Program]:
     """Draw programs in the middle of which the store is mostly closed and opened anew."""
-    from hypothesis import strategies as st  # noqa: PLC0415
-
-    reopening = st.sampled_from([[], *[[Instruction("reopen")]] * 4])
-    half = LENGTH // 2
-    return st.tuples(_body(half), reopening, _body(half), _ending()).map(_joined)
+    return _bytes().map(partial(_read, reopens=True))
 
 
-def _joined(parts: tuple[Program, ...]) -> Program:
-    return [one for part in parts for one in part]
+def _bytes() -> SearchStrategy[bytes]:
+    # Drawn at once and read afterwards: of what it draws piece by piece, hypothesis makes most
+    # examples from one another, and lists much too short. A zero is always the simplest.
+    from hypothesis import strategies as st  # noqa: PLC0415 - `list` must not wait for it
+
+    size = LENGTH * WIDTH + len(LOOKS) + 1
+    return st.binary(min_size=size, max_size=size)
 
 
-def _body(length: int) -> SearchStrategy[Program]:
-    # Always as long, with calls left out: hypothesis draws lists of any length much too short.
-    from hypothesis import strategies as st  # noqa: PLC0415
-
-    drawn = st.lists(_instructions(), min_size=length, max_size=length)
-    return drawn.map(lambda body: [one for one in body if one.operation != NOTHING])
-
-
-def _ending() -> SearchStrategy[Program]:
-    """Draw what is looked at in the end: mostly everything, and nothing in the simplest case."""
-    from hypothesis import strategies as st  # noqa: PLC0415
-
-    looks = [st.sampled_from([[], *[[Instruction(operation, EVERY)]] * 3]) for operation in LOOKS]
-    return st.tuples(*looks).map(_joined)
+def _read(drawn: bytes, *, instances: int = 1, reopens: bool = False) -> Program:
+    pieces = (drawn[at : at + WIDTH] for at in range(0, LENGTH * WIDTH, WIDTH))
+    program = [_instruction(piece, instances) for piece in pieces]
+    looks = drawn[LENGTH * WIDTH : -1]
+    for operation, look in zip(LOOKS, looks, strict=True):
+        if look % 4:
+            program.append(Instruction(operation, EVERY, None, look // 4 % instances == 1))
+    if reopens and drawn[-1]:
+        program.insert(LENGTH // 2 + drawn[-1] % 7, Instruction("reopen"))
+    return [one for one in program if one.operation != NOTHING]
 
 
-def _instructions() -> SearchStrategy[Instruction]:
-    from hypothesis import strategies as st  # noqa: PLC0415
+def _instruction(piece: bytes, instances: int) -> Instruction:
+    operation, name, where, first, second = piece
+    chosen = OPERATIONS[operation % len(OPERATIONS)]
+    value: Json = None
+    match chosen:
+        case "save":
+            value = [MESSAGES[second // 3**place % 3] for place in range(first % 4)]
+        case "update" if where % 6 < 5:
+            value = _cost_data(first, second)
+        case "delete_before":
+            value = LONG_AGO if first % 4 == 3 else FAR_AHEAD
+    # The first name most often: a long sequence on one session shows more than three short ones.
+    named = "" if chosen == "delete_before" else "aaabbc"[name % 6]
+    return Instruction(chosen, named, value, where // 6 % instances == 1)
 
-    operations = st.sampled_from([one for one, often in OFTEN.items() for _ in range(often)])
-    names = st.sampled_from(NAMES)
-    cost_data = st.dictionaries(st.sampled_from(["k", "l"]), st.sampled_from(VALUES), max_size=2)
-    values: dict[str, SearchStrategy[Any]] = {
-        "save": st.lists(st.sampled_from(MESSAGES), max_size=3),
-        "update": st.sampled_from([True, True, True, True, True, False]).flatmap(
-            lambda has_fields: cost_data if has_fields else st.none()
-        ),
-        "delete_before": st.sampled_from([FAR_AHEAD, LONG_AGO]),
-    }
 
-    @st.composite
-    def instruction(draw: DrawFn) -> Instruction:
-        operation = draw(operations)
-        name = "" if operation == "delete_before" else draw(names)
-        return Instruction(operation, name, draw(values.get(operation, st.none())))
-
-    return instruction()
+def _cost_data(first: int, second: int) -> dict[str, Json]:
+    """Read a value for each of two keys; a zero, and half of the second bytes, are no value."""
+    cells = {"k": first % (len(VALUES) + 1), "l": second % (2 * len(VALUES) + 1)}
+    return {key: VALUES[cell - 1] for key, cell in cells.items() if 0 < cell <= len(VALUES)}

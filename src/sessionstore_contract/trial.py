@@ -29,6 +29,8 @@ GRACE = 2.0
 
 MOST_SHRINKING = 400
 """Examples that are tried to make a counterexample smaller."""
+MOST_FRUITLESS = 120
+"""... one after the other, none of which made it so."""
 MOST_SECONDS_OF_SHRINKING = 10.0
 """... on a store so slow that these would take longer."""
 SHARE_OF_DRAWING = 0.5
@@ -92,7 +94,7 @@ class Trial:
         self._endings: list[Callable[[], Awaitable[Any]]] = []
         self._ids = 0
         self._smallest: _Counterexample | None = None
-        self._tried = self._tried_before = 0
+        self._tried = self._tried_before = self._tried_at_last = 0
         self._found_at = 0.0
 
     # what a clause is lent ----------------------------------------------------------------------
@@ -242,6 +244,7 @@ class Trial:
             steps = tuple(self.history.steps)
             if steps[-1].outcome == "hung":
                 raise _Enough(violation) from None
+            self._tried_at_last = self._tried
             if self._smallest is None:
                 self._found_at, self._tried_before = time.monotonic(), self._tried
             if self._smallest is None or len(steps) <= len(self._smallest.steps):
@@ -253,8 +256,12 @@ class Trial:
     def _may_try_another(self) -> bool:
         """Answer whether there is time for one more example; end the making smaller when not."""
         if self._smallest is not None:
-            tried, took = self._tried - self._tried_before, time.monotonic() - self._found_at
-            if tried >= MOST_SHRINKING or took >= MOST_SECONDS_OF_SHRINKING:
+            is_enough = (
+                self._tried - self._tried_before >= MOST_SHRINKING
+                or self._tried - self._tried_at_last >= MOST_FRUITLESS
+                or time.monotonic() - self._found_at >= MOST_SECONDS_OF_SHRINKING
+            )
+            if is_enough:
                 self._stop_with(self._smallest)
         elif time.monotonic() - self.phase_began > self.effort.limit * SHARE_OF_DRAWING:
             self.note(f"{self._tried} of {self.effort.examples} examples were tried: time was up")

@@ -142,7 +142,8 @@ def test_a_defect_is_named_by_the_clause_meant_for_it(store: Any) -> None:
     defect = the_defect(store)
     area = defect.caught_by.partition(".")[0]
     clauses = [one for one in CLAUSES if one.area != GENERAL or area == GENERAL]
-    findings = try_all(store, effort=EFFORT_OF.get(area, QUICKER), clauses=clauses)
+    effort = EFFORTS[defect.effort] if defect.effort else EFFORT_OF.get(area, QUICKER)
+    findings = try_all(store, effort=effort, clauses=clauses)
     headlines = {
         finding.clause.id: str(finding.headline)
         for finding in findings

@@ -733,6 +733,16 @@ class RefusesManyParameters(DictStore):
         return {**old, **new}
 
 
+@mutant("cost.many-keys-and-large-values", "update raised OverflowError", effort="normal")
+class RefusesVeryManyParameters(DictStore):
+    """Binds two parameters for each key, of which a statement takes 32,766."""
+
+    def merged(self, old: Costs, new: Costs) -> Costs:
+        if len(new) * 2 > 32_766:
+            raise OverflowError("too many SQL variables")
+        return {**old, **new}
+
+
 @mutant("cost.folds-like-a-dict", "get_cost_data answers {")
 class ManyKeysAtOnceLoseOne(DictStore):
     """Binds the keys of an update wrongly when there are three that it knows."""

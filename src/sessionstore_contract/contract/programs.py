@@ -44,7 +44,11 @@ VALUES: tuple[Any, ...] = (
 )
 """What cost data holds: each is taken for another one by some store."""
 
-MESSAGES = tuple({"role": "user", "content": content} for content in ("one", "two", "three"))
+MESSAGES = (
+    {"role": "user", "content": "one"},
+    {"role": "user", "content": "two"},
+    {"role": "assistant", "content": None},
+)
 
 LENGTH = 20
 """Calls of a program, but for those that are left out and those that look in the end."""

@@ -237,7 +237,7 @@ def played(program: tuple[str, ...], store: Any) -> None:
         (
             instances_follow_the_model,
             sharing.StillReadsTheDeleted,
-            "load answers as if the delete after ",
+            "load answers as if the delete",
         ),
     ],
     ids=lambda one: getattr(one, "__name__", ""),

@@ -714,7 +714,7 @@ class KeepsAThousandKeys(DictStore):
         return dict(list({**old, **new}.items())[:1000])
 
 
-@mutant("cost.many-keys-and-large-values", "get_cost_data answers {'key 0': 0")
+@mutant("cost.many-keys-and-large-values", "get_cost_data answers {'trace': ")
 class CutsLargeValues(DictStore):
     """Has values in a column of 64 KiB."""
 

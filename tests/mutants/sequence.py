@@ -96,7 +96,7 @@ class CountsTheRecreatedTwice(DictStore):
         return sum(self.journal.pop(name) for name in gone)
 
 
-@mutant("sequence.instances-follow-the-model", "load answers as if the save after delete had not")
+@mutant("sequence.instances-follow-the-model", "create answers as if the save after delete had not")
 class SavesWhatItKnowsByUpdating(FileStore):
     """Remembers what it has saved, and needs no upsert for it; what others delete it can't know."""
 
@@ -119,7 +119,9 @@ class SavesWhatItKnowsByUpdating(FileStore):
         return await super().delete_before(cutoff)
 
 
-@mutant("sequence.reopening-follows-the-model", "exists answers as if the ")
+@mutant(
+    "sequence.reopening-follows-the-model", "load answers as if the create after delete had not"
+)
 class DeletesAgainWhenItOpens(FileStore):
     """Makes up at the start for deletions that were noted, also of sessions made again since."""
 

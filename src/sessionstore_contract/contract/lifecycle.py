@@ -289,6 +289,9 @@ async def reads_change_nothing(store: Subject) -> None:
 async def many_sessions_are_all_there(store: Subject) -> None:
     sessions = [store.unused_id("many") for _ in range(store.stand.effort.sessions)]
     histories = [[{"role": "user", "content": f"of {session}"}] for session in sessions]
+    # That a save makes a session is another clause's.
+    await begin_with(store, sessions[-1], messages=histories[-1])
+    await make_sure(store.exists(sessions[-1]), answer=True)
     for step in await in_groups(map(store.save, sessions, histories)):
         step.require_answer()
 

@@ -122,14 +122,15 @@ def _headline(step: Step, deed: Deed, before: list[Deed], demanded: Any) -> str:
         return f"{told} does not answer in time"
     if step.outcome != "answered":
         return f"{told} {step.answered()}"
-    if demanded is model.REFUSED:
-        return f"create takes an id that exists, after {after}"
+    is_taken = demanded is model.REFUSED
     for index in reversed(range(len(before))):
         without = before[:index] + before[index + 1 :]
-        if _concerns(before[index], deed) and are_equal(
-            step.answer_as_given, _replay(without, deed)
-        ):
+        if not _concerns(before[index], deed) or (is_taken and len(writes) == 1):
+            continue
+        if are_equal(step.answer_as_given, _replay(without, deed)):
             return f"{operation} answers as if {_named(before, index)} had not been made"
+    if is_taken:
+        return f"create takes an id that exists, after {after}"
     return f"{told} answers {word(step.answer_as_given, limit=60)}, not {word(demanded, limit=60)}"
 
 

@@ -99,6 +99,8 @@ async def counts_what_it_removed(store: Subject) -> None:
     for step in steps:
         step.require_answer()
     sessions = [step.answer for step in steps]
+    if len({*sessions, ""}) != count + 1:
+        raise NothingFound("create does not make fresh ids: see lifecycle.create-makes-fresh-ids")
     for session in sessions[:2]:
         await store.save(session, [NOW, BEFORE])
     await store.save(sessions[2], [])

@@ -31,7 +31,7 @@ EFFORTS = {
     for effort in (
         Effort("quick", examples=10, rounds=2, size=70_000, members=3_000, sessions=150, limit=60),
         Effort(
-            "normal", examples=40, rounds=5, size=300_000, members=33_000, sessions=1_200, limit=120
+            "normal", examples=40, rounds=5, size=300_000, members=33_000, sessions=1_100, limit=120
         ),
         Effort(
             "thorough",

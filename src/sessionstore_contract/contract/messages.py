@@ -225,9 +225,10 @@ async def long_histories(store: Subject) -> None:
 
     # So short that a document of 400 KB, the most of some stores, still holds them.
     short = [{"n": number % 100} for number in range(store.stand.effort.members)]
-    another = await store.create()
     # Whether messages may be short and alike is another clause's.
-    await begin_with(store, another, messages=[*short[:2], *short[:2], short[1]])
+    alike = [*short[:2], *short[:2], short[1]]
+    await begin_with(store, await store.create(), messages=alike)
+    another = await store.create()
     await expect(store.save(another, short)).to_succeed()
     await expect(store.load(another)).to_be(short)
 

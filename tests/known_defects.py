@@ -16,6 +16,7 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sessionstore_contract import trial
 from sessionstore_contract.contract import CLAUSES, activity, leaks
 from sessionstore_contract.known_defects import FILE, blanked
 from sessionstore_contract.report.explanation import failure
@@ -105,6 +106,7 @@ def measured(number: int) -> dict[str, Any]:
 
     activity.GAPS = (0.01,)  # type: ignore[assignment]  # the long one is for coarse clocks
     leaks.PATIENCE = 0.2
+    trial.MOST_SECONDS_OF_SHRINKING = 600.0
     warnings.simplefilter("ignore")
     store = MUTANTS[number]
     with in_memory():

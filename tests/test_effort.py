@@ -15,8 +15,16 @@ def test_efforts_grow() -> None:
         assert less.examples < more.examples
         assert less.rounds < more.rounds
         assert less.size < more.size
+        assert less.members < more.members
         assert less.sessions < more.sessions
         assert less.limit < more.limit
+
+
+def test_normal_effort_goes_past_the_usual_cuts() -> None:
+    """16 bits and the parameters of a statement; pages of a thousand."""
+    assert NORMAL.members // 2 * 2 > 32_767
+    assert NORMAL.sessions > 1_024
+    assert EFFORTS["quick"].sessions > 128
 
 
 def test_large_values_are_larger_than_a_text_column_at_every_effort() -> None:

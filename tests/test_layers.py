@@ -17,7 +17,7 @@ REFERENCE = "reference_backends"
 ROWS = (
     "__init__ version stopping interface values names capabilities effort",
     "history interruption subject second_loop model",
-    "expect linearizability workload timeline timeline_page",
+    "expect linearizability workload timeline timeline_page program",
     "clause old_layout",
     "contract wire turn",
     "storage port address faults echo secret opening worker forgotten census lending",

@@ -16,10 +16,16 @@ class Effort:
     """Rounds that a race is run."""
     size: int
     """Characters in a large value: past 65,535, where MySQL's TEXT cuts, at every effort."""
+    members: int
+    """Members of a long list. From `normal` on past 32,767, where statements have no more
+    parameters and 16 bits end."""
+    sessions: int
+    """Sessions at the same time: past 128, where caches forget; then past 1,024, where pages end;
+    then past 10,000, where search results do."""
+    few_sessions: int
+    """Sessions on a place with few of them; one with many has 100 times as many."""
     points: int
     """Await points of an operation at which it is cancelled; few operations have as many."""
-    sessions: int
-    """Sessions on a place with few of them; one with many has 100 times as many."""
     limit: float
     """Seconds that one clause may take altogether."""
 
@@ -27,15 +33,37 @@ class Effort:
 EFFORTS = {
     effort.name: effort
     for effort in (
-        Effort("quick", examples=10, rounds=2, size=70_000, points=8, sessions=2, limit=60),
-        Effort("normal", examples=40, rounds=5, size=300_000, points=40, sessions=5, limit=120),
+        Effort(
+            "quick",
+            examples=10,
+            rounds=2,
+            size=70_000,
+            members=3_000,
+            sessions=150,
+            few_sessions=2,
+            points=8,
+            limit=60,
+        ),
+        Effort(
+            "normal",
+            examples=40,
+            rounds=5,
+            size=300_000,
+            members=33_000,
+            sessions=1_100,
+            few_sessions=5,
+            points=40,
+            limit=120,
+        ),
         Effort(
             "thorough",
             examples=400,
             rounds=40,
             size=5_000_000,
+            members=70_000,
+            sessions=12_000,
+            few_sessions=40,
             points=1000,
-            sessions=40,
             limit=3600,
         ),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from . import values
 from .history import MissingOperationError, NotAwaitableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from .history import Call, Step
     from .interface import Json
@@ -18,11 +19,30 @@ NO_REFUSALS = (NotImplementedError, NotAwaitableError, MissingOperationError)
 """Exceptions that say of an operation that it is not there, and nothing of what it was given."""
 
 
+@dataclass(frozen=True)
+class Demand:
+    """What was demanded of a step, as data: another store can be held against it.
+
+    With nothing said, an answer is demanded, whichever.
+    """
+
+    one_of: tuple[Json, ...] = ()
+    none_of: tuple[str, ...] | None = None
+    """The answer is a text, and none of these."""
+    is_refusal: bool = False
+
+
 class Violation(Exception):  # noqa: N818 - it is a finding, not an error of this program
     """An answer that breaks a clause."""
 
     def __init__(
-        self, headline: str, *, demanded: str, answered: str, operation: str | None = None
+        self,
+        headline: str,
+        *,
+        demanded: str,
+        answered: str,
+        operation: str | None = None,
+        demand: Demand | None = None,
     ) -> None:
         super().__init__(headline)
         self.headline = headline
@@ -30,6 +50,8 @@ class Violation(Exception):  # noqa: N818 - it is a finding, not an error of thi
         self.answered = answered
         self.operation = operation
         """Whose answer it is, where it is not that of the last judged step."""
+        self.demand = demand
+        """What was demanded of the last step, where that can be said as data."""
 
 
 class Drawn(Violation):
@@ -89,6 +111,7 @@ class expect:  # noqa: N801 - reads as the sentence that it is
             _diagnosis(step, demanded, rather_than or {}),
             demanded=" or ".join(values.word(one) for one in demanded),
             answered=step.answered(),
+            demand=Demand(one_of=tuple(demanded)),
         )
 
     async def to_satisfy(self, demand: str, is_satisfied: Callable[[Any], bool]) -> Any:
@@ -103,6 +126,19 @@ class expect:  # noqa: N801 - reads as the sentence that it is
             )
         return step.answer
 
+    async def to_be_a_new_id(self, taken: Collection[str]) -> str:
+        """Demand a text that is not empty and none of these, and answer it."""
+        step = await self._answered()
+        answer = step.answer_as_given
+        if values.kind(answer) != "text" or not answer or answer in taken:
+            violated(
+                f"{step.operation} answers {values.word(answer, limit=60)}, not an id of its own",
+                demanded="an id that no session has",
+                answered=step.answered(),
+                demand=Demand(none_of=("", *taken)),
+            )
+        return str(answer)
+
     async def to_succeed(self) -> Any:
         """Demand an answer, whichever, and answer it."""
         return (await self._answered()).answer
@@ -114,19 +150,26 @@ class expect:  # noqa: N801 - reads as the sentence that it is
         is_refusal = isinstance(error, Exception) and not isinstance(error, NO_REFUSALS)
         if not is_refusal:
             found = headline if step.outcome == "answered" else _raised(step)
-            violated(found, demanded="a refusal (an exception)", answered=step.answered())
+            violated(
+                found,
+                demanded="a refusal (an exception)",
+                answered=step.answered(),
+                demand=Demand(is_refusal=True),
+            )
         return cast("Exception", error)
 
     async def _answered(self) -> Step:
         step = await self._call.perform(is_expected=True)
         if step.outcome != "answered":
-            violated(_raised(step), demanded="an answer", answered=step.answered())
+            violated(_raised(step), demanded="an answer", answered=step.answered(), demand=Demand())
         return step
 
 
-def violated(headline: str, *, demanded: str, answered: str) -> NoReturn:
-    """Say that the clause is broken, where no single answer shows it."""
-    raise Violation(headline, demanded=demanded, answered=answered)
+def violated(
+    headline: str, *, demanded: str, answered: str, demand: Demand | None = None
+) -> NoReturn:
+    """Say that the clause is broken, where `expect` has no word for it."""
+    raise Violation(headline, demanded=demanded, answered=answered, demand=demand)
 
 
 def expect_all_answered(steps: list[Step], what: str) -> None:

@@ -215,6 +215,7 @@ def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Fin
                 demanded=failure.demanded,
                 answered=failure.answered,
                 judged=failure.operation or _last_judged(trial.history.steps),
+                program=trial.program,
             )
         case StepFailed(step=step):
             owner = conditions.fuse.owner(step.operation)

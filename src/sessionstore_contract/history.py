@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 from . import values
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -156,15 +156,22 @@ class History:
 
     def lines(self) -> list[str]:
         """Word the history, a line for a step, as a witness shows it."""
-        several = len({step.instance for step in self.steps}) > 1
+        numbers = numbered_instances(self.steps)
+        several = len(numbers) > 1
         return [
-            f"{f'[{step.instance}] ' if several else ''}{step.call()}  ->  {step.answered()}"
+            f"{f'[{numbers[step.instance]}] ' if several else ''}{step.call()}"
+            f"  ->  {step.answered()}"
             for step in self.steps
         ]
 
 
 def _as_it_is(awaitable: Awaitable[Any]) -> Awaitable[Any]:
     return awaitable
+
+
+def numbered_instances(steps: Iterable[Step]) -> dict[int, int]:
+    """Number the instances that took part in these steps from 1 on, in the order of opening."""
+    return {one: number for number, one in enumerate(sorted({step.instance for step in steps}), 1)}
 
 
 class Call(Generic[T]):

@@ -86,6 +86,7 @@ class Subject:
         self.stand = stand
         self.place = place
         self.is_closed = False
+        self._companion: Subject | None = None
 
     def create(self, session_id: str | None = None) -> Call[str]:
         return self.call("create") if session_id is None else self.call("create", session_id)
@@ -151,6 +152,22 @@ class Subject:
         Answers the exception if there is one.
         """
         return await self.stand.open_without_loop()  # type: ignore[no-any-return]
+
+    async def companion(self) -> Subject:
+        """Open one more instance on the same place, or answer the one that was opened so before.
+
+        The examples of a clause share it, as they share this one.
+        """
+        if self._companion is None:
+            self._companion = await self.another()
+        return self._companion
+
+    async def reopen(self) -> None:
+        """Close this instance; another one on the same place takes its place here."""
+        await self.close()
+        successor = await self.another()
+        self.store, self.instance_number = successor.store, successor.instance_number
+        self.is_closed, successor.is_closed = False, True
 
     async def elsewhere(self, **environment: str) -> Subject:
         """Open one more instance on the same place, in a process of its own."""

@@ -10,9 +10,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import census, expect, forgotten, old_layout
+from . import census, expect, forgotten, old_layout, program
 from .address import NoAddressError
 from .clause import OldPlace
 from .faults import Proxy
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 GRACE = 2.0
 """Seconds beyond the time-out of a call before its loop counts as blocked."""
 
+MOST_SHRINKING = 400
+"""Examples that are tried to make a counterexample smaller."""
+MOST_FRUITLESS = 120
+"""... one after the other, none of which made it so."""
+MOST_SECONDS_OF_SHRINKING = 10.0
+"""... on a store so slow that these would take longer."""
+SHARE_OF_DRAWING = 0.5
+"""Part of the clause's time after which no more examples are drawn."""
+
 
 class OpeningFailed(Exception):  # noqa: N818 - an outcome, told as what happened
     """The backend could not be opened on a place."""
@@ -45,6 +55,14 @@ class _Enough(BaseException):
     def __init__(self, failure: Exception) -> None:
         super().__init__(failure)
         self.failure = failure
+
+
+@dataclass(frozen=True)
+class _Counterexample:
+    """A violation, and the steps that show it."""
+
+    violation: expect.Violation
+    steps: tuple[Step, ...]
 
 
 class Trial:
@@ -76,6 +94,8 @@ class Trial:
         self.teardown_failure: Exception | None = None
         self.witness: tuple[str, ...] | None = None
         """The history up to where the clause was decided."""
+        self.program: tuple[str, ...] = ()
+        """The same as Python, of a clause that draws examples."""
         self.phase = "opening"
         self.phase_began = time.monotonic()
         self.done = threading.Event()
@@ -87,6 +107,9 @@ class Trial:
         self._outside: list[Callable[[], None]] = []
         # Not from the seed: another run with it may have left its sessions on the place.
         self._mark = secrets.token_hex(6)
+        self._smallest: _Counterexample | None = None
+        self._tried = self._tried_before = self._tried_at_last = 0
+        self._found_at = 0.0
 
     # what a clause is lent ----------------------------------------------------------------------
 
@@ -263,7 +286,7 @@ class Trial:
         try:
             self._try(self.loop)
             if self.failure is not None:
-                self.witness = tuple(self.history.lines())
+                self._tell(self.failure)
             self._enter("tear-down")
             self._tear_down(self.loop)
             _empty(self.loop)
@@ -274,6 +297,11 @@ class Trial:
             # Not waited for: what a store left blocked there must not keep the run.
             executor.shutdown(wait=False, cancel_futures=True)
             self.done.set()
+
+    def _tell(self, failure: Exception) -> None:
+        self.witness = tuple(self.history.lines())
+        if self.clause.examples is not None and isinstance(failure, expect.Violation):
+            self.program = program.written(self.history.steps, failure.demand)
 
     def _enter(self, phase: str) -> None:
         self.phase, self.phase_began = phase, time.monotonic()
@@ -294,7 +322,7 @@ class Trial:
         except _Enough as stopped:
             self.failure = stopped.failure
         except Exception as error:  # noqa: BLE001 - judged by the harness
-            self.failure = _first_violation(error)
+            self.failure = error
 
     def _run(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
         """Run the work to its end, and between its turns what it wants done while no loop runs."""
@@ -327,17 +355,56 @@ class Trial:
         )
         @hypothesis.given(examples())
         def one(example: Any) -> None:
-            self.history.restart()
-            try:
-                loop.run_until_complete(self.clause.procedure(subject, example))
-            except expect.Violation as violation:
-                if self.history.steps[-1].outcome == "hung":
-                    raise _Enough(violation) from None
-                raise
-            except Exception as failure:  # noqa: BLE001 - judged by the harness
-                raise _Enough(failure) from None
+            if self._may_try_another():
+                self._try_example(loop, subject, example)
 
-        one()
+        try:
+            one()
+        except _Enough:
+            raise
+        except Exception:
+            if self._smallest is None:
+                raise
+        if self._smallest is not None:
+            # Not what hypothesis ran last: an answer that comes and goes may have been right then.
+            self._stop_with(self._smallest)
+
+    def _try_example(self, loop: asyncio.AbstractEventLoop, subject: Subject, example: Any) -> None:
+        self.history.restart()
+        self._tried += 1
+        try:
+            loop.run_until_complete(self.clause.procedure(subject, example))
+        except expect.Violation as violation:
+            steps = tuple(self.history.steps)
+            if steps[-1].outcome == "hung":
+                raise _Enough(violation) from None
+            self._tried_at_last = self._tried
+            if self._smallest is None:
+                self._found_at, self._tried_before = time.monotonic(), self._tried
+            if self._smallest is None or len(steps) <= len(self._smallest.steps):
+                self._smallest = _Counterexample(violation, steps)
+            raise
+        except Exception as failure:  # noqa: BLE001 - judged by the harness
+            raise _Enough(failure) from None
+
+    def _may_try_another(self) -> bool:
+        """Answer whether there is time for one more example; end the making smaller when not."""
+        if self._smallest is not None:
+            is_enough = (
+                self._tried - self._tried_before >= MOST_SHRINKING
+                or self._tried - self._tried_at_last >= MOST_FRUITLESS
+                or time.monotonic() - self._found_at >= MOST_SECONDS_OF_SHRINKING
+            )
+            if is_enough:
+                self._stop_with(self._smallest)
+        elif time.monotonic() - self.phase_began > self.effort.limit * SHARE_OF_DRAWING:
+            self.note(f"{self._tried} of {self.effort.examples} examples were tried: time was up")
+            return False
+        return True
+
+    def _stop_with(self, found: _Counterexample) -> NoReturn:
+        self.history.steps[:] = found.steps
+        raise _Enough(found.violation)
 
     def _tear_down(self, loop: asyncio.AbstractEventLoop) -> None:
         for subject in reversed(self._subjects):
@@ -374,6 +441,8 @@ class Trial:
         if self.phase != "procedure" and waited > 3 * self.backend.timeout + GRACE:
             return OpeningFailed(f"{self.phase} did not end within {waited:.0f} s")
         if waited > self.effort.limit:
+            if self._smallest is not None:
+                return self._smallest.violation
             return expect.NothingFound(
                 f"the clause was given up after {waited:.0f} s, the most at this effort"
             )
@@ -389,16 +458,6 @@ def _ending(close: Callable[[], None]) -> Callable[[], Awaitable[None]]:
 
 async def _await(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
-
-
-def _first_violation(error: Exception) -> Exception:
-    """Find the finding in what hypothesis wraps around an answer that comes and goes."""
-    found: Exception | None = error
-    if isinstance(error, ExceptionGroup):
-        found = error.subgroup(expect.Violation)
-    while isinstance(found, ExceptionGroup):
-        found = found.exceptions[0]
-    return found or error
 
 
 def _empty(loop: asyncio.AbstractEventLoop) -> None:

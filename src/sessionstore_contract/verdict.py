@@ -45,6 +45,8 @@ class Finding:
     """The diagnosis of a violation, in a few words."""
     witness: tuple[str, ...] = ()
     """The history, a line for each step."""
+    program: tuple[str, ...] = ()
+    """The same as Python that can be pasted into a test, of a clause that draws examples."""
     demanded: str | None = None
     answered: str | None = None
     reason: str | None = None
@@ -67,7 +69,7 @@ class Finding:
     @classmethod
     def unpacked(cls, said: Mapping[str, Any], clause: Clause) -> Finding:
         """Read what came from another process."""
-        lists = {"witness": tuple(said["witness"]), "hung": tuple(said["hung"])}
+        lists = {name: tuple(said[name]) for name in ("witness", "program", "hung")}
         return cls(**{**said, **lists, "clause": clause, "verdict": Verdict(said["verdict"])})
 
 

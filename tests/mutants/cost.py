@@ -720,7 +720,7 @@ class KeepsAThousandKeys(DictStore):
         return dict(list({**old, **new}.items())[:1000])
 
 
-@mutant("cost.many-keys-and-large-values", "get_cost_data answers {'key 0': 0")
+@mutant("cost.many-keys-and-large-values", "get_cost_data answers {'trace': ")
 class CutsLargeValues(DictStore):
     """Has values in a column of 64 KiB."""
 
@@ -735,6 +735,16 @@ class RefusesManyParameters(DictStore):
 
     def merged(self, old: Costs, new: Costs) -> Costs:
         if len(new) > 999:
+            raise OverflowError("too many SQL variables")
+        return {**old, **new}
+
+
+@mutant("cost.many-keys-and-large-values", "update raised OverflowError", effort="normal")
+class RefusesVeryManyParameters(DictStore):
+    """Binds two parameters for each key, of which a statement takes 32,766."""
+
+    def merged(self, old: Costs, new: Costs) -> Costs:
+        if len(new) * 2 > 32_766:
             raise OverflowError("too many SQL variables")
         return {**old, **new}
 

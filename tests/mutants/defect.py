@@ -30,6 +30,8 @@ class Defect:
     """Claims of the design that the mutant does not make."""
     corrupt: Callable[[str, str], Any] | None = None
     timeout: float = 10.0
+    effort: str | None = None
+    """The effort at which it shows, where a smaller one does not do."""
 
     @property
     def headlines(self) -> dict[str, str]:
@@ -47,6 +49,7 @@ def mutant(
     without: tuple[str, ...] = (),
     corrupt: Callable[[str, str], Any] | None = None,
     timeout: float = 10.0,
+    effort: str | None = None,
 ) -> Callable[[S], S]:
     """Make the class below a mutant."""
 
@@ -60,6 +63,7 @@ def mutant(
             frozenset(without),
             corrupt,
             timeout,
+            effort,
         )
         return store
 

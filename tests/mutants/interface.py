@@ -131,7 +131,7 @@ class DeleteAnswersItsCount(DictStore):
 @mutant(
     "interface.answers-have-the-declared-type",
     "delete_before answers text, not integer",
-    also={"retention.counts-what-it-removed": "delete_before answers 'DELETE 120', not 120"},
+    also={"retention.counts-what-it-removed": "delete_before answers 'DELETE 150', not 150"},
 )
 class DeleteBeforeAnswersTheStatus(DictStore):
     """Hands on the status line of the driver."""

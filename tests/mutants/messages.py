@@ -135,7 +135,7 @@ class IgnoresAnEmptyHistory(Saving):
     also={
         "lifecycle.missing-is-not-empty": "an empty history is loaded as a missing session",
         "messages.save-keeps-cost-data": "save resets cost data",
-        "retention.counts-what-it-removed": "delete_before answers 119, not 120",
+        "retention.counts-what-it-removed": "delete_before answers 149, not 150",
     },
 )
 class AnEmptyHistoryDeletesTheSession(DictStore):
@@ -398,6 +398,14 @@ class CutsLongTexts(Saving):
             else one
             for one in new
         ]
+
+
+@mutant("messages.long-histories", "load answers [{'n': 0}, ", effort="normal")
+class NumbersMessagesIn16Bits(Saving):
+    """Has a row for each message, and a SMALLINT for its place."""
+
+    def kept(self, old: list[Json], new: list[Json]) -> list[Json]:
+        return new[:32768]
 
 
 @mutant("messages.long-histories", "save raised OverflowError")

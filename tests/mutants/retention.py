@@ -130,6 +130,16 @@ class RemovesAHundred(DictStore):
 
 
 @mutant(
+    "retention.counts-what-it-removed", "delete_before removes 1,000 at a time", effort="normal"
+)
+class RemovesAThousand(DictStore):
+    """Takes one page of what is idle."""
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        return super().idle(cutoff)[:1000]
+
+
+@mutant(
     "retention.counts-what-it-removed",
     "delete_before removes a session at a time",
     also={

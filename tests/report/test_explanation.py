@@ -97,6 +97,17 @@ def test_a_long_witness_is_shortened_in_the_middle() -> None:
     assert shown[-1] == "100  load(100)  ->  []"
 
 
+def test_a_program_is_shown_whole() -> None:
+    """Its lines can be pasted: none is cut or wrapped."""
+    program = (
+        "session = await store.create()",
+        f"assert await store.load(session) == ['{'x' * 5000}']",
+    )
+    text = explain(replace(VIOLATED, program=program), "mine")
+    assert f"\n\nto play it again\n  {program[0]}\n  {program[1]}\n\nbecause\n" in text
+    assert "to play it again" not in explain(VIOLATED, "mine")
+
+
 def test_a_witness_of_the_longest_length_is_whole() -> None:
     """Nothing is left out to save one line."""
     whole = replace(VIOLATED, witness=tuple(f"load({n})" for n in range(24)))

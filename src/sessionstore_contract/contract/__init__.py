@@ -22,6 +22,7 @@ from . import (
     opening,
     retention,
     security,
+    sequence,
     sharing,
     values,
 )
@@ -39,6 +40,7 @@ AREAS: tuple[ModuleType, ...] = (
     identifiers,
     isolation,
     retention,
+    sequence,
     opening,
     sharing,
     concurrency,

@@ -120,7 +120,7 @@ async def _short_and_long(store: Subject) -> tuple[int, str, str]:
     "index. Redis: a key for each session, no `KEYS` or `SCAN`.",
 )
 async def point_operations_do_not_scan(store: Subject) -> None:
-    few = store.stand.effort.sessions
+    few = store.stand.effort.few_sessions
     sessions = [store.unused_id("many") for _ in range(100 * few)]
     await _fill(store, sessions[:few])
     before = await _times(store, sessions[0])
@@ -148,7 +148,7 @@ def _factors(slow: dict[str, float], fast: dict[str, float]) -> dict[str, float]
 
 async def _fill(store: Subject, sessions: list[str]) -> None:
     # Little to copy, and slow to decode for who decodes all of them.
-    content = '"\n' * (ALTOGETHER // (200 * store.stand.effort.sessions))
+    content = '"\n' * (ALTOGETHER // (200 * store.stand.effort.few_sessions))
     messages: list[Json] = [{"role": "user", "content": content}]
     for start in range(0, len(sessions), AT_ONCE):
         # The way here is long, and says nothing.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
-from ..expect import NO_REFUSALS, violated
+from ..expect import NO_REFUSALS, Demand, violated
 from ..history import StepFailed
 from ..values import are_equal, word
 from .beginning import make_sure
@@ -97,6 +97,7 @@ async def expect_kept(
             f"{write.operation} refuses {name}",
             demanded="that it is kept",
             answered=write.answered(),
+            demand=Demand(),
         )
     rivals = {headline: way.wrap(rival) for headline, rival in (rather_than or {}).items()}
     read = await performed(way.read(store, session))
@@ -170,7 +171,12 @@ def judge(
     else:
         named = (one for one, rival in rivals.items() if are_equal(answer, rival))
         headline = next(named, "") or _first_difference(answer, demanded, alike)
-    violated(headline, demanded=word(demanded), answered=read.answered())
+    violated(
+        headline,
+        demanded=word(demanded),
+        answered=read.answered(),
+        demand=Demand(one_of=(demanded,)),
+    )
 
 
 def _first_difference(answer: Json, demanded: Json, alike: Callable[[Any, Any], bool]) -> str:

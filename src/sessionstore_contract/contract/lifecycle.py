@@ -9,8 +9,9 @@ from ..capabilities import Capability
 from ..clause import must, should
 from ..expect import NothingFound, expect, expect_all_answered, violated
 from ..subject import at_once
-from ..values import word
+from ..values import are_equal, word
 from .beginning import begin_with, make_sure
+from .many import in_groups
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -275,3 +276,36 @@ async def reads_change_nothing(store: Subject) -> None:
         await expect(store.get_cost_data(session)).to_be(
             {"turns": 1}, rather_than={"reading a session resets its cost data": {}}
         )
+
+
+@must(
+    "lifecycle.many-sessions-are-all-there",
+    "However many sessions there are, each is there with what was saved; none gives way "
+    "to another.",
+    because="A service has as many chats as it has users; the one that is gone is an old user's.",
+    remedy="No cache with a size is the only copy; no page size in a lookup; an index on the id, "
+    "so that the last session is found as quickly as the first.",
+)
+async def many_sessions_are_all_there(store: Subject) -> None:
+    sessions = [store.unused_id("many") for _ in range(store.stand.effort.sessions)]
+    histories = [[{"role": "user", "content": f"of {session}"}] for session in sessions]
+    # That a save makes a session is another clause's.
+    await begin_with(store, sessions[-1], messages=histories[-1])
+    await make_sure(store.exists(sessions[-1]), answer=True)
+    for step in await in_groups(map(store.save, sessions, histories)):
+        step.require_answer()
+
+    steps = await in_groups(map(store.load, sessions))
+    expect_all_answered(steps, "loads of many sessions")
+    lost = [
+        step
+        for step, history in zip(steps, histories, strict=True)
+        if not are_equal(step.answer_as_given, history)
+    ]
+    if lost:
+        violated(
+            f"of {len(sessions):,} sessions {len(lost):,} are not as they were saved",
+            demanded="each with what was saved",
+            answered=f"{lost[0].call()}  ->  {lost[0].answered()}",
+        )
+    await expect(store.exists(sessions[0])).to_be(True)

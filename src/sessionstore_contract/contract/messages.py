@@ -223,6 +223,15 @@ async def long_histories(store: Subject) -> None:
     await expect(store.save(other, long)).to_succeed()
     await expect(store.load(other)).to_be(long)
 
+    # So short that a document of 400 KB, the most of some stores, still holds them.
+    short = [{"n": number % 100} for number in range(store.stand.effort.members)]
+    # Whether messages may be short and alike is another clause's.
+    alike = [*short[:2], *short[:2], short[1]]
+    await begin_with(store, await store.create(), messages=alike)
+    another = await store.create()
+    await expect(store.save(another, short)).to_succeed()
+    await expect(store.load(another)).to_be(short)
+
 
 @must(
     "messages.refused-save-changes-nothing",

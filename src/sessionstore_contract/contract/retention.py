@@ -14,6 +14,7 @@ from ..expect import NothingFound, expect, expect_all_answered
 from ..subject import at_once
 from .activity import in_a_later_instant
 from .beginning import begin_with, make_sure
+from .many import in_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,13 @@ async def _six_fates(  # noqa: PLR0917
 async def counts_what_it_removed(store: Subject) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     await expect(store.delete_before(tomorrow)).to_succeed()
-    sessions = [await store.create() for _ in range(120)]
+    count = store.stand.effort.sessions
+    steps = await in_groups(store.create() for _ in range(count))
+    for step in steps:
+        step.require_answer()
+    sessions = [step.answer for step in steps]
+    if len({*sessions, ""}) != count + 1:
+        raise NothingFound("create does not make fresh ids: see lifecycle.create-makes-fresh-ids")
     for session in sessions[:2]:
         await store.save(session, [NOW, BEFORE])
     await store.save(sessions[2], [])
@@ -101,18 +108,19 @@ async def counts_what_it_removed(store: Subject) -> None:
         await store.update(session, cost_data={"turns": 1, "model": "m"})
 
     await expect(store.delete_before(tomorrow)).to_be(
-        120,
+        count,
         rather_than={
             "delete_before removes 100 at a time": 100,
+            "delete_before removes 1,000 at a time": 1000,
             "delete_before removes a session at a time": 1,
             "delete_before does not count": 0,
             "delete_before counts nothing but success": True,
             "delete_before answers the driver's -1": -1,
             "delete_before spares sessions without messages": 2,
             "delete_before spares sessions without cost data": 3,
-            "delete_before spares sessions with messages": 118,
-            "delete_before spares sessions with cost data": 117,
-            "delete_before counts rows, not sessions": 126,
+            "delete_before spares sessions with messages": count - 2,
+            "delete_before spares sessions with cost data": count - 3,
+            "delete_before counts rows, not sessions": count + 6,
         },
     )
     for session in sessions[:7]:

@@ -160,6 +160,7 @@ def _clause(finding: Finding) -> dict[str, Any]:
         "duration_s": round(finding.duration, 4),
         "headline": finding.headline,
         "witness": list(finding.witness),
+        "program": list(finding.program),
         "demanded": finding.demanded,
         "answered": finding.answered,
         "remedy": finding.clause.remedy if finding.headline else None,

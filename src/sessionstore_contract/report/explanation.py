@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from ..program import MOST_CHARACTERS
 from ..values import printable
 from ..verdict import Finding, Verdict
 
@@ -31,7 +32,9 @@ def headline(finding: Finding) -> str:
 def explain(finding: Finding, backend: str) -> str:
     """Word a finding in full, as a failure shows it."""
     # Each line by itself: what a store says may hold what a terminal acts on.
-    return "\n".join(map(printable, _lines(finding, backend)))
+    # A line of a program is never cut.
+    lines = (printable(line, limit=MOST_CHARACTERS + WIDTH) for line in _lines(finding, backend))
+    return "\n".join(lines)
 
 
 def _lines(finding: Finding, backend: str) -> Iterator[str]:
@@ -45,6 +48,10 @@ def _lines(finding: Finding, backend: str) -> Iterator[str]:
     yield from _paragraph(f"{clause.level.upper()} {clause.id} {relation}:", indent="")
     yield from _paragraph(clause.sentence)
     yield from _evidence(finding)
+    if finding.program:
+        yield ""
+        yield "to play it again"
+        yield from (f"  {line}" for line in finding.program)
     if finding.verdict is Verdict.VIOLATED:
         yield ""
         yield "because"

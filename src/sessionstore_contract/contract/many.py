@@ -1,0 +1,25 @@
+"""Many calls, a group of them at once: quick where a store is, and never a crowd."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ..subject import at_once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..history import Call, Step
+
+GROUP = 40
+"""Calls at once: each waits for a few others, however small the pool of connections."""
+
+
+async def in_groups(calls: Iterable[Call[Any]]) -> list[Step]:
+    """Make the calls, and answer their steps in the order given."""
+    steps: list[Step] = []
+    coming = iter(calls)
+    while group := list(islice(coming, GROUP)):
+        steps += await at_once(*group)
+    return steps

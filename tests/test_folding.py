@@ -249,6 +249,11 @@ def is_told_by_a_third(one: KnownDefect, other: KnownDefect) -> bool:
     )
 
 
+def covers(one: KnownDefect, other: KnownDefect) -> bool:
+    """Whether the clause of one says of everything what that of the other says of a part."""
+    return other.clause.partition(".")[0] in BY_ID[one.clause].covers
+
+
 def independent_pairs() -> list[tuple[KnownDefect, KnownDefect]]:
     """Pairs from different areas that break no clause in common, every 37th of them."""
     pairs = [
@@ -256,6 +261,8 @@ def independent_pairs() -> list[tuple[KnownDefect, KnownDefect]]:
         for one, other in itertools.combinations(known_defects(), 2)
         if one.clause.partition(".")[0] != other.clause.partition(".")[0]
         and not broken(one) & broken(other)
+        and not covers(one, other)
+        and not covers(other, one)
     ]
     return [pair for pair in pairs[::37] if not is_told_by_a_third(*pair)]
 

@@ -120,9 +120,9 @@ EFFORT_OF = {
     "sequence": LONGER,
 }
 
-GENERAL = "sequence"
-"""The area whose clauses say of everything what the model says. Any defect may break them, whether
-it is drawn or not: they are tried on the mutants of other areas in `test_sequence`."""
+GENERAL = {clause.id for clause in CLAUSES if clause.covers}
+"""The clauses that say of everything what the model says. Any defect may break them, whether it is
+drawn or not: those of programs are tried on the mutants of other areas in `test_sequence`."""
 
 
 TAKES_A_PROCESS = "closing.forgotten-close-lets-the-process-end"
@@ -147,13 +147,12 @@ def try_all(
 def clauses_for(store: Any) -> list[Clause]:
     """Answer the clauses that a mutant is held to."""
     defect, made = the_defect(store), backend(store)
-    area = defect.caught_by.partition(".")[0]
     return [
         clause
         for clause in CLAUSES
         if (made.storage != "platform" or clause.area in ON_SERVERS)
         and (clause.id != TAKES_A_PROCESS or clause.id in defect.headlines)
-        and (clause.area != GENERAL or area == GENERAL)
+        and (clause.id not in GENERAL or defect.caught_by in GENERAL)
     ]
 
 
@@ -239,8 +238,7 @@ def test_a_defect_is_named_by_the_clause_meant_for_it(store: Any) -> None:
     }
     assert said == dict(defect.headlines)
     if not defect.is_everywhere:
-        said_by_others = {one for one in headlines if one.partition(".")[0] != GENERAL}
-        assert said_by_others == {one for one in defect.headlines if not one.startswith(GENERAL)}
+        assert set(headlines) - GENERAL == set(defect.headlines) - GENERAL
     faulted = [one.clause.id for one in findings if one.verdict is Verdict.FAULTED]
     assert faulted == []
     the_file_knows(store, findings)

@@ -73,6 +73,8 @@ class Clause:
 
     follows: tuple[str, ...] = ()
     """Clauses, by id, that demand the same under fewer conditions: who breaks one breaks this."""
+    covers: tuple[str, ...] = ()
+    """Areas all of which it demands at once: who breaks a clause of theirs may well break this."""
 
     @property
     def area(self) -> str:
@@ -109,6 +111,7 @@ def _clause(
     old_place: OldPlace | None = None,
     places: int | Callable[[Effort], int] = 1,
     follows: Iterable[str] = (),
+    covers: Iterable[str] = (),
 ) -> Callable[[Any], Clause]:
     implied = {Capability.PERSISTENCE} if scope is Scope.PERSISTENT else set()
 
@@ -128,6 +131,7 @@ def _clause(
             old_place=old_place,
             places=places,
             follows=tuple(follows),
+            covers=tuple(covers),
         )
 
     return make

@@ -198,6 +198,8 @@ class _Folding:
         finding, other = self._violated[clause], self._violated[cause]
         if finding.clause.level is Level.MUST and other.clause.level is not Level.MUST:
             return False
+        if finding.clause.covers:
+            return other.clause.area in finding.clause.covers and not other.clause.covers
         is_same_operation = finding.judged is not None and finding.judged == other.judged
         is_named = (clause, self._headline(clause)) in self._diagnoses
         if cause in finding.clause.follows:

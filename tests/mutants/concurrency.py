@@ -338,6 +338,7 @@ class SaveEmptiesFirst(DictStore):
 @mutant(
     "concurrency.arguments-do-not-cross",
     "load beside other sessions' operations answers what is not its own",
+    also={"lifecycle.many-sessions-are-all-there": "of 150 sessions "},
 )
 class KeepsTheArgumentsInItself(DictStore):
     """Keeps the id of the operation under way in the instance."""

@@ -529,6 +529,7 @@ def _mixed(store: Subject, shared: str, number: int) -> list[Call[Any]]:
     "behind, from a cache that is not told, or in a transaction that an earlier read has begun. "
     "A request that is sent again must not be carried out again after a later one.",
     needs={Capability.COST_READ},
+    covers=["lifecycle", "messages", "cost", "sharing", "concurrency"],
 )
 async def histories_are_linearisable(store: Subject) -> None:
     instances = await _several(store)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ..subject import Subject
     from .programs import Program
 
+PLAIN = ("lifecycle", "messages", "cost", "isolation", "retention")
+"""The areas of which a program has a part of everything."""
+
 RULES = (
     "`create` makes a session with [] and {}, and refuses an id that exists; `save` replaces "
     "messages, and makes a missing session; `update` merges one level deep and never makes one; "
@@ -29,6 +32,7 @@ RULES = (
     remedy=RULES + "Keep no second copy of what is stored: no cache of existence, no list of "
     "deleted ids, no buffer that an operation passes by.",
     examples=programs,
+    covers=PLAIN,
 )
 async def follows_the_model(store: Subject, program: Program) -> None:
     await play(program, store)
@@ -44,6 +48,7 @@ async def follows_the_model(store: Subject, program: Program) -> None:
     "as soon as another one has written it, deleted it or made it again.",
     needs={Capability.SHARED},
     examples=programs_for_two_instances,
+    covers=[*PLAIN, "sharing"],
 )
 async def instances_follow_the_model(store: Subject, program: Program) -> None:
     await play(program, store, await store.companion())
@@ -58,6 +63,7 @@ async def instances_follow_the_model(store: Subject, program: Program) -> None:
     "too; nothing that matters is left to `close`, and nothing is restored from an older copy.",
     needs={Capability.DURABLE},
     examples=programs_with_reopening,
+    covers=[*PLAIN, "durability"],
 )
 async def reopening_follows_the_model(store: Subject, program: Program) -> None:
     await play(program, store)

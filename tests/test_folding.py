@@ -251,7 +251,8 @@ def is_told_by_a_third(one: KnownDefect, other: KnownDefect) -> bool:
 
 def covers(one: KnownDefect, other: KnownDefect) -> bool:
     """Whether the clause of one says of everything what that of the other says of a part."""
-    return other.clause.partition(".")[0] in BY_ID[one.clause].covers
+    areas = {clause.partition(".")[0] for clause in broken(other)}
+    return bool(areas & set(BY_ID[one.clause].covers))
 
 
 def independent_pairs() -> list[tuple[KnownDefect, KnownDefect]]:

@@ -203,7 +203,10 @@ class _Folding:
         is_same_operation = finding.judged is not None and finding.judged == other.judged
         is_named = (clause, self._headline(clause)) in self._diagnoses
         if cause in finding.clause.follows:
-            return is_same_operation and (not is_named or _is_same_answer(finding, other))
+            is_said_alike = self._headline(cause) == self._headline(clause)
+            return is_same_operation and (
+                not is_named or is_said_alike or _is_same_answer(finding, other)
+            )
         if is_named:
             return False
         if self._is_property(clause) and not self._is_property(cause):

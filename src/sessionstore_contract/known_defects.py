@@ -19,7 +19,8 @@ FILE = Path(__file__).with_name("known_defects.json")
 
 CHANGING = (
     (re.compile(r"'/[^']*'"), "'PATH'"),
-    (re.compile(r"'[\w-]{20,}'"), "'ID'"),
+    (re.compile(r"(?<![\w'/])/[\w.-]+(?:/[\w.-]+)+"), "PATH"),
+    (re.compile(r"'[\w-]{16,}'"), "'ID'"),
     (re.compile(r"\b[0-9a-f]{12,}\b"), "ID"),
     (re.compile(r"\d+"), "N"),
 )

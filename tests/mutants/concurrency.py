@@ -271,7 +271,6 @@ class ReadsKeyByKey(DictStore):
 @mutant(
     "concurrency.save-and-update-keep-both",
     "saves and updates at once lose cost data",
-    also={"retention.survivors-are-whole": ""},
 )
 class SaveWritesTheRowBack(DictStore):
     """Reads the row, changes the messages in it, and writes all of it back."""

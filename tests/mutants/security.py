@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import logging
 import re
 import sys
 from collections import OrderedDict
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import anyio
 import httpx
 
 from reference_backends.http_connection import Connection, Reply
 from reference_backends.rules import encode as encoded
-from sessionstore_contract.interface import Json, StoreUnavailableError, UnstorableValueError
+from sessionstore_contract.interface import (
+    Json,
+    StoreClosedError,
+    StoreUnavailableError,
+    UnstorableValueError,
+)
 
 from .correct import DictStore
 from .defect import mutant
 from .platform_stores import TokenStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Data --------------------------------------------------------------------------------------------
 
@@ -256,13 +267,26 @@ class Direct(Connection):
 
     async def ask(self, method: str, path: str, body: Json = None, **_rest: Any) -> Reply:
         content = None if body is None else encoded(body).encode()
-        try:
-            response = await self._open_client().request(
-                method, self.url + path, content=content, headers=self._headers()
-            )
-        except httpx.HTTPError as error:
-            raise self.complain(error) from (error if self.is_chained else None)
-        return Reply(f"{method} {path}", response.status_code, response.content)
+        with self.under_way():
+            try:
+                response = await self._open_client().request(
+                    method, self.url + path, content=content, headers=self._headers()
+                )
+            except httpx.HTTPError as error:
+                raise self.complain(error) from (error if self.is_chained else None)
+            return Reply(f"{method} {path}", response.status_code, response.content)
+        raise StoreClosedError("the store was closed before the answer came")
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Let `close` end what is asked, and wait for that."""
+        asking: Any = asyncio.current_task()
+        with anyio.CancelScope() as scope:
+            self._under_way[asking] = scope
+            try:
+                yield
+            finally:
+                del self._under_way[asking]
 
 
 @mutant("security.secrets-stay-secret", "create raises an exception that shows the token")

@@ -14,7 +14,7 @@ from ..history import word_error
 from ..interruption import MOMENTS, Interruption, Moment
 from ..subject import at_once
 from ..values import are_equal, word
-from .beginning import begin_with
+from .beginning import begin_with, make_sure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -112,6 +112,11 @@ def _call(store: Subject, operation: str, session: str) -> Call[Any]:
 )
 async def leaves_the_store_usable(store: Subject) -> None:
     other = await store.another() if store.can(Capability.SHARED) else None
+    for one in filter(None, (store, other)):
+        session = one.unused_id()
+        await begin_with(one, session, messages=OLD, cost_data=OLD_COSTS)
+        await one.create()
+        await one.delete(session)
     async for interrupted in _at_every_point(store, (*WRITES, "load")):
         # The other one first: what was left open may be closed by this one's next operation.
         if other is not None:
@@ -120,7 +125,7 @@ async def leaves_the_store_usable(store: Subject) -> None:
     if other is not None:
         await _first_use_may_be_cancelled(store)
     await _storm(store)
-    for one in (store, other) if other is not None else (store,):
+    for one in filter(None, (store, other)):
         await _works(one, "many cancelled at once")
 
 
@@ -216,8 +221,22 @@ async def is_all_or_nothing(store: Subject) -> None:
         "delete": [before, gone],
         **{operation: [before] for operation in READS},
     }
+    for operation in WRITES:
+        await _does_in_turn(store, operation, states[operation][-1])
     async for interrupted in _at_every_point(store, (*WRITES, *READS)):
         await _is_one_of(store, interrupted, states[interrupted.step.operation])
+
+
+async def _does_in_turn(store: Subject, operation: str, after: dict[str, Json]) -> None:
+    """Make sure that an operation which nobody cancels has its whole effect."""
+    session = store.unused_id()
+    if operation != "create":
+        await begin_with(store, session, messages=OLD, cost_data=OLD_COSTS)
+    await _call(store, operation, session)
+    await make_sure(store.exists(session), after["exists"])
+    await make_sure(store.load(session), after["messages"])
+    if store.can(Capability.COST_READ):
+        await make_sure(store.get_cost_data(session), after["cost data"])
 
 
 async def _is_one_of(

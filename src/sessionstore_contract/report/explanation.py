@@ -48,6 +48,8 @@ def _lines(finding: Finding, backend: str) -> Iterator[str]:
     yield from _paragraph(f"{clause.level.upper()} {clause.id} {relation}:", indent="")
     yield from _paragraph(clause.sentence)
     yield from _evidence(finding)
+    if finding.picture is not None:
+        yield from ("", "as a page", f"  {finding.picture}")
     if finding.program:
         yield ""
         yield "to play it again"
@@ -74,7 +76,7 @@ def _evidence(
     finding: Finding, *, longest: int = LONGEST_WITNESS, width: int = WIDTH
 ) -> Iterator[str]:
     if finding.picture is not None:
-        yield from ("", *finding.witness, "", "as a page", f"  {finding.picture}")
+        yield from ("", *finding.witness)
     elif finding.witness:
         yield ""
         yield "on a fresh store"

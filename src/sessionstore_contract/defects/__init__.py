@@ -18,6 +18,7 @@ from . import (
     durability,
     ephemeral,
     failure,
+    growth,
     identifiers,
     interface,
     isolation,
@@ -25,6 +26,8 @@ from . import (
     messages,
     opening,
     retention,
+    security,
+    sequence,
     sharing,
     values,
 )
@@ -58,6 +61,7 @@ DEFECTS: tuple[Defect, ...] = tuple(
         identifiers,
         isolation,
         retention,
+        sequence,
         opening,
         sharing,
         concurrency,
@@ -65,6 +69,8 @@ DEFECTS: tuple[Defect, ...] = tuple(
         failure,
         durability,
         closing,
+        security,
+        growth,
     )
     for one in defects_in(module)
 )

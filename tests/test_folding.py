@@ -303,8 +303,18 @@ ROOTS = {
 }
 
 
+OFTEN = {full_defects.SaveResetsCosts, full_defects.MissingIsEmpty, full_defects.LoadIsBroken}
+"""Those that are tried each time; the whole contract on a full store takes seconds for each."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("store", ROOTS, ids=lambda store: store.__name__)
+@pytest.mark.parametrize(
+    "store",
+    [
+        pytest.param(one, id=one.__name__, marks=() if one in OFTEN else pytest.mark.soak)
+        for one in ROOTS
+    ],
+)
 def test_one_defect_in_a_full_store_reads_as_one(store: Any) -> None:
     """Whatever it breaks of sharing, durability and concurrency is shown under it."""
     backend = Backend("spoiled", open=store, storage="file")

@@ -322,7 +322,14 @@ def test_places_are_kept_in_memory_unless_a_folder_is_named(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["sqlite", "postgres", "http"])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.soak),
+        pytest.param("http", marks=pytest.mark.soak),
+    ],
+)
 def test_every_defect_that_can_be_seen_is_caught_everywhere(backend: str, tmp_path: Path) -> None:
     """On a file, on a server, over a socket: by the clause that is meant to."""
     path = tmp_path / "p.json"

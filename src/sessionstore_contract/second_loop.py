@@ -20,6 +20,7 @@ async def in_second_loop(*calls: Call[Any]) -> list[Step]:
     After one that hangs no other is made. A loop that does not come to its end is left behind.
     """
     steps: list[Step] = []
+    failures: list[BaseException] = []
     first = asyncio.get_running_loop()
     ended = asyncio.Event()
 
@@ -35,6 +36,8 @@ async def in_second_loop(*calls: Call[Any]) -> list[Step]:
                 # What a store leaves behind there is not news for the log.
                 runner.get_loop().set_exception_handler(lambda loop, context: None)
                 runner.run(make())
+        except BaseException as error:  # noqa: BLE001 - raised where the steps are waited for
+            failures.append(error)
         finally:
             with suppress(RuntimeError):  # the first loop has ended, nobody waits any more
                 first.call_soon_threadsafe(ended.set)
@@ -43,4 +46,6 @@ async def in_second_loop(*calls: Call[Any]) -> list[Step]:
     patience = sum(call.history.timeout for call in calls) + ENDING
     with suppress(TimeoutError):
         await asyncio.wait_for(ended.wait(), patience)
+    if failures:
+        raise failures[0]
     return list(steps)

@@ -255,7 +255,8 @@ class Trial:
     def unused_id(self, stem: str) -> str:
         """Make an id that no session on the place has."""
         self._ids += 1
-        return f"{stem}-{self._ids}-{self._mark}"
+        # Small letters, digits and dashes: what even a store takes that refuses all it may.
+        return f"{stem.replace('_', '-')}-{self._ids}-{self._mark}"
 
     async def damage(self, session_id: str) -> None:
         """Make the stored cost data of a session unreadable."""

@@ -35,6 +35,9 @@ NULL, MEMORY, SQLITE = (
     reference_backends.MEMORY,
     reference_backends.SQLITE,
 )
+TAKES_A_NAME = "closing.forgotten-close-lets-the-process-end"
+"""Opens the store in another process, which finds no wrapper by a name."""
+
 BACKENDS = (NULL, MODEST, MEMORY, SQLITE)
 
 
@@ -64,7 +67,7 @@ def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrapper_without_a_defect_leaves_a_correct_store_correct(backend: Backend) -> None:
     """What a defect is caught by is its own doing."""
     bare = wrapped(backend, Wrapper)
-    findings = [tried(clause, bare) for clause in CLAUSES]
+    findings = [tried(clause, bare) for clause in CLAUSES if clause.id != TAKES_A_NAME]
 
     assert {one.verdict for one in findings} == {Verdict.HELD, Verdict.NOT_APPLICABLE}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from ..capabilities import Capability
 from .defect import Wrapper, defect
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class TranslatesCancellation(Wrapper):
 @defect(
     "An update that is cancelled has written some of its keys.",
     caught_by="cancellation.is-all-or-nothing",
+    needs={Capability.COST_READ},
 )
 class CancelledBetweenKeys(Wrapper):
     async def update(self, session_id: str, *, cost_data: Json = None) -> Json:

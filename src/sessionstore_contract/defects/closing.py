@@ -72,7 +72,8 @@ class CloseHangsBesideAnOperation(Wrapper):
     async def load(self, session_id: str) -> Json:
         self.under_way += 1
         try:
-            await asyncio.sleep(0)  # as a driver does, whatever it has to wait for
+            for _ in range(10):
+                await asyncio.sleep(0)  # as a driver does, whatever it has to wait for
             return await self.store.load(session_id)
         finally:
             self.under_way -= 1

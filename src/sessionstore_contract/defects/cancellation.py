@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
+from .concurrency import WritesKeyByKey
 from .defect import Wrapper, defect
 
 if TYPE_CHECKING:
@@ -41,15 +42,8 @@ class TranslatesCancellation(Wrapper):
     caught_by="cancellation.is-all-or-nothing",
     needs={Capability.COST_READ},
 )
-class CancelledBetweenKeys(Wrapper):
-    async def update(self, session_id: str, *, cost_data: Json = None) -> Json:
-        if not isinstance(cost_data, dict) or len(cost_data) < 2:
-            return await self.store.update(session_id, cost_data=cost_data)
-        first, *rest = cost_data
-        if not await self.store.update(session_id, cost_data={first: cost_data[first]}):
-            return False
-        await asyncio.sleep(0)  # as a driver does between two statements
-        return await self.store.update(session_id, cost_data={key: cost_data[key] for key in rest})
+class CancelledBetweenKeys(WritesKeyByKey):
+    pass
 
 
 @defect(

@@ -31,6 +31,8 @@ MERGE, LAST, NULL, FOLDS = (
     "cost.folds-like-a-dict",
 )
 SAVED, MISSING = "messages.save-then-load", "lifecycle.missing-is-not-empty"
+RACE = "concurrency.disjoint-updates-survive-across-instances"
+BOTH = "concurrency.save-and-update-keep-both"
 INSTANCES, PROCESSES = "sharing.writes-are-seen-at-once", "sharing.processes-see-each-other"
 
 DEEP = KnownDefect("Deep", MERGE, "it merges deep", {LAST: "it merges deep", FOLDS: "N is N"})
@@ -90,6 +92,14 @@ def test_a_named_defect_is_no_consequence_in_other_words() -> None:
     """The clause is one that the defect breaks, but it says what another defect says."""
     found = [violated(MERGE, "it merges deep"), violated(LAST, "the first one wins")]
     assert folded(found, DEEP, LATE) == {MERGE: ([], []), LAST: ([], [])}
+
+
+def test_a_race_follows_in_whatever_words() -> None:
+    """Which of two calls comes first decides what is lost: one lock is missing all the same."""
+    locks = KnownDefect("Locks", RACE, "N of N stand", {BOTH: "they lose cost data"})
+    other = KnownDefect("Other", BOTH, "they lose the messages", {})
+    found = [violated(RACE, "5 of 20 stand"), violated(BOTH, "they lose the messages")]
+    assert folded(found, locks, other) == {RACE: ([BOTH], [])}
 
 
 def test_a_consequence_in_words_that_nobody_knows_is_probable() -> None:

@@ -19,6 +19,9 @@ from .verdict import Finding, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+RACING = frozenset({"cancellation", "concurrency"})
+"""Areas in which the words of one defect depend on which call came first."""
+
 
 @dataclass(frozen=True)
 class Defect:
@@ -166,7 +169,8 @@ class _Folding:
 
     def _says(self, clause: str, headline: str) -> bool:
         # What a property clause says depends on the values that were drawn.
-        return self._is_property(clause) or self._headline(clause) == headline
+        varies = self._is_property(clause) or self._violated[clause].clause.area in RACING
+        return varies or self._headline(clause) == headline
 
     def _headline(self, clause: str) -> str:
         return blanked(self._violated[clause].headline or "")

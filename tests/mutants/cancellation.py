@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -190,3 +192,73 @@ class LosesPoolSlots(DictStore):
         messages = await super().load(session_id)
         self.slots.release()
         return messages
+
+
+@mutant(
+    "cancellation.leaks-nothing",
+    "operations that are cancelled leave a task behind",
+    adding=("census",),
+)
+class LeavesItsTask(DictStore):
+    """Shields a task that waits, and forgets it when nobody waits for it any longer."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        task = asyncio.create_task(asyncio.sleep(3600))
+        await asyncio.sleep(0)
+        task.cancel()
+        return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant(
+    "cancellation.leaks-nothing",
+    "operations that are cancelled leave a file behind",
+    adding=("census",),
+)
+class LeavesItsDescriptor(FileStore):
+    """Opens a descriptor, and closes it when all went well."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.lost: list[int] = []
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        self.folder.mkdir(exist_ok=True)
+        reading = os.open(self.folder / "journal", os.O_RDONLY | os.O_CREAT)
+        self.lost.append(reading)
+        await asyncio.sleep(0)
+        os.close(reading)
+        self.lost.remove(reading)
+        return await super().load(session_id)
+
+    def __del__(self) -> None:
+        for reading in self.lost:
+            os.close(reading)
+
+
+@mutant(
+    "cancellation.leaks-nothing",
+    "a first use that is cancelled leaves a thread behind",
+    adding=("census",),
+)
+class LeavesTheThreadOfItsOpening(DictStore):
+    """Starts its thread before it is open, and ends only those of stores that are."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.end = threading.Event()
+        self.is_open = False
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        if not self.is_open and not self.is_closed:
+            threading.Thread(target=self.end.wait, daemon=True).start()
+            await asyncio.sleep(0)
+            self.is_open = True
+        await super().save(session_id, messages)
+
+    async def close(self) -> None:
+        if self.is_open:
+            self.end.set()
+        await super().close()
+
+    def __del__(self) -> None:
+        self.end.set()

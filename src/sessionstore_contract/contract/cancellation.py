@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..capabilities import Capability
 from ..clause import must
 from ..expect import expect_all_answered, violated
 from ..history import word_error
-from ..interruption import MOMENTS, Interruption, Moment
+from ..interruption import MOMENTS, Interruption
 from ..subject import at_once
 from ..values import are_equal, word
+from . import leaks
 from .beginning import begin_with, make_sure
+from .first_use import mixed_calls
+from .interrupting import (
+    NEW,
+    NEW_COSTS,
+    OLD,
+    OLD_COSTS,
+    READS,
+    WRITES,
+    Interrupted,
+    at_every_point,
+    call_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
-
-    from ..history import Call, Step
+    from ..history import Step
     from ..interface import Json
     from ..subject import Subject
-
-LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-OLD = [{"role": "user", "content": "old"}, {"role": "assistant", "content": "old answer"}]
-NEW = [*OLD, {"role": "user", "content": "new"}]
-OLD_COSTS = {"turns": 1, "tokens": 10}
-NEW_COSTS = {"turns": 2, "tokens": 20, "model": "m"}
-
-WRITES = ("create", "save", "update", "delete")
-READS = ("load", "get_cost_data", "exists", "delete_before")
 
 SETTLED = 1.0
 """Seconds in which what a cancelled request has set off in a service comes to its end."""
@@ -41,62 +41,6 @@ REMEDY = (
     "(aiosqlite), shield the whole transaction and wait for its end before you raise. asyncpg "
     "cancels its statement; a connection whose state is not known is closed, not given back."
 )
-
-
-@dataclass(frozen=True)
-class Interrupted:
-    """One call that was cancelled at one of its await points."""
-
-    step: Step
-    session: str
-    point: int
-    moment: Moment
-
-    @property
-    def where(self) -> str:
-        return f"{self.step.operation} cancelled at its await point {self.point}"
-
-
-async def _at_every_point(
-    store: Subject, operations: Iterable[str], moments: Iterable[Moment] = MOMENTS
-) -> AsyncIterator[Interrupted]:
-    """Cancel each operation at each of its await points in turn, on a session of its own."""
-    for operation in operations:
-        if operation not in _offered(store):
-            continue
-        for moment in moments:
-            for point in range(1, store.stand.effort.points + 1):
-                store.stand.history.restart()
-                session = store.unused_id()
-                if operation != "create":
-                    await begin_with(store, session, messages=OLD, cost_data=OLD_COSTS)
-                interruption = Interruption(point, moment)
-                step = await _call(store, operation, session).perform(
-                    is_expected=True, through=interruption.of
-                )
-                if not interruption.is_made:
-                    break
-                yield Interrupted(step, session, point, moment)
-
-
-def _offered(store: Subject) -> set[str]:
-    left_out = set()
-    if not store.can(Capability.COST_READ):
-        left_out.add("get_cost_data")
-    if not store.can(Capability.RETENTION):
-        left_out.add("delete_before")
-    return {*WRITES, *READS} - left_out
-
-
-def _call(store: Subject, operation: str, session: str) -> Call[Any]:
-    match operation:
-        case "save":
-            return store.save(session, NEW)
-        case "update":
-            return store.update(session, cost_data=NEW_COSTS)
-        case "delete_before":
-            return store.delete_before(LONG_AGO)
-    return store.call(operation, session)
 
 
 # First of its area: an operation that hangs after a cancellation is to be named as that.
@@ -117,7 +61,7 @@ async def leaves_the_store_usable(store: Subject) -> None:
         await begin_with(one, session, messages=OLD, cost_data=OLD_COSTS)
         await one.create()
         await one.delete(session)
-    async for interrupted in _at_every_point(store, (*WRITES, "load")):
+    async for interrupted in at_every_point(store, (*WRITES, "load")):
         # The other one first: what was left open may be closed by this one's next operation.
         if other is not None:
             await _works(other, f"{interrupted.where}, in another instance")
@@ -173,7 +117,7 @@ async def _storm(store: Subject) -> None:
     cancelled, served = [], []
     for number in range(60):
         interruption = Interruption(random.randint(1, 6), random.choice(MOMENTS))
-        call = _call(store, random.choice(("save", "update", "load")), session)
+        call = call_of(store, random.choice(("save", "update", "load")), session)
         cancelled.append(call.perform(is_expected=True, through=interruption.of))
         served.append(store.save(store.unused_id(f"served-{number}"), OLD))
     _, steps = await asyncio.gather(asyncio.gather(*cancelled), at_once(*served))
@@ -190,7 +134,7 @@ async def _storm(store: Subject) -> None:
 )
 async def is_passed_on(store: Subject) -> None:
     # When the answer is there already, `asyncio.wait_for` of Python 3.11 swallows by itself.
-    async for interrupted in _at_every_point(store, (*WRITES, *READS), ["waiting"]):
+    async for interrupted in at_every_point(store, (*WRITES, *READS), ["waiting"]):
         step = interrupted.step
         if isinstance(step.error, asyncio.CancelledError):
             continue
@@ -223,7 +167,7 @@ async def is_all_or_nothing(store: Subject) -> None:
     }
     for operation in WRITES:
         await _does_in_turn(store, operation, states[operation][-1])
-    async for interrupted in _at_every_point(store, (*WRITES, *READS)):
+    async for interrupted in at_every_point(store, (*WRITES, *READS)):
         await _is_one_of(store, interrupted, states[interrupted.step.operation])
 
 
@@ -232,7 +176,7 @@ async def _does_in_turn(store: Subject, operation: str, after: dict[str, Json]) 
     session = store.unused_id()
     if operation != "create":
         await begin_with(store, session, messages=OLD, cost_data=OLD_COSTS)
-    await _call(store, operation, session)
+    await call_of(store, operation, session)
     await make_sure(store.exists(session), after["exists"])
     await make_sure(store.load(session), after["messages"])
     if store.can(Capability.COST_READ):
@@ -272,3 +216,50 @@ async def _look(store: Subject, session: str) -> dict[str, Json]:
     if store.can(Capability.COST_READ):
         seen["cost data"] = await store.get_cost_data(session)
     return seen
+
+
+@must(
+    "cancellation.leaks-nothing",
+    "Cancelled operations leave no connection, thread, file handle or task behind, and a first use "
+    "that is cancelled leaves none after `close`.",
+    because="A server runs for weeks, and its clients hang up all day: what one cancellation "
+    "leaves is a thousand connections by then, and nobody else gets one.",
+    remedy="Acquire and release in one `async with`; what is acquired in a task of its own "
+    "(asyncio.wait_for, shield) is given back by that task's callback when nobody waits for it any "
+    "longer. aiosqlite: await `close()` of a connection whose opening was cancelled, else its "
+    "thread stays. httpx: leave the client's stream by `aclose()`, shielded.",
+    needs={Capability.CENSUS},
+    evidence=["aiosqlite#259", "httpcore#1093"],
+)
+async def leaks_nothing(store: Subject) -> None:
+    # A pool has grown before it is counted: to what as many callers at once need.
+    for step in await at_once(*mixed_calls(store)):
+        step.require_answer()
+
+    async def cancelled() -> None:
+        async for _ in at_every_point(store, (*WRITES, "load")):
+            pass
+
+    _expect_none(await leaks.left_behind(store, cancelled), "operations that are cancelled leave")
+    await store.close()
+
+    async def first_uses() -> None:
+        for point in range(1, min(FIRST_USES, store.stand.effort.points) + 1):
+            fresh = await store.another()
+            interruption = Interruption(point, "waiting")
+            call = fresh.save(fresh.unused_id(), OLD)
+            await call.perform(is_expected=True, through=interruption.of)
+            await fresh.close()
+            if not interruption.is_made:
+                return
+
+    _expect_none(await leaks.left_behind(store, first_uses), "a first use that is cancelled leaves")
+
+
+def _expect_none(grown: dict[str, int], who: str) -> None:
+    if grown:
+        violated(
+            f"{who} {leaks.worded(grown)} behind",
+            demanded="what was taken is given back",
+            answered=f"after {leaks.CYCLES} rounds of cancellations, {leaks.counted(grown)}",
+        )

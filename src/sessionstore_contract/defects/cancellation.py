@@ -61,3 +61,16 @@ class CancelledWithTheLock(Wrapper):
         await asyncio.sleep(0)  # as a driver does, whatever it has to wait for
         self.lock.release()
         return await self.store.update(session_id, cost_data=cost_data)
+
+
+@defect(
+    "An update that is cancelled leaves a task behind.",
+    caught_by="cancellation.leaks-nothing",
+    needs={Capability.CENSUS},
+)
+class CancelledWithATask(Wrapper):
+    async def update(self, session_id: str, *, cost_data: Json = None) -> Json:
+        task = asyncio.create_task(asyncio.sleep(3600))
+        await asyncio.sleep(0)  # as a driver does, whatever it has to wait for
+        task.cancel()
+        return await self.store.update(session_id, cost_data=cost_data)

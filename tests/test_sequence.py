@@ -162,6 +162,7 @@ def test_a_violation_is_found_again_with_its_seed(monkeypatch: pytest.MonkeyPatc
     assert once == again
 
 
+@pytest.mark.soak
 def test_the_machine_alone_catches_most_defects(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of those made for other clauses; what it can't see are odd values, sizes, times and ids."""
     monkeypatch.setattr(trial, "MOST_SHRINKING", 0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .capabilities import profile_of
 from .contract import CLAUSES
 from .crew import Crew, Task
+from .effort import NORMAL
 from .report.document import BackendReport, Report, write
 from .runs import not_tried
 from .storage import StorageUnavailableError
@@ -44,6 +45,12 @@ class Plan:
     is_strict: bool = False
     json_path: Path | None = None
 
+    def options(self) -> tuple[str, ...]:
+        """Word what tries a clause of it again; a DSN is left out, for the password in it."""
+        effort = () if self.effort is NORMAL else ("--effort", self.effort.name)
+        server = ("--postgres", "embedded") if self.postgres == "embedded" else ()
+        return (*self.claims.options(), *server, *effort, "--seed", str(self.seed))
+
 
 @dataclass(frozen=True)
 class _Attempt:
@@ -66,7 +73,7 @@ class Conductor:
     def __init__(self, plan: Plan, stop: StopRequest, say: Callable[[str], None]) -> None:
         self.plan = plan
         self._stop = stop
-        self.report = Report(plan.seed, plan.effort.name)
+        self.report = Report(plan.seed, plan.effort.name, plan.options())
         self._say = say
         self._began = time.monotonic()
         self._is_refused = False

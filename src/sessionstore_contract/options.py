@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +20,10 @@ WRONG = 2
 """Exit code when the command was wrong."""
 
 
+MOST_WORKERS = 4
+"""Workers that are taken by themselves: more wait for one storage."""
+
+
 class Refusal(click.ClickException):
     """A user's mistake, told in one line."""
 
@@ -29,10 +34,24 @@ def split(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tupl
     return tuple(name for part in given for name in part.split(",") if name)
 
 
+def _cores() -> int:
+    # Of a machine with many, a container may have been given a few.
+    given = getattr(os, "sched_getaffinity", None)
+    cores = len(given(0)) if given else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
+
+
 def on_a_target(command: F) -> F:
     """Add the options that say what is tried, and how, wherever a TARGET is."""
     for option in (
-        click.option("-n", "workers", type=click.IntRange(1), default=1, metavar="WORKERS"),
+        click.option(
+            "-n",
+            "workers",
+            type=click.IntRange(1),
+            default=_cores,
+            metavar="WORKERS",
+            help=f"Processes that try clauses. [default: one a core, at most {MOST_WORKERS}]",
+        ),
         click.option("--seed", type=click.IntRange(0), metavar="N"),
         click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE"),
         click.option(

@@ -74,6 +74,7 @@ def report(*backends: BackendReport) -> Report:
     return Report(
         seed=7,
         effort="normal",
+        options=("--with", "shared", "--seed", "7"),
         backends=list(backends),
         started_at=datetime(2000, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
         duration=1.23456,

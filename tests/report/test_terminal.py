@@ -99,7 +99,7 @@ def test_a_violation_is_shown_in_full_and_again_in_one_line() -> None:
     assert "MUST cost.merges does not hold for mine:" in text
     assert (
         "mine: cost.merges: update merges nested objects\n"
-        "    sessionstore-contract run pkg:Mine --clause cost.merges\n"
+        "    sessionstore-contract run pkg:Mine --clause cost.merges --with shared --seed 7\n"
     ) in text
     assert text.endswith("seed 7, effort normal, 1.2 s\n")
 
@@ -140,7 +140,7 @@ def test_what_a_defect_breaks_besides_is_listed_under_it() -> None:
         "mine: 3 violated clauses, 2 defects; --clause ID shows each alone\n"
         f"mine: {merge}: {deep}\n"
         f"    also violated, as with this defect alone: {last}\n"
-        f"    sessionstore-contract run pkg:Mine --clause {merge}\n"
+        f"    sessionstore-contract run pkg:Mine --clause {merge} --with shared --seed 7\n"
         f"mine: {null}: null removes its key\n"
     ) in text
 

@@ -84,7 +84,10 @@ ENOUGH_BITS = 62
     evidence=["origin"],
 )
 async def fresh_ids_are_unguessable(store: Subject) -> None:
-    ids = [await store.create() for _ in range(200)]
+    steps = await in_groups(store.create() for _ in range(200))
+    for step in steps:
+        step.require_answer()
+    ids = [step.answer_as_given for step in steps]
     if not all(isinstance(one, str) for one in ids):
         raise NothingFound("ids are no texts: see interface.answers-have-the-declared-type")
     bits = _bits_that_vary(ids)

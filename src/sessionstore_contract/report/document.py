@@ -55,6 +55,8 @@ class Report:
 
     seed: int
     effort: str
+    options: tuple[str, ...] = ()
+    """How the target was to be taken, in words of the command line: what tries it again."""
     backends: list[BackendReport] = field(default_factory=list)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration: float = 0.0

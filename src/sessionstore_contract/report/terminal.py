@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,6 +16,8 @@ from ..verdict import Conclusion, Verdict, count
 from .explanation import explain, headline
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..folding import Defect
     from ..verdict import Finding
     from .document import BackendReport, Report
@@ -49,7 +52,7 @@ def show(report: Report, console: Console) -> None:
     console.print(_table(report, is_wide=console.width >= WIDE))
     console.print()
     for backend, defects in folded:
-        _show_defects(backend, defects, console)
+        _show_defects(backend, defects, report.options, console)
         _show_the_rest(backend, console)
     console.print(
         f"seed {report.seed}, effort {report.effort}, {report.duration:.1f} s", highlight=False
@@ -77,11 +80,13 @@ def _table(report: Report, *, is_wide: bool) -> Table:
     return table
 
 
-def _show_defects(backend: BackendReport, defects: list[Defect], console: Console) -> None:
+def _show_defects(
+    backend: BackendReport, defects: list[Defect], options: Sequence[str], console: Console
+) -> None:
     if any(one.consequences for one in defects):
         _print_line(console, f"{backend.name}: {numbers(defects)}; --clause ID shows each alone")
     for defect in defects:
-        console.print(_defect(backend, defect), soft_wrap=True)
+        console.print(_defect(backend, defect, options), soft_wrap=True)
 
 
 def _show_the_rest(backend: BackendReport, console: Console) -> None:
@@ -103,7 +108,7 @@ def _print_line(console: Console, line: str) -> None:
     console.print(Text(printable(line)), soft_wrap=True)
 
 
-def _defect(backend: BackendReport, defect: Defect) -> Text:
+def _defect(backend: BackendReport, defect: Defect, options: Sequence[str]) -> Text:
     clause = defect.root.clause
     level = "" if clause.level is Level.MUST else f" ({clause.level.upper()})"
     text = Text()
@@ -113,10 +118,8 @@ def _defect(backend: BackendReport, defect: Defect) -> Text:
         text.append(f" ({len(defect.undecided)} more clauses could not be decided because of it)")
     for line in lines(defect):
         text.append(f"\n{line}")
-    text.append(
-        f"\n    sessionstore-contract run {printable(backend.target)} --clause {clause.id}",
-        style="dim",
-    )
+    again = shlex.join((backend.target, "--clause", clause.id, *options))
+    text.append(f"\n    sessionstore-contract run {printable(again)}", style="dim")
     return text
 
 

@@ -6,10 +6,11 @@ import asyncio
 import json
 import os
 import time
+import weakref
 from collections import Counter
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sessionstore_contract.interface import SessionExistsError
 from sessionstore_contract.values import copy
@@ -19,7 +20,7 @@ from .defect import mutant
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, MutableMapping
     from datetime import datetime
 
     from sessionstore_contract.interface import Json
@@ -192,6 +193,44 @@ class OwnsItsSessions(FileStore):
                 if owner.read_text("utf-8") not in {"", str(os.getpid())}:
                     raise RuntimeError("another process writes this session") from None
         return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant(
+    "concurrency.processes-are-linearisable",
+    "no order explains what ",
+    adding=("multi-process",),
+    effort="normal",
+)
+class LocksItsProcessAlone(FileStore):
+    """Reads what it keeps before it takes the lock that other processes know."""
+
+    turns: ClassVar[MutableMapping[Any, asyncio.Lock]] = weakref.WeakKeyDictionary()
+
+    def turn(self) -> asyncio.Lock:
+        return self.turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        new = encode(messages, list)
+        async with self.turn():
+            with self.locked():
+                row = self.read(session_id)
+            await asyncio.sleep(0.002)
+            with self.locked():
+                row = row or self.read(session_id) or Row()
+                row.messages, row.active = new, now()
+                self.write(session_id, row)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        async with self.turn():
+            return await super().update(session_id, cost_data=cost_data)
+
+    async def delete(self, session_id: str) -> bool:
+        async with self.turn():
+            return await super().delete(session_id)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        async with self.turn():
+            return await super().delete_before(cutoff)
 
 
 @mutant(

@@ -533,7 +533,32 @@ def _mixed(store: Subject, shared: str, number: int) -> list[Call[Any]]:
     covers=["lifecycle", "messages", "cost", "sharing", "concurrency"],
 )
 async def histories_are_linearisable(store: Subject) -> None:
-    instances = await _several(store)
+    await _are_explained(store, await _several(store))
+
+
+@must(
+    "concurrency.processes-are-linearisable",
+    "Some order of the operations on a session, one that respects real time, explains every "
+    "answer, in several processes.",
+    because="The workers of a chat server are processes: what a lock or a cache in one of them "
+    "keeps right, another one does not know of.",
+    remedy="Let the storage decide, not a lock of the process: one statement or one transaction, "
+    "that takes its lock before it reads (SQLite: BEGIN IMMEDIATE; PostgreSQL: one statement, or "
+    "FOR UPDATE; files: `flock` around reading and writing). No copy that outlives the operation.",
+    needs={Capability.COST_READ, Capability.MULTI_PROCESS},
+    follows=["concurrency.histories-are-linearisable"],
+    covers=["lifecycle", "messages", "cost", "sharing", "concurrency"],
+)
+async def processes_are_linearisable(store: Subject) -> None:
+    others = await asyncio.gather(store.elsewhere(), store.elsewhere())
+    for other in others:
+        await other.exists(other.unused_id())
+    # The clock of all of them is that of this process: a call began before its process was told
+    # of it, and had ended before it was told what came of it.
+    await _are_explained(store, [store, *others])
+
+
+async def _are_explained(store: Subject, instances: list[Subject]) -> None:
     for control in (create_in_turn, delete_in_turn, save_in_turn, update_in_turn):
         await control(instances)
     overlaps = 0

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Operations = list[Operation]
 
+LEAST_FOR_ONE = 10_000
+"""Situations that any removal may take: about half a second's."""
+
 
 def shrink(operations: Sequence[Operation], *, limit: int) -> Operations:
     """Make a history that no order explains smaller, as long as no order explains it.
@@ -55,8 +58,14 @@ class _Shrinking:
     def __init__(self, limit: int) -> None:
         self.left = limit
         """Operations and situations that may still be looked at: then what is there is answered."""
+        self.each = limit
+        """Situations that one removal may take. One that leaves too many orders open is not made:
+        the whole history was decided, and with another removal it will be as quick."""
 
     def shrink(self, history: Operations) -> Operations:
+        before = self.left
+        self._decide(history)
+        self.each = max(LEAST_FOR_ONE, 4 * (before - self.left))
         history = self._without_end([one for one in history if _counts(one)])
         measure = None
         while measure != (len(history), _keys(history)):
@@ -76,7 +85,7 @@ class _Shrinking:
         if puzzle.strangers():
             # Wrong, but of a removal: it took away who wrote what is read, and would mislead.
             return None
-        result = Search(puzzle, foresight=True, limit=self.left).run()
+        result = Search(puzzle, foresight=True, limit=min(self.left, self.each)).run()
         self.left -= result.situations
         return result.stuck_at.ended if result.stuck_at else None
 

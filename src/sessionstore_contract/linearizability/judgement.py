@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from .operation import Operation
 
+MOST_SHRINKING = 200_000
+"""Situations that a counterexample may take to be made small, beyond those that found it: ten
+seconds' at the most. One that is not smaller by then is shown as it is."""
+
 LIMIT = 2_000_000
 """Situations that are looked at before a history counts as undecided."""
 
@@ -94,7 +98,7 @@ def judge(operations: Sequence[Operation], *, limit: int = LIMIT) -> Judgement:
 
 
 def _unexplained(operations: Sequence[Operation], situations: int, limit: int) -> Judgement:
-    counterexample = tuple(shrink(operations, limit=limit))
+    counterexample = tuple(shrink(operations, limit=min(limit, situations + MOST_SHRINKING)))
     # Without foresight: it would stop an order early, for the sake of reads that come later.
     plain = puzzle_of(counterexample, foresight=False)
     result = Search(plain, foresight=False, limit=limit).run()

@@ -22,6 +22,7 @@ class UsageSoFar:
     """What has been used up to here, of the whole turn: what a turn that is cut off is billed."""
 
     usage: Usage
+    model: str | None = None
 
 
 @dataclass(frozen=True)

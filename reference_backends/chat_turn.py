@@ -86,8 +86,9 @@ class Turn:
         match event:
             case TextDelta(text):
                 self.text += text
-            case UsageSoFar(usage):
+            case UsageSoFar(usage, model):
                 self.usage = usage
+                self.model = model or self.model
             case Completion(usage, model, finish_reason):
                 self.usage = usage
                 self.model = model or self.model

@@ -22,7 +22,7 @@ ROWS = (
     "contract wire turn",
     "storage port address faults echo secret opening worker forgotten census lending",
     "backend defects",
-    "verdict harness trial exits known_defects folding",
+    "verdict harness trial turn_trial exits known_defects folding",
     "baseline report catalogue proof prover runs crew trial_worker trial_process conduct doctor",
     "pytest_plugin pytest_summary pytest_door options prove_command cli __main__",
 )

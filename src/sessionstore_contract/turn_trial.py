@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .backend import Backend
@@ -46,7 +47,8 @@ def try_turn_clause(
         timeout=system.bound,
     )
     conditions = Conditions(seed, effort, fuse=TurnFuse())
-    return try_clause(clause, backend, NoStorage(), conditions)
+    finding = try_clause(clause, backend, NoStorage(), conditions)
+    return replace(finding, program=())  # it would be one of calls on a store
 
 
 def try_turns(

@@ -35,7 +35,7 @@ def spoken(agent: Agent) -> chat_events.Agent:
                 case Known(usage):
                     yield chat_events.UsageSoFar(usage_of(usage))
                 case Ended(usage, model):
-                    yield chat_events.Completion(usage and usage_of(usage), model)
+                    yield chat_events.Completion(None if usage is None else usage_of(usage), model)
 
     return say
 

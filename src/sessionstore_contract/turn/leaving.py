@@ -36,7 +36,7 @@ KNOWN = Usage(100, 4, 30)
     evidence=["origin"],
 )
 async def client_that_leaves_at_done_is_counted(subject: Subject) -> None:
-    for seconds in (0.0, 0.05):
+    for seconds in (0.0, 0.01):
         for is_told in (False, True):
             store = KitStore()
             if seconds:

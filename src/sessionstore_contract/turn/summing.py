@@ -61,19 +61,19 @@ def programs() -> SearchStrategy[list[Deed]]:
     from hypothesis import strategies as draw  # noqa: PLC0415 - most clauses do without
 
     figure = draw.integers(0, 50)
-    usage = draw.builds(Usage, figure, figure, draw.just(0))
+    usage = draw.builds(Usage, figure, figure, draw.integers(0, 0))
     # An id means one turn, and so one usage: it is drawn with it.
     numbered = draw.builds(
         lambda number, session: Taken(session, Usage(number + 1, 2 * number, 0), f"turn-{number}"),
         draw.integers(0, 5),
         draw.sampled_from(SESSIONS),
     )
-    unnumbered = draw.builds(Taken, draw.sampled_from(SESSIONS), usage, draw.just(""))
+    unnumbered = draw.builds(Taken, draw.sampled_from(SESSIONS), usage, draw.sampled_from([""]))
     turns = draw.lists(numbered | unnumbered, min_size=1, max_size=4)
     deeds = (
         draw.builds(lambda some: AtOnce(tuple(some)), turns)
         | draw.builds(Trouble, draw.sampled_from(["get_cost_data", "update", None]))
-        | draw.just(Restart())
+        | draw.builds(Restart)
     )
     return draw.lists(deeds, min_size=1, max_size=8)
 

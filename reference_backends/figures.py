@@ -94,7 +94,8 @@ class Totals:
 
     def merged(self, other: Totals) -> Totals:
         """Add up what two writers have counted; the model is that of the later turn."""
-        later = max(self, other, key=lambda one: one.last_turn_at)
+        # Totals of before there was a time have a model as well.
+        later = max(self, other, key=lambda one: (one.last_turn_at, one.model is not None))
         models = dict(self.models)
         for name, tokens in other.models.items():
             models[name] = models.get(name, Tokens()) + tokens

@@ -24,8 +24,8 @@ ROWS = (
     "backend defects",
     "verdict harness trial turn_trial exits known_defects folding",
     (
-        "baseline report catalogue proof prover runs crew trial_worker trial_process conduct doctor "
-        "turn_catalogue"
+        "baseline report catalogue proof prover runs crew trial_worker trial_process conduct "
+        "doctor turn_catalogue"
     ),
     (
         "pytest_plugin pytest_summary pytest_door options prove_command cli __main__ "

@@ -162,15 +162,6 @@ class AddsNegativeFigures(Plain):
         return type(value) is int
 
 
-@mutant("bad-figures-are-not-added", "a text is added")
-class ReadsTexts(Plain):
-    def checked(self, turn: Figures) -> Figures:
-        usage = turn.usage
-        if isinstance(usage.input_tokens, str):
-            usage = type(usage)(int(usage.input_tokens), usage.output_tokens)
-        return super().checked(Figures(turn.id, turn.model, usage))
-
-
 @mutant("bad-figures-are-not-added", "a text keeps later turns from being counted")
 class ChokesOnTexts(Plain):
     def checked(self, turn: Figures) -> Figures:

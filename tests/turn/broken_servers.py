@@ -196,6 +196,24 @@ class SavesBeforeItAnswers(PlainServer):
                     await self.store.save(one.session, one.messages)
 
 
+@mutant("store-fault-never-breaks-the-answer", "the answer is broken when the store goes")
+class TrustsAStoreThatHasAnswered(PlainServer):
+    """Having read the history, it looks in mid-answer whether the session is still there."""
+
+    async def history(self, one: Conversation) -> list[Json]:
+        found = one.session and await self.guarded(lambda: self.store.load(one.session))
+        one.is_trusting = isinstance(found, list)  # type: ignore[attr-defined]  # of this mutant
+        return found if isinstance(found, list) else []
+
+    async def speak(self, one: Conversation) -> Any:
+        number = 0
+        async for text in super().speak(one):
+            yield text
+            number += 1
+            if number == 4 and getattr(one, "is_trusting", False):
+                await self.store.exists(one.session)
+
+
 @mutant(
     "store-fault-never-breaks-the-answer",
     "a turn is not over in time while the store does not answer",

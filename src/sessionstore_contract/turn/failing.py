@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..expect import expect, violated
 from .clauses import must, should
-from .service import Workshop, open_on
+from .script import Script
+from .service import MODEL, Workshop, open_on
 from .stores import STORED, KitStore, answering, hanging, raising, raising_afterwards, write_only
 from .sums import FIRST, SECOND, THIRD, expect_complete, expect_totals, total
 from .system import Ability
@@ -42,8 +43,9 @@ def _ways(subject: Subject) -> tuple[bool, ...]:
 
 @must(
     "turn.store-fault-never-breaks-the-answer",
-    "Whatever the store does - raises, hangs, answers nonsense - the chat's answer is complete "
-    "and on time, and a failure that is raised is logged as a warning or an error.",
+    "Whatever the store does - raises, hangs, answers nonsense, goes in mid-answer - the chat's "
+    "answer is complete and on time, and a failure that is raised is logged as a warning or an "
+    "error.",
     because="The answer has been paid for when the store is called. A user who does not get it "
     "pays again, and an operator who sees nothing in the log bills nothing.",
     remedy="Catch what the store raises around each call of it, and what comes of its answers; "
@@ -62,6 +64,19 @@ async def store_fault_never_breaks_the_answer(subject: Subject) -> None:
         await expect_complete(
             service.turn(SESSION, FIRST, stream=is_streamed), "while the store does not answer"
         )
+    if True in _ways(subject):
+        for behaviour in (raising(BROKEN), hanging(subject.store.release)):
+            await _hold_when_it_goes(subject, behaviour)
+
+
+async def _hold_when_it_goes(subject: Subject, behaviour: Behaviour) -> None:
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    script = Script(FIRST, MODEL, meanwhile=lambda: store.behave(behaviour))
+    await expect_complete(
+        service.scripted_turn(SESSION, script, stream=True), "when the store goes in mid-answer"
+    )
 
 
 async def _hold_in_trouble(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -64,6 +64,8 @@ class Script:
     """Reported in mid-answer."""
     hold: asyncio.Event | None = None
     """Waited for in mid-answer, after what is known was reported."""
+    meanwhile: Callable[[], None] | None = None
+    """Called in mid-answer."""
     failure: Exception | None = None
     """Raised in mid-answer, after what is known was reported."""
 
@@ -77,6 +79,8 @@ class Script:
             yield Known(self.known)
             # What is said after it has been read when this has been.
             yield Said("")
+        if self.meanwhile is not None:
+            self.meanwhile()
         if self.failure is not None:
             raise self.failure
         if self.hold is not None:

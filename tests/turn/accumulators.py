@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.turn.system import Accumulator, Figures
 
+from .patience import Patience
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("tests.turn.accumulators")
 
 SUMS = ("input_tokens", "output_tokens", "cached_tokens")
-PATIENCE = 0.1
 NO_TOTALS: dict[str, Json] = dict.fromkeys(SUMS, 0) | {"turn_count": 0, "ids": []}
 
 
@@ -31,11 +32,14 @@ class Plain:
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.waiting: dict[str, list[Figures]] = defaultdict(list)
 
+    def patience(self) -> float:
+        return Patience.seconds
+
     async def record(self, session: str, turn: Figures) -> None:
         turn = self.checked(turn)
         self.waiting[session].append(turn)
         try:
-            async with asyncio.timeout(PATIENCE), self.lock(session):
+            async with asyncio.timeout(self.patience()), self.lock(session):
                 await self.flush(session)
         except Exception as error:  # noqa: BLE001 - whatever a store raises
             self.fail(error)

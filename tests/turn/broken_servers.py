@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.turn.script import Usage
 
-from .accumulators import PATIENCE, log
+from .accumulators import log
 from .defect import mutant
 from .servers import DONE, Conversation, InTheBackground, NoStore, PlainServer, event, reply
 
@@ -177,7 +177,7 @@ class NeedsTheHistory(PlainServer):
     async def history(self, one: Conversation) -> list[Json]:
         if one.session is None:
             return []
-        async with asyncio.timeout(5 * PATIENCE):
+        async with asyncio.timeout(5 * self.patience()):
             found = await self.store.load(one.session)
         return found if isinstance(found, list) else []
 
@@ -192,7 +192,7 @@ class SavesBeforeItAnswers(PlainServer):
             yield text
         if one.session is not None:
             with suppress(TimeoutError):
-                async with asyncio.timeout(5 * PATIENCE):
+                async with asyncio.timeout(5 * self.patience()):
                     await self.store.save(one.session, one.messages)
 
 
@@ -292,7 +292,7 @@ class CountsAfterTheEnd(PlainServer):
     "with a slow store a turn whose client leaves at [DONE] is not counted",
 )
 class CountsWhatIsQuick(PlainServer):
-    """Gives counting up with the request, after a while."""
+    """Gives counting up with the request, after some turns of the loop."""
 
     async def tell(self, one: Conversation, send: Any) -> None:
         try:
@@ -305,7 +305,8 @@ class CountsWhatIsQuick(PlainServer):
             await self.save(one, one.session)
             if self.is_counted(one):
                 counting = asyncio.ensure_future(self.count(one, one.session))
-                await asyncio.wait({counting}, timeout=0.02)
+                for _ in range(40):
+                    await asyncio.sleep(0)
                 counting.cancel()
                 self.counting.waiting.clear()
         await send(DONE)
@@ -346,7 +347,7 @@ class ForgetsWhatFailed(PlainServer):
         except RuntimeError:
             await reply(send, 502, {"error": {"message": "the agent failed"}})
             return
-        await asyncio.wait({self.settle_later(one)}, timeout=2 * PATIENCE)
+        await asyncio.wait({self.settle_later(one)}, timeout=2 * self.patience())
         message = {"role": "assistant", "content": one.text}
         await reply(send, 200, {"choices": [{"index": 0, "message": message}]})
 
@@ -387,6 +388,9 @@ class OneTurnAtATime(PlainServer):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.one = asyncio.Lock()
+
+    def patience(self) -> float:
+        return 0.2  # the other session waits as long, and longer
 
     async def whole(self, one: Conversation, receive: Any, send: Any) -> None:
         async with self.one:

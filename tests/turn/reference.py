@@ -11,13 +11,13 @@ from reference_backends.figures import read_totals
 from sessionstore_contract.turn.script import Ended, Known, Said
 from sessionstore_contract.turn.system import Accumulator, ChatServer, Figures
 
+from .patience import Patience
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from sessionstore_contract.interface import Json
     from sessionstore_contract.turn.script import Agent, Usage
-
-PATIENCE = 0.1
 
 
 def usage_of(usage: Usage) -> accounting.Usage:
@@ -51,8 +51,10 @@ def totals(cost_data: Mapping[str, Json]) -> Mapping[str, Json]:
 
 ACCUMULATOR = Accumulator(
     "accounting",
-    build=lambda store: Accounting(store, patience=PATIENCE),
-    build_one_of_several=lambda store, name: Accounting(store, writer=name, patience=PATIENCE),
+    build=lambda store: Accounting(store, patience=Patience.seconds),
+    build_one_of_several=lambda store, name: Accounting(
+        store, writer=name, patience=Patience.seconds
+    ),
     record=record,
     drain=lambda counting: counting.drain(),
     totals=totals,
@@ -61,9 +63,11 @@ ACCUMULATOR = Accumulator(
 
 SERVER = ChatServer(
     "chat server",
-    build=lambda store, agent: create_app(store, spoken(agent), Settings(patience=PATIENCE)),
+    build=lambda store, agent: create_app(
+        store, spoken(agent), Settings(patience=Patience.seconds)
+    ),
     build_one_of_several=lambda store, agent, name: create_app(
-        store, spoken(agent), Settings(patience=PATIENCE, writer=name)
+        store, spoken(agent), Settings(patience=Patience.seconds, writer=name)
     ),
     totals=totals,
     logger="reference_backends",

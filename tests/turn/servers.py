@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sessionstore_contract.turn.script import Ended, Known, Said
 from sessionstore_contract.turn.system import ChatServer, Figures
 
-from .accumulators import PATIENCE, Plain, log, summed
+from .accumulators import Plain, log, summed
+from .patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,6 +63,9 @@ class PlainServer:
         self.counting = self.accumulator(self.store, name)
         self.tasks: set[asyncio.Task[None]] = set()
 
+    def patience(self) -> float:
+        return Patience.seconds
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self.live(receive, send)
@@ -92,7 +96,7 @@ class PlainServer:
             self.settle_later(one)
             await reply(send, 502, {"error": {"message": "the agent failed"}})
             return
-        await asyncio.wait({self.settle_later(one)}, timeout=2 * PATIENCE)
+        await asyncio.wait({self.settle_later(one)}, timeout=2 * self.patience())
         message = {"role": "assistant", "content": one.text}
         await reply(send, 200, {"choices": [{"index": 0, "message": message}]})
 
@@ -114,7 +118,7 @@ class PlainServer:
                 await send(event({"choices": [{"index": 0, "delta": {"content": text}}]}))
         finally:
             settling = self.settle_later(one)
-        await asyncio.wait({settling}, timeout=2 * PATIENCE)
+        await asyncio.wait({settling}, timeout=2 * self.patience())
         await send(DONE)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -171,11 +175,11 @@ class PlainServer:
             before = await self.store.load(session)
             await self.store.save(session, [*(before or []), *one.messages, answer])
 
-        await self.guarded(add, 1.0)
+        await self.guarded(add, 10 * self.patience())
 
-    async def guarded(self, call: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    async def guarded(self, call: Callable[[], Any], patience: float | None = None) -> Any:
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(patience or self.patience()):
                 return await call()
         except Exception as error:  # noqa: BLE001 - whatever a store raises
             log.warning("the store: %s", type(error).__name__)

@@ -10,12 +10,12 @@ import pytest
 
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.turn import AREAS, CLAUSES
-from sessionstore_contract.turn_trial import try_turns
 from sessionstore_contract.verdict import Verdict
 from tests.test_mutants import called_from, headlines_in, matches
 
 from . import broken_accumulators, broken_servers
 from .defect import MUTANTS, defect_of, system_of
+from .patience import try_patiently
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def test_a_defect_is_named_by_the_clause_meant_for_it(kind: Any) -> None:
     """Its headline is the diagnosis, and no clause says so whose sentence still holds."""
     defect = defect_of(kind)
     effort = EFFORTS["normal" if defect.caught_by == PROPERTY else "quick"]
-    findings = try_turns(system_of(kind), seed=1, effort=effort)
+    findings = try_patiently(system_of(kind), seed=1, effort=effort)
     headlines = {
         one.clause.id: str(one.headline) for one in findings if one.verdict is Verdict.VIOLATED
     }

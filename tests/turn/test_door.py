@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -84,3 +85,11 @@ def test_the_command_says_what_was_found(words: Any, code: int, said: str) -> No
     result = run(*words)
     assert result.exit_code == code
     assert said in result.output
+
+
+def test_the_readme_shows_what_there_is() -> None:
+    """The number of clauses is counted, and the example is a program."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## Chat servers\n")[2].partition("\n## ")[0]
+    assert f"{len(CLAUSES)} clauses" in section
+    compile(section.partition("```python\n")[2].partition("```")[0], "README.md", "exec")

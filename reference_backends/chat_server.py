@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -96,7 +97,7 @@ def create_app(
             # Any id that can be sent: also one with a slash in it, which servers decode.
             Route("/v1/sessions/{session_id:path}/usage", server.usage, methods=["GET"]),
         ],
-        exception_handlers={BadRequestError: _refuse},
+        exception_handlers={BadRequestError: _refuse, ClientDisconnect: _let_go},
         lifespan=lifespan,
     )
 
@@ -244,3 +245,8 @@ def worded_totals(session_id: str, totals: Totals, prices: Mapping[str, Price]) 
 
 async def _refuse(_: Request, refusal: Any) -> JSONResponse:
     return error_answer(refusal.status, str(refusal), param=refusal.param)
+
+
+async def _let_go(_: Request, __: Exception) -> Response:
+    # It left before its body was there: nothing was done, and nobody reads this.
+    return Response(status_code=HTTPStatus.BAD_REQUEST)

@@ -142,6 +142,13 @@ def worded_usage(usage: Usage | None) -> dict[str, Json] | None:
     }
 
 
+class Answer(JSONResponse):
+    """JSON in ASCII: what a model says may hold half of a surrogate pair, which UTF-8 has not."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
 def error_fields(message: str, kind: str, *, param: str | None = None) -> dict[str, Json]:
     """Word an error in the one shape that clients know."""
     return {"error": {"message": message, "type": kind, "param": param, "code": None}}
@@ -149,14 +156,12 @@ def error_fields(message: str, kind: str, *, param: str | None = None) -> dict[s
 
 def error_answer(
     status: int, message: str, *, param: str | None = None, headers: Mapping[str, str] | None = None
-) -> JSONResponse:
+) -> Answer:
     """Answer an error."""
     kind = "invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "server_error"
-    return JSONResponse(
-        error_fields(message, kind, param=param), status, headers=dict(headers or {})
-    )
+    return Answer(error_fields(message, kind, param=param), status, headers=dict(headers or {}))
 
 
-def answer(content: Any, headers: Mapping[str, str]) -> JSONResponse:
+def answer(content: Any, headers: Mapping[str, str]) -> Answer:
     """Answer what was asked for."""
-    return JSONResponse(content, headers={"cache-control": "no-store", **headers})
+    return Answer(content, headers={"cache-control": "no-store", **headers})

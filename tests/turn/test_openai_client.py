@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -252,3 +253,47 @@ async def test_a_request_that_is_none_is_refused(body: bytes) -> None:
     assert asked == []
     assert answer.status_code == 400
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
+async def test_half_of_a_surrogate_pair_reaches_the_client() -> None:
+    """Models stop in the middle of a character; no store takes that, and the answer is whole."""
+
+    async def agent(_: Any) -> AsyncIterator[StreamEvent]:
+        yield TextDelta("half \ud83d")
+        yield Completion(Usage(1, 1, 0))
+
+    async with served(KitStore(), agent) as url:
+        for is_stream in (False, True):
+            async with httpx.AsyncClient(base_url=url) as http:
+                body = {"messages": HELLO, "session_id": "chat", "stream": is_stream}
+                answer = await http.post("/v1/chat/completions", json=body)
+            assert answer.status_code == 200
+            assert "half \\ud83d" in answer.text
+
+
+async def test_a_store_that_can_not_be_cancelled_does_not_hold_up_the_answer() -> None:
+    """A driver that swallows the cancellation and goes on waiting."""
+    back = asyncio.Event()
+
+    async def stubborn(do: Any) -> Any:
+        while not back.is_set():
+            with suppress(asyncio.CancelledError):
+                await back.wait()
+        return await do()
+
+    store = KitStore()
+    store.put("chat")
+    async with served(store, settings=Settings(patience=0.05)) as url:
+        store.behave(stubborn)
+        assert (await ask(url, "chat")).choices[0].message.content == f"{TEXT}1"
+        back.set()
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read_to_its_end() -> None:
+    """With 413, as clients know it."""
+    async with (
+        served(None, settings=Settings(max_body_bytes=1000)) as url,
+        httpx.AsyncClient(base_url=url) as http,
+    ):
+        answer = await http.post("/v1/chat/completions", content=b" " * 5000)
+    assert answer.status_code == 413

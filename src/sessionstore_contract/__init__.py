@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from .report.document import Report
     from .runs import check, check_sync
     from .storage import Storage, StorageUnavailableError
+    from .turn.system import Accumulator, ChatServer
+    from .turn_door import turn_tests
 
 _HOMES = {
+    "Accumulator": "turn.system",
     "Backend": "backend",
     "Capability": "capabilities",
+    "ChatServer": "turn.system",
     "Lent": "backend",
     "Report": "report.document",
     "SessionStore": "interface",
@@ -30,12 +34,15 @@ _HOMES = {
     "check": "runs",
     "check_sync": "runs",
     "contract_tests": "pytest_door",
+    "turn_tests": "turn_door",
 }
 
 __all__ = [
     "CONTRACT_VERSION",
+    "Accumulator",
     "Backend",
     "Capability",
+    "ChatServer",
     "Lent",
     "Report",
     "SessionStore",
@@ -45,6 +52,7 @@ __all__ = [
     "check",
     "check_sync",
     "contract_tests",
+    "turn_tests",
 ]
 
 

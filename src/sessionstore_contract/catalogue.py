@@ -92,14 +92,14 @@ def page() -> str:
         lines += ["", f"## {area}"]
         for clause in CLAUSES:
             if clause.area == area:
-                lines += ["", *_entry(clause)]
+                lines += ["", *entry(clause, _applies(clause))]
     return "\n".join(lines) + "\n"
 
 
-def explain(clause: Clause) -> str:
+def explain(clause: Clause, applies: str | None = None) -> str:
     """Word one clause for a terminal: what it demands, why, how to hold it, how it fails."""
     lines = [f"{clause.level.upper()} {clause.id}", "", *_wrapped(clause.sentence)]
-    applies = _applies(clause)
+    applies = applies or _applies(clause)
     if applies:
         lines += ["", "applies", *_wrapped(applies)]
     lines += ["", "because", *_wrapped(clause.because), "", "to hold it", *_wrapped(clause.remedy)]
@@ -113,8 +113,8 @@ def explain(clause: Clause) -> str:
     return "\n".join(lines)
 
 
-def _entry(clause: Clause) -> list[str]:
-    applies = _applies(clause)
+def entry(clause: Clause, applies: str) -> list[str]:
+    """Word one clause for a page; `applies` says to what."""
     lines = [f"### `{clause.id}`", "", f"**{clause.level.upper()}.** {clause.sentence}", ""]
     lines += [f"Applies {applies}.", ""] if applies else []
     lines += [f"Because: {clause.because}", "", f"To hold it: {clause.remedy}"]

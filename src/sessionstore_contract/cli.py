@@ -13,6 +13,7 @@ from .clause import Level
 from .effort import EFFORTS
 from .options import Refusal, on_a_target, require_known
 from .prove_command import prove
+from .turn_command import turn
 from .version import CONTRACT_VERSION, __version__
 
 
@@ -41,6 +42,7 @@ def main() -> None:
 
 
 main.add_command(prove)
+main.add_command(turn)
 
 
 @main.command()

@@ -60,7 +60,7 @@ def contract_tests(
     chosen = catalogue.select(globs, () if level is None else (level,))
 
     def test(clause_id: str, request: pytest.FixtureRequest) -> None:
-        desk = _desk(request.config)
+        desk = desk_of(request.config)
         (clause,) = catalogue.select([clause_id])
         finding = desk.try_clause(clause, backend)
         # The witness stays behind: it is in the failure's own text.
@@ -68,10 +68,10 @@ def contract_tests(
             "backend": backend.name,
             **replace(finding, witness=()).packed(),
         }
-        _report(finding, backend, desk)
+        report(finding, backend.name, desk)
 
     parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, backend) for one in chosen])
-    moved: Callable[..., None] = parametrize(_at_the_caller(cast("FunctionType", test)))
+    moved: Callable[..., None] = parametrize(at_the_caller(cast("FunctionType", test)))
     return moved
 
 
@@ -81,7 +81,7 @@ def _parameter(clause: Clause, backend: Backend) -> Any:
     return pytest.param(clause.id, id=clause.id, marks=marks)
 
 
-def _at_the_caller(test: FunctionType) -> FunctionType:
+def at_the_caller(test: FunctionType) -> FunctionType:
     """Let the test count as written where contract_tests was called: editors go there."""
     caller = sys._getframe(2)  # noqa: SLF001 - the standard way to the caller
     code = test.__code__.replace(
@@ -93,10 +93,11 @@ def _at_the_caller(test: FunctionType) -> FunctionType:
     return moved
 
 
-def _report(finding: Finding, backend: Backend, desk: Desk) -> None:
+def report(finding: Finding, name: str, desk: Desk) -> None:
+    """Let the test fail unless the clause held."""
     if finding.verdict in {Verdict.HELD, Verdict.NOT_APPLICABLE}:
         return
-    text = f"{explain(finding, backend.name)}\n\nseed {desk.seed} (--sessionstore-seed)"
+    text = f"{explain(finding, name)}\n\nseed {desk.seed} (--sessionstore-seed)"
     if finding.clause.level is not Level.MUST and not desk.is_strict:
         pytest.xfail(text.partition("\n")[0])
     # Reached by SHOULD clauses too, under --runxfail.
@@ -111,7 +112,7 @@ class Desk:
         given = config.getoption("sessionstore_seed", None)
         self.seed: int = new_seed() if given is None else given
         self.is_strict: bool = config.getoption("sessionstore_strict", False)
-        self._effort = EFFORTS[config.getoption("sessionstore_effort", "normal")]
+        self.effort = EFFORTS[config.getoption("sessionstore_effort", "normal")]
         self._postgres = PostgresChoice(
             config.getoption("sessionstore_postgres", "auto"), run_folder(config)
         )
@@ -121,7 +122,7 @@ class Desk:
 
     def try_clause(self, clause: Clause, backend: Backend) -> Finding:
         """Try one clause of one backend."""
-        conditions = self._conditions.setdefault(id(backend), Conditions(self.seed, self._effort))
+        conditions = self._conditions.setdefault(id(backend), Conditions(self.seed, self.effort))
         try:
             storage = self._storage(backend)
         except StorageUnavailableError as error:
@@ -145,7 +146,8 @@ class Desk:
 DESK = pytest.StashKey[Desk]()
 
 
-def _desk(config: pytest.Config) -> Desk:
+def desk_of(config: pytest.Config) -> Desk:
+    """Answer what this pytest process shares."""
     if DESK not in config.stash:
         config.stash[DESK] = Desk(config)
         config.add_cleanup(config.stash[DESK].close)

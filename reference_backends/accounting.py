@@ -1,0 +1,257 @@
+"""The accumulator: adds up the turns of each session in cost data, over any store.
+
+One task for each session reads, adds and writes; turns that come meanwhile are written together
+with the next write. A turn waits in memory until it is known to be written, and its id is written
+with the sums, in the same update: so a write of which nobody knows whether it was made is neither
+lost nor made twice. No call is made for a session while an earlier one is under way: what arrives
+late must not overwrite what was written since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from reference_backends.figures import (
+    FIGURES,
+    Tokens,
+    Totals,
+    Turn,
+    read_totals,
+    read_writers,
+    whole,
+    worded,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from sessionstore_contract.interface import SessionStore
+
+T = TypeVar("T")
+
+MOST_WAITING: Final = 10_000
+"""Turns that wait in memory while a store is away; further ones are logged and not counted."""
+
+MOST_REMEMBERED: Final = 10_000
+"""Ids of counted turns that the process remembers, beside those in cost data."""
+
+_log = logging.getLogger(__name__)
+
+
+class StoreAnswerError(Exception):
+    """The store answered what the operation does not answer."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one turn used, as its provider reports it; figures that can't be are not added."""
+
+    input_tokens: Any = 0
+    output_tokens: Any = 0
+    cached_tokens: Any = 0
+
+
+@dataclass
+class _Book:
+    """The turns of one session that are not known to be written, oldest first."""
+
+    waiting: dict[str, Turn] = field(default_factory=dict)
+    may_be_missing: bool = False
+    writing: asyncio.Task[None] | None = None
+
+
+class Accounting:
+    """Counts turns on sessions of a store, in the event loop of its first use.
+
+    A `writer` has a name that no other running process has: it keeps its sums under a key of its
+    own, `usage:NAME`, so that several processes count on one store. Without one the sums are
+    top-level keys, for one process at a time. Both are read together.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        *,
+        writer: str | None = None,
+        patience: float = 2.0,
+        limit: float = 30.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take the store, which stays open.
+
+        `patience` is the most seconds that `record` takes; `limit` is after how many a call of the
+        store is cancelled.
+        """
+        self._store = store
+        self._writer = writer
+        self._patience = patience
+        self._limit = limit
+        self._clock = clock
+        self._books: dict[str, _Book] = {}
+        self._counted: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    async def record(
+        self,
+        session_id: str,
+        usage: Usage,
+        *,
+        model: str,
+        turn_id: str | None = None,
+        may_be_missing: bool = False,
+    ) -> bool:
+        """Count a turn; answer whether it is known to be counted by now. Raises nothing.
+
+        One that is not waits, and is counted with the next turn of the session, or by `drain`. An
+        id that was counted before counts no more. A session that does not exist is owed nothing,
+        unless it `may_be_missing`, since it could not be saved: then the turn waits for it.
+        """
+        # All that must not be lost is done before the first await: whoever waits may be cancelled.
+        turn = self._checked(session_id, usage, model, turn_id)
+        if turn is None:
+            return False
+        if (session_id, turn.id) in self._counted:
+            return True
+        if sum(len(one.waiting) for one in self._books.values()) >= MOST_WAITING:
+            _log.error("not counted, too many turns wait: %s", _worded(session_id, turn))
+            return False
+        book = self._books.setdefault(session_id, _Book())
+        book.waiting.setdefault(turn.id, turn)
+        book.may_be_missing = book.may_be_missing or may_be_missing
+        await asyncio.wait({self._write_out(session_id, book)}, timeout=self._patience)
+        return (session_id, turn.id) in self._counted
+
+    async def totals(self, session_id: str) -> Totals:
+        """Answer the sums over all writers, as they are stored.
+
+        Raises:
+            UnreadableTotalsError: what is stored is no totals.
+            TimeoutError: the store took longer than `patience`.
+        """
+        async with asyncio.timeout(self._patience):
+            return read_totals(await self._store.get_cost_data(session_id))
+
+    async def drain(self, patience: float = 30.0) -> bool:
+        """Write what waits, within `patience` seconds; answer whether nothing waits any more.
+
+        What could not be written is logged with its figures.
+        """
+        writing = {self._write_out(name, book) for name, book in tuple(self._books.items())}
+        if writing:
+            await asyncio.wait(writing, timeout=patience)
+        left = [
+            (name, turn) for name, book in self._books.items() for turn in book.waiting.values()
+        ]
+        for name, turn in left:
+            _log.error("not counted, and the process may end: %s", _worded(name, turn))
+        return not left
+
+    def _checked(
+        self, session_id: str, usage: Usage, model: str, turn_id: str | None
+    ) -> Turn | None:
+        given = {name: getattr(usage, name) for name in FIGURES}
+        figures = {name: whole(value) for name, value in given.items()}
+        refused = [name for name, number in figures.items() if number is None]
+        if refused:
+            words = ", ".join(f"{name} {_short(given[name])}" for name in refused)
+            _log.warning("session %a: figures of a turn are not added: %s", session_id, words)
+        if len(refused) == len(FIGURES):
+            return None
+        return Turn(
+            id=turn_id or uuid.uuid4().hex,
+            model=_storable(model),
+            tokens=Tokens(**{name: number or 0 for name, number in figures.items()}),
+            at=self._clock(),
+        )
+
+    def _write_out(self, session_id: str, book: _Book) -> asyncio.Task[None]:
+        """Answer the task that writes the book; there is one at a time."""
+        if book.writing is None or book.writing.done():
+            book.writing = asyncio.create_task(self._write(session_id, book))
+        return book.writing
+
+    async def _write(self, session_id: str, book: _Book) -> None:
+        try:
+            while book.waiting:
+                await self._write_batch(session_id, book)
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # it is this task that is cancelled, not the store's call
+            _log.warning(
+                "session %a: %d turns wait to be counted: %s: %s",
+                session_id,
+                len(book.waiting),
+                type(error).__name__,
+                _short(error),
+            )
+        finally:
+            if not book.waiting:
+                self._books.pop(session_id, None)
+
+    async def _write_batch(self, session_id: str, book: _Book) -> None:
+        batch = tuple(book.waiting.values())
+        try:
+            writers = read_writers(await self._ask(self._store.get_cost_data, session_id))
+        except NotImplementedError:
+            for turn in batch:
+                await self._update(session_id, book, Totals().plus([turn]), [turn])
+            return
+        known = {digest for totals in writers.values() for digest in totals.recent}
+        new = [turn for turn in batch if turn.digest not in known]
+        self._settle(session_id, book, (turn for turn in batch if turn.digest in known))
+        if new:
+            totals = writers.get(self._writer, Totals()).plus(new)
+            await self._update(session_id, book, totals, new)
+
+    async def _update(
+        self, session_id: str, book: _Book, totals: Totals, turns: Iterable[Turn]
+    ) -> None:
+        fields = worded(totals, self._writer)
+        found = await self._ask(self._store.update, session_id, cost_data=fields)
+        if found is True:
+            self._settle(session_id, book, turns)
+        elif found is not False:
+            raise StoreAnswerError(f"update answered {type(found).__name__}")
+        elif book.may_be_missing:
+            raise StoreAnswerError("the session does not exist yet")
+        else:
+            for turn in turns:
+                book.waiting.pop(turn.id, None)
+
+    def _settle(self, session_id: str, book: _Book, turns: Iterable[Turn]) -> None:
+        for turn in turns:
+            book.waiting.pop(turn.id, None)
+            self._counted[session_id, turn.id] = None
+        while len(self._counted) > MOST_REMEMBERED:
+            self._counted.popitem(last=False)
+
+    async def _ask(self, operation: Callable[..., Awaitable[T]], *given: Any, **named: Any) -> T:
+        async with asyncio.timeout(self._limit):
+            return await operation(*given, **named)
+
+
+def _storable(model: object) -> str:
+    """Answer a name that every store takes as a key: one that none takes would wait for ever."""
+    if isinstance(model, str) and model.isprintable() and 0 < len(model) <= 200:
+        return model
+    _log.warning("the name of a model can't be kept: %s", _short(model))
+    return "unknown"
+
+
+def _short(value: object) -> str:
+    try:
+        text = ascii(value) if not isinstance(value, BaseException) else ascii(str(value))[1:-1]
+    except Exception:  # noqa: BLE001 - what a provider or a store made may do anything
+        return f"a {type(value).__name__} that can't be shown"
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _worded(session_id: str, turn: Turn) -> str:
+    figures = " ".join(f"{name}={getattr(turn.tokens, name)}" for name in FIGURES)
+    return f"session {session_id!a} turn {turn.id!a} model {turn.model!a} {figures}"

@@ -1,0 +1,127 @@
+"""Turns at the same time are all counted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ..expect import expect_all_answered, violated
+from ..subject import at_once
+from .answers import COMPLETE
+from .clauses import must, should
+from .service import Workshop, open_on
+from .stores import KitStore
+from .sums import FIRST, expect_complete, expect_totals, total
+from .system import Ability
+
+if TYPE_CHECKING:
+    from ..history import Call
+    from ..subject import Subject
+    from .service import Service
+
+SESSION = "chat"
+TURNS = 10
+SERVERS = 3
+
+
+def _turns(service: Service, sessions: list[str]) -> list[Call[str]]:
+    """Prepare a turn on each session; of a chat server every other one is streamed."""
+    streams = Ability.CHAT in service.workshop.system.abilities
+    return [
+        service.turn(session, FIRST, stream=streams and number % 2 == 1)
+        for number, session in enumerate(sessions)
+    ]
+
+
+async def _take_at_once(turns: list[Call[str]], what: str) -> None:
+    steps = await at_once(*turns)
+    expect_all_answered(steps, what)
+    for step in steps:
+        if step.answer != COMPLETE:
+            violated(f"{what}: an answer is broken", demanded=COMPLETE, answered=str(step.answer))
+
+
+@must(
+    "turn.concurrent-turns-all-count",
+    "Turns of one session at once are all counted, in one process.",
+    because="Tools, tabs and agents ask at the same time; of turns that read the same totals, all "
+    "but the last one to write are lost.",
+    remedy="Read, add and write under a lock of the session, or hand turns to one task for it.",
+    evidence=["origin"],
+)
+async def concurrent_turns_all_count(subject: Subject) -> None:
+    for _ in range(2):
+        store = KitStore()
+        store.put(SESSION)
+        service = await open_on(subject, store)
+        await expect_complete(service.turn(SESSION, FIRST), "with a store that works")
+        await _take_at_once(_turns(service, [SESSION] * TURNS), "turns at once")
+        await service.shut_down()
+        await expect_totals(
+            service,
+            SESSION,
+            total(*[FIRST] * (TURNS + 1)),
+            rather_than={
+                f"of {TURNS} turns at once {count} are counted": total(*[FIRST] * (count + 1))
+                for count in range(TURNS)
+            },
+        )
+
+
+@should(
+    "turn.concurrent-servers-all-count",
+    "Turns of one session at once on several servers are all counted.",
+    because="A lock holds in one process; behind a load balancer there are several.",
+    remedy="A top-level key for each server, summed on reading: then no update overwrites what "
+    "another server wrote. Or let the database add.",
+    asks={Ability.SEVERAL},
+    evidence=["litellm#34887"],
+)
+async def concurrent_servers_all_count(subject: Subject) -> None:
+    store = KitStore()
+    store.put(SESSION)
+    services = [await open_on(subject, store, name=f"server-{number}") for number in range(SERVERS)]
+    for _ in range(2):
+        turns = [one for service in services for one in _turns(service, [SESSION] * 2)]
+        await _take_at_once(turns, "turns at once on several servers")
+    for service in services:
+        await service.shut_down()
+    taken = SERVERS * 2 * 2
+    await expect_totals(
+        services[0],
+        SESSION,
+        total(*[FIRST] * taken),
+        rather_than={
+            f"of {taken} turns on {SERVERS} servers {count} are counted": total(*[FIRST] * count)
+            for count in range(1, taken)
+        },
+    )
+
+
+@must(
+    "turn.first-turns-at-once",
+    "Many first requests at once to a fresh server are all answered and counted.",
+    because="A server is started when there is load, and everything that is made on first use is "
+    "made by the first dozen requests together.",
+    remedy="Make what all requests share before the first one, or under a lock, once.",
+    evidence=["origin"],
+)
+async def first_turns_at_once(subject: Subject) -> None:
+    store = KitStore()
+    sessions = [f"chat-{number}" for number in range(12)]
+    workshop: Workshop = subject.store
+    if Ability.CHAT not in workshop.system.abilities:
+        # A server makes the session by saving its history; an accumulator is given one.
+        for session in sessions:
+            store.put(session)
+    service = await open_on(subject, store)
+    await _take_at_once(_turns(service, sessions), "first turns at once")
+    await asyncio.sleep(0)
+    await service.shut_down()
+    for session in sessions:
+        await expect_totals(
+            service,
+            session,
+            total(FIRST),
+            rather_than={"a first turn is not counted": {}},
+        )

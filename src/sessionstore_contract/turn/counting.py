@@ -1,0 +1,300 @@
+"""Every turn is added up on its session, once, whichever way it is answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..expect import expect, violated
+from .clauses import must, should
+from .script import Usage
+from .service import open_by_default, open_on
+from .stores import WRITES, KitStore
+from .sums import FIRST, SECOND, THIRD, expect_complete, expect_totals, total
+from .system import Ability
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ..interface import Json
+    from ..subject import Subject
+
+SESSION = "chat"
+
+
+@must(
+    "turn.usage-is-accumulated",
+    "After n turns, input, output (and cached) tokens and the turn count are the sums over the "
+    "turns; the model is the last one.",
+    because="The totals are what the session is billed by.",
+    remedy="Read the totals, add, write them back under `input_tokens`, `output_tokens`, "
+    "`cached_tokens`, `turn_count` and `model`, before the server has ended.",
+    evidence=["seed"],
+)
+async def usage_is_accumulated(subject: Subject) -> None:
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    for usage, model in ((FIRST, "model-a"), (SECOND, "model-a"), (THIRD, "model-b")):
+        await expect_complete(service.turn(SESSION, usage, model=model), "with a store that works")
+    await service.shut_down()
+
+    await expect_totals(
+        service,
+        SESSION,
+        total(FIRST, SECOND, THIRD, model="model-b"),
+        rather_than={
+            "nothing is counted": {},
+            "each turn replaces the totals": total(THIRD, model="model-b"),
+            "the figures of each turn replace the sums": total(THIRD, model="model-b", count=3),
+            "the model is that of the first turn": total(FIRST, SECOND, THIRD),
+            "each turn is counted twice": total(
+                FIRST, SECOND, THIRD, FIRST, SECOND, THIRD, model="model-b"
+            ),
+            "the last turn is not counted": total(FIRST, SECOND),
+            "cached tokens are added to the input": {
+                **total(FIRST, SECOND, THIRD, model="model-b"),
+                "input_tokens": 1637,
+            },
+        },
+    )
+
+
+@must(
+    "turn.streaming-counts-the-same",
+    "A streamed turn is counted like the same turn unstreamed, once.",
+    because="Usage comes in the last chunk of a stream, which is read by few, and some providers "
+    "report it on the way as well.",
+    remedy="Count at the end of the agent's answer, in one place for both ways. Usage that is "
+    "reported on the way replaces what was known; it is not added to it.",
+    asks={Ability.CHAT},
+    evidence=["seed", "litellm#36168", "pydantic-ai#2918"],
+)
+async def streaming_counts_the_same(subject: Subject) -> None:
+    store = KitStore()
+    service = await open_on(subject, store)
+    half = Usage(100, 3, 30)
+    for session, known in (("unstreamed", None), ("streamed", None), ("in-parts", half)):
+        is_streamed = session != "unstreamed"
+        store.put(session)
+        turn = service.turn(session, FIRST, stream=is_streamed, known=known)
+        await expect_complete(turn, "with a store that works")
+    await service.shut_down()
+
+    for session in ("unstreamed", "streamed", "in-parts"):
+        twice = {**total(FIRST, FIRST), "turn_count": 1}
+        await expect_totals(
+            service,
+            session,
+            total(FIRST),
+            rather_than={
+                f"a turn that is {session} is not counted": {},
+                f"a turn that is {session} is counted twice": total(FIRST, FIRST),
+                f"the tokens of a turn that is {session} are added twice": twice,
+                "usage on the way is added to that of the whole": total(half, FIRST, count=1),
+                "usage on the way is counted as a turn": total(half, FIRST),
+            },
+        )
+
+
+@must(
+    "turn.no-session-no-write",
+    "A request without a session writes nothing.",
+    because="Whoever asks without a session expects nothing of it to be kept.",
+    remedy="Look for the session id before the store is called.",
+    asks={Ability.CHAT},
+    evidence=["seed"],
+)
+async def no_session_no_write(subject: Subject) -> None:
+    store = KitStore()
+    service = await open_on(subject, store)
+    for is_streamed in (False, True):
+        await expect_complete(
+            service.turn(None, FIRST, stream=is_streamed), "without a session in the request"
+        )
+    await service.shut_down()
+
+    written = service.seen("writes", lambda: [one for one in store.calls if one in WRITES])
+    await expect(written).to_be(
+        [],
+        rather_than={
+            "a session is made for a request without one": ["create", "create"],
+            "a history is saved without a session": ["save", "save"],
+            "usage is written without a session": ["update", "update"],
+        },
+    )
+
+
+@must(
+    "turn.null-store-by-default",
+    "Without configuration the Null store serves, and a chat works, with a session or without.",
+    because="The first chat comes before the first database.",
+    remedy="`store or NullSessionStore()`, and no branch for None behind it.",
+    asks={Ability.CHAT},
+    evidence=["seed"],
+)
+async def null_store_by_default(subject: Subject) -> None:
+    service = await open_by_default(subject)
+    for session in (None, SESSION):
+        for is_streamed in (False, True):
+            turn = service.turn(session, FIRST, stream=is_streamed)
+            await expect_complete(turn, "without a store")
+    await expect(service.shut_down()).to_succeed()
+
+
+@must(
+    "turn.no-usage-no-write",
+    "A turn whose provider reported no usage leaves cost data as it was; zero is not absent.",
+    because="A turn of unknown cost that is counted as free looks like one that was free.",
+    remedy="Tell None from 0: `if usage is None: return`, not `if not usage`.",
+    asks={Ability.CHAT},
+    evidence=["seed"],
+)
+async def no_usage_no_write(subject: Subject) -> None:
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    for is_streamed in (False, True):
+        turn = service.turn(SESSION, None, stream=is_streamed)
+        await expect_complete(turn, "without usage")
+    store.put("free")
+    await expect_complete(service.turn("free", Usage(0, 0, 0)), "with a usage of zero")
+    await service.shut_down()
+
+    await expect(service.totals(SESSION, ("turn_count",))).to_be_one_of(
+        [{}, {"turn_count": 0}],
+        rather_than={"turns of unknown usage are counted as free": {"turn_count": 2}},
+        kinds_of_numbers=False,
+    )
+    await expect(service.cost_data(SESSION)).to_be({})
+    await expect_totals(
+        service,
+        "free",
+        total(Usage(0, 0, 0)),
+        rather_than={"a usage of zero is taken for none": {}},
+    )
+
+
+@must(
+    "turn.other-keys-stand",
+    "Keys in cost data that are not the accumulator's are left alone.",
+    because="Budgets, tags and other counters live beside the totals, and change between the read "
+    "and the write of a turn.",
+    remedy="Hand `update` the keys that the accumulator owns, never all of what was read.",
+)
+async def other_keys_stand(subject: Subject) -> None:
+    store = KitStore()
+    others: dict[str, Json] = {"budget": {"limit": 5}, "note": "mine", "input": [1, None]}
+    store.put(SESSION, others)
+
+    async def changing(do: Callable[[], Awaitable[Any]]) -> Any:
+        answer = await do()
+        store.put(SESSION, {"budget": {"limit": 6}})
+        return answer
+
+    service = await open_on(subject, store)
+    store.behave(changing, ["get_cost_data"])
+    for usage in (FIRST, SECOND):
+        await service.turn(SESSION, usage)
+    await service.shut_down()
+
+    kept = {name: (store.peek(SESSION) or {}).get(name, "(gone)") for name in others}
+    changed = {**others, "budget": {"limit": 6}}
+    # A design that does not read has met no change.
+    allowed = [changed] if "get_cost_data" in store.calls else [changed, others]
+    await expect(service.seen("other_keys", lambda: kept)).to_be_one_of(
+        allowed,
+        rather_than={
+            "the accumulator writes back what it read of others": others,
+            "the accumulator removes the keys of others": dict.fromkeys(others, "(gone)"),
+        },
+    )
+
+
+@should(
+    "turn.recorded-twice-counts-once",
+    "The same turn id recorded again adds nothing, also after the system has been started anew.",
+    because="Gateways, queues and clients try again when an answer was lost.",
+    remedy="Write the ids of the last turns with the totals, in the same update, and look there "
+    "before adding.",
+    asks={Ability.TURN_IDS},
+    evidence=["litellm#15740"],
+)
+async def recorded_twice_counts_once(subject: Subject) -> None:
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    for usage, turn_id in ((FIRST, "turn-1"), (FIRST, "turn-1"), (SECOND, "turn-2")):
+        await service.turn(SESSION, usage, turn_id=turn_id)
+    await service.shut_down()
+    await expect_totals(
+        service,
+        SESSION,
+        total(FIRST, SECOND),
+        rather_than={
+            "a turn that is recorded twice is counted twice": total(FIRST, FIRST, SECOND),
+            "one turn keeps another from being counted": total(FIRST),
+        },
+    )
+    service = await open_on(subject, store)
+    for usage, turn_id in ((FIRST, "turn-1"), (THIRD, "turn-3")):
+        await service.turn(SESSION, usage, turn_id=turn_id)
+    await service.shut_down()
+    await expect_totals(
+        service,
+        SESSION,
+        total(FIRST, SECOND, THIRD),
+        rather_than={
+            "a restart forgets which turns are counted": total(FIRST, SECOND, FIRST, THIRD)
+        },
+    )
+
+
+BAD_FIGURES: tuple[tuple[str, Any, int | float], ...] = (
+    ("a negative figure", -5, -5),
+    ("a text", "many", 4),
+    ("infinity", float("inf"), float("inf")),
+    ("NaN", float("nan"), float("nan")),
+)
+"""What is reported, and what it would add if it were added."""
+
+
+@should(
+    "turn.bad-figures-are-not-added",
+    "Negative, non-finite and non-numeric figures are not added, and are logged as a warning or "
+    "an error.",
+    because="One NaN makes the totals of a session unreadable for ever, and a negative figure is "
+    "a discount.",
+    remedy="Check each figure before it is added; leave out the figure, or the turn.",
+    evidence=["litellm#40845", "litellm#39325"],
+)
+async def bad_figures_are_not_added(subject: Subject) -> None:
+    for name, figure, added in BAD_FIGURES:
+        store = KitStore()
+        store.put(SESSION)
+        service = await open_on(subject, store)
+        log = service.workshop.log
+        await service.turn(SESSION, FIRST)
+        before = len(log.warned)
+        await service.turn(SESSION, Usage(figure, 3, 0))
+        await service.turn(SESSION, SECOND)
+        await service.shut_down()
+
+        rest = Usage(0, 3, 0)
+        await expect_totals(
+            service,
+            SESSION,
+            total(FIRST, SECOND),
+            total(FIRST, SECOND, count=3),
+            total(FIRST, SECOND, rest, count=2),
+            total(FIRST, SECOND, rest),
+            rather_than={
+                f"{name} is added": total(FIRST, Usage(added, 3, 0), SECOND),
+                f"{name} keeps later turns from being counted": total(FIRST),
+            },
+        )
+        if service.workshop.system.logger is not None and len(log.warned) == before:
+            violated(
+                f"{name} is not logged",
+                demanded="a warning or an error in the log",
+                answered="nothing of that level",
+            )

@@ -1,0 +1,133 @@
+"""Clients that leave: in mid-answer, or as soon as the end is said."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..expect import expect, violated
+from .answers import COMPLETE, has_begun, is_done
+from .clauses import must, should
+from .script import TEXT, Script, Usage
+from .service import MODEL, open_on
+from .stores import KitStore, slow
+from .sums import FIRST, expect_totals, total
+from .system import TOTALS, Ability
+
+if TYPE_CHECKING:
+    from ..subject import Subject
+
+SESSION = "chat"
+SUMS = tuple(name for name in TOTALS if name != "model")
+"""Which model answers is said at the end by some, and is not known before."""
+SAVED = json.dumps(TEXT)[1:-1]
+KNOWN = Usage(100, 4, 30)
+"""What is known of FIRST in mid-answer."""
+
+
+@must(
+    "turn.client-that-leaves-at-done-is-counted",
+    "A streaming client that closes as soon as it has read `[DONE]` leaves a turn that is saved "
+    "and counted, with a slow store too.",
+    because="OpenAI's synchronous client closes at `[DONE]`, and servers cancel what still runs "
+    "for a client that has left.",
+    remedy="Save and count before `[DONE]` is sent, within a bound; or in a task that is not the "
+    "request's, and that the end of the server waits for.",
+    asks={Ability.CHAT},
+    evidence=["origin"],
+)
+async def client_that_leaves_at_done_is_counted(subject: Subject) -> None:
+    for seconds in (0.0, 0.01):
+        for is_told in (False, True):
+            store = KitStore()
+            if seconds:
+                store.behave(slow(seconds))
+            service = await open_on(subject, store)
+            script = Script(FIRST, MODEL)
+            left = service.left_turn(
+                SESSION, script, at=is_done, where="at [DONE]", is_told=is_told
+            )
+            await expect(left).to_be("left at [DONE]")
+            await service.shut_down()
+            with_what = "a slow store" if seconds else "a quick store"
+            # Wherever in a message the text stands: there are several shapes of them.
+            is_saved = SAVED in json.dumps(store.peek_messages(SESSION))
+            await expect(service.seen("is_saved", partial(bool, is_saved))).to_be(
+                True,
+                rather_than={
+                    f"with {with_what} a turn whose client leaves at [DONE] is not saved": False
+                },
+            )
+            await expect_totals(
+                service,
+                SESSION,
+                total(FIRST),
+                rather_than={
+                    f"with {with_what} a turn whose client leaves at [DONE] is not counted": {}
+                },
+            )
+
+
+@should(
+    "turn.aborted-turn-counts-what-is-known",
+    "A turn that was cut off, by its client or by its agent, counts the usage known by then.",
+    because="The provider has been paid for what it said until then.",
+    remedy="Keep the last usage that was reported on the way, and count it in the task that also "
+    "counts complete turns. (Letting the agent finish, and counting all of it, is right as well.)",
+    asks={Ability.CHAT, Ability.USAGE_MIDWAY},
+    evidence=["openai-agents-python#1975"],
+)
+async def aborted_turn_counts_what_is_known(subject: Subject) -> None:
+    for is_told in (False, True):
+        store = KitStore()
+        store.put(SESSION)
+        service = await open_on(subject, store)
+        hold = asyncio.Event()
+        script = Script(FIRST, MODEL, KNOWN, hold=hold)
+        left = service.left_turn(
+            SESSION, script, at=has_begun, where="in mid-answer", is_told=is_told
+        )
+        step = await left.perform(is_expected=False)
+        step.require_answer()
+        hold.set()
+        await service.shut_down()
+        await expect_totals(
+            service,
+            SESSION,
+            total(KNOWN),
+            total(FIRST),
+            rather_than={
+                "a turn whose client left is not counted": {},
+                "a turn whose client left is counted twice": total(KNOWN, FIRST),
+            },
+            names=SUMS,
+        )
+    await _agent_fails(subject)
+
+
+async def _agent_fails(subject: Subject) -> None:
+    for is_streamed in (False, True):
+        store = KitStore()
+        store.put(SESSION)
+        service = await open_on(subject, store)
+        script = Script(FIRST, MODEL, KNOWN, failure=RuntimeError("the provider went away"))
+        # Whatever it answers: the text is not whole, and that it is not has to be seen.
+        cut = await service.scripted_turn(SESSION, script, stream=is_streamed).perform(
+            is_expected=True
+        )
+        if cut.answer == COMPLETE:
+            violated(
+                "a turn whose agent failed is answered as if it were complete",
+                demanded="an error, or an answer without its end",
+                answered=COMPLETE,
+            )
+        await service.shut_down()
+        await expect_totals(
+            service,
+            SESSION,
+            total(KNOWN),
+            rather_than={"a turn whose agent failed is not counted": {}},
+            names=SUMS,
+        )

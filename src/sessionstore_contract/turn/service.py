@@ -1,0 +1,277 @@
+"""A system on a store, as a clause uses it: turns are taken, and each is a step of the history."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ..history import Call
+from . import answers
+from .asgi import Application, Received
+from .script import Agent, Script, Usage
+from .stores import KitStore
+from .system import TOTALS, Accumulator, ChatServer, Figures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..history import History
+    from ..interface import Json
+    from ..subject import Subject
+    from .system import System
+
+MODEL = "model-a"
+
+
+class Log(logging.Handler):
+    """Remembers which loggers warned."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.warned: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.warned.append(record.name)
+
+
+class Workshop:
+    """Builds systems on stores for one trial, and takes them down at its end."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.log = Log()
+        self._logger = None if system.logger is None else logging.getLogger(system.logger or None)
+        self._services: list[Service] = []
+        self.release = asyncio.Event()
+        """What hangs, hangs until this comes."""
+
+    @classmethod
+    async def opened(cls, system: System) -> Workshop:
+        """Make one, and build the system once: whether that works at all is no clause's matter."""
+        workshop = cls(system)
+        await _built(system, KitStore(), Agent(), None)
+        if workshop._logger is not None:
+            workshop._logger.addHandler(workshop.log)
+        return workshop
+
+    async def service(
+        self, history: History, store: KitStore | None, name: str | None = None
+    ) -> Service:
+        """Build a system on a store, one of several if it has a name; without one as by default."""
+        agent = Agent()
+        service = Service(
+            self, history, store, agent, await _built(self.system, store, agent, name)
+        )
+        self._services.append(service)
+        if service.application is not None:
+            await service.application.start()
+        return service
+
+    async def close(self) -> None:
+        """End what is still there."""
+        self.release.set()
+        if self._logger is not None:
+            self._logger.removeHandler(self.log)
+        for service in self._services:
+            await service.end()
+
+
+async def _built(system: System, store: Any, agent: Agent, name: str | None) -> Any:
+    build: Callable[..., Any] = system.build
+    given: tuple[Any, ...] = (store, agent) if isinstance(system, ChatServer) else (store,)
+    if name is not None and system.build_one_of_several is not None:
+        build, given = system.build_one_of_several, (*given, name)
+    built = build(*given)
+    return await built if inspect.isawaitable(built) else built
+
+
+class Service:
+    """One system on one store."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        history: History,
+        store: KitStore | None,
+        agent: Agent,
+        built: Any,
+    ) -> None:
+        self.workshop = workshop
+        self.store = store or KitStore()
+        self._history = history
+        self._instance = history.new_instance()
+        self._agent = agent
+        self._built = built
+        self._is_ended = False
+        self.application = Application(built) if isinstance(workshop.system, ChatServer) else None
+
+    # steps --------------------------------------------------------------------------------------
+
+    def turn(
+        self,
+        session: str | None,
+        usage: Usage | None,
+        *,
+        model: str = MODEL,
+        stream: bool = False,
+        turn_id: str | None = None,
+        known: Usage | None = None,
+    ) -> Call[str]:
+        """Take a turn; the answer says whether the client's is complete."""
+        return self.scripted_turn(
+            session, Script(usage, model, known), stream=stream, turn_id=turn_id
+        )
+
+    def scripted_turn(
+        self,
+        session: str | None,
+        script: Script,
+        *,
+        stream: bool = False,
+        turn_id: str | None = None,
+    ) -> Call[str]:
+        """Take a turn in which the agent goes by this script."""
+
+        async def method(*_: Any, **__: Any) -> str:
+            return await self._take(session, script, stream=stream, turn_id=turn_id)
+
+        return self._call("turn", method, session, **_said(script, stream=stream, turn_id=turn_id))
+
+    def left_turn(
+        self,
+        session: str,
+        script: Script,
+        *,
+        at: Callable[[bytes], bool],
+        where: str,
+        is_told: bool = False,
+    ) -> Call[str]:
+        """Take a streamed turn whose client leaves when it has read something."""
+
+        async def method(*_: Any, **__: Any) -> str:
+            received = await self._post(
+                session, script, stream=True, turn_id=None, leaves_when=at, is_told=is_told
+            )
+            return f"left {where}" if at(received.body) else answers.of_stream(received)
+
+        said = _said(script, stream=True, turn_id=None)
+        return self._call("turn", method, session, **said, client_leaves=where)
+
+    def shut_down(self) -> Call[None]:
+        """End the system as its server does, with time for what is still to be written."""
+
+        async def method() -> None:
+            await self.end()
+
+        return self._call("shut_down", method)
+
+    def totals(self, session: str, names: tuple[str, ...] = TOTALS) -> Call[dict[str, Json]]:
+        """Read the totals out of the store, past its operations."""
+
+        async def method(_: str) -> dict[str, Json]:
+            found = self.workshop.system.totals(self.store.peek(session) or {})
+            return {name: found[name] for name in names if name in found}
+
+        return self._call("totals", method, session)
+
+    def cost_data(self, session: str) -> Call[dict[str, Json]]:
+        """Read the cost data out of the store, past its operations."""
+
+        async def method(_: str) -> dict[str, Json]:
+            return self.store.peek(session) or {}
+
+        return self._call("cost_data", method, session)
+
+    def seen(self, what: str, look: Callable[[], Json]) -> Call[Json]:
+        """Look at something, as a step."""
+
+        async def method() -> Json:
+            return look()
+
+        return self._call(what, method)
+
+    def _call(self, operation: str, method: Any, *given: Any, **named: Any) -> Call[Any]:
+        return Call(self._history, self._instance, operation, method, *given, **named)
+
+    # what they do -------------------------------------------------------------------------------
+
+    async def end(self) -> None:
+        """End the system; the second time nothing happens."""
+        if self._is_ended:
+            return
+        self._is_ended = True
+        system = self.workshop.system
+        if self.application is not None:
+            await self.application.stop()
+        elif isinstance(system, Accumulator) and system.drain is not None:
+            await system.drain(self._built)
+
+    async def _take(
+        self, session: str | None, script: Script, *, stream: bool, turn_id: str | None
+    ) -> str:
+        system = self.workshop.system
+        if isinstance(system, Accumulator):
+            figures = Figures(turn_id, script.model, script.usage or Usage())
+            await system.record(self._built, session or "", figures)
+            return answers.COMPLETE
+        received = await self._post(session, script, stream=stream, turn_id=turn_id)
+        return answers.of_stream(received) if stream else answers.of_whole(received)
+
+    async def _post(
+        self,
+        session: str | None,
+        script: Script,
+        *,
+        stream: bool,
+        turn_id: str | None,
+        leaves_when: Callable[[bytes], bool] = lambda _: False,
+        is_told: bool = False,
+    ) -> Received:
+        system = self.workshop.system
+        if self.application is None or not isinstance(system, ChatServer):
+            raise TypeError("an accumulator alone has no clients")
+        prompt = self._agent.learn(script)
+        asked: dict[str, Json] = {
+            "model": "the-word-of-the-client",
+            "messages": [{"role": "user", "content": prompt}],
+        }
+        if session is not None:
+            asked["session_id"] = session
+        if stream:
+            asked |= {"stream": True, "stream_options": {"include_usage": True}}
+        headers = {"content-type": "application/json", **(system.headers or {})}
+        if turn_id is not None and system.turn_id_header is not None:
+            headers[system.turn_id_header] = turn_id
+        return await self.application.post(
+            system.path,
+            headers,
+            json.dumps(asked).encode(),
+            leaves_when=leaves_when,
+            is_told=is_told,
+        )
+
+
+def _said(script: Script, *, stream: bool, turn_id: str | None) -> dict[str, Json]:
+    usage = None if script.usage is None else script.usage.fields()
+    said: dict[str, Json] = {"usage": usage, "model": script.model}
+    said |= {"stream": True} if stream else {}
+    said |= {} if turn_id is None else {"id": turn_id}
+    said |= {} if script.known is None else {"usage_midway": script.known.fields()}
+    return said | ({} if script.failure is None else {"agent": "fails in mid-answer"})
+
+
+async def open_on(
+    subject: Subject, store: KitStore | None = None, *, name: str | None = None
+) -> Service:
+    """Build the system under trial on a store, a right one if none is given."""
+    workshop: Workshop = subject.store
+    return await workshop.service(subject.stand.history, store or KitStore(), name)
+
+
+async def open_by_default(subject: Subject) -> Service:
+    """Build the system under trial as nobody has configured it."""
+    workshop: Workshop = subject.store
+    return await workshop.service(subject.stand.history, None)

@@ -1,0 +1,49 @@
+"""The contract of turns as an ordinary parametrized pytest function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from . import turn_catalogue
+from .pytest_door import at_the_caller, desk_of, report
+from .turn_trial import try_turn_clause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FunctionType
+
+    from .turn.clauses import TurnClause
+    from .turn.system import System
+
+
+def turn_tests(
+    system: System, *, clauses: str | Iterable[str] = (), level: str | None = None
+) -> Callable[..., None]:
+    """Answer a test function, parametrized by clause, to be bound to a name that pytest collects.
+
+    `system` is a ChatServer, or an Accumulator. `clauses` selects by id or glob; `level` by level.
+    A clause that asks for what the system has not is skipped, and says so.
+
+    Raises:
+        ValueError: `clauses` selects nothing; the message names the nearest.
+    """
+    globs = (clauses,) if isinstance(clauses, str) else clauses
+    chosen = turn_catalogue.select(globs, () if level is None else (level,))
+
+    def test(clause_id: str, request: pytest.FixtureRequest) -> None:
+        desk = desk_of(request.config)
+        (clause,) = turn_catalogue.select([clause_id])
+        finding = try_turn_clause(clause, system, seed=desk.seed, effort=desk.effort)
+        report(finding, system.name, desk)
+
+    parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, system) for one in chosen])
+    moved: Callable[..., None] = parametrize(at_the_caller(cast("FunctionType", test)))
+    return moved
+
+
+def _parameter(clause: TurnClause, system: System) -> Any:
+    inapplicable = clause.inapplicable(system)
+    marks = [pytest.mark.skip(reason=inapplicable)] if inapplicable else []
+    return pytest.param(clause.id, id=clause.id, marks=marks)

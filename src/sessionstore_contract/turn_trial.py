@@ -1,0 +1,62 @@
+"""Trying a clause on turns on a system: a chat server, or an accumulator alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .backend import Backend
+from .effort import NORMAL, Effort
+from .harness import Conditions, Fuse, try_clause
+from .storage.elsewhere import NoStorage
+from .turn import CLAUSES
+from .turn.service import Workshop
+from .verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .turn.clauses import TurnClause
+    from .turn.system import System
+
+OWNER = "turn.usage-is-accumulated"
+"""The clause that demands of a turn that it works at all."""
+
+
+class TurnFuse(Fuse):
+    """Spares a run the waiting for turns that hang."""
+
+    def owner(self, operation: str) -> str:
+        """Name the clause under which the failure of a step is to be seen."""
+        return self._judged_by.get(operation, OWNER)
+
+
+def try_turn_clause(
+    clause: TurnClause, system: System, *, seed: int, effort: Effort = NORMAL
+) -> Finding:
+    """Try one clause on one system. Answers a finding whatever the system does."""
+    inapplicable = clause.inapplicable(system)
+    if inapplicable:
+        return Finding(clause, Verdict.NOT_APPLICABLE, reason=inapplicable)
+    # To the harness it is a backend without a place: what is opened on none is the workshop.
+    backend = Backend(
+        system.name,
+        open=lambda: Workshop.opened(system),
+        storage="none",
+        profile="ephemeral",
+        timeout=system.bound,
+    )
+    conditions = Conditions(seed, effort, fuse=TurnFuse())
+    finding = try_clause(clause, backend, NoStorage(), conditions)
+    return replace(finding, program=())  # it would be one of calls on a store
+
+
+def try_turns(
+    system: System,
+    *,
+    seed: int,
+    effort: Effort = NORMAL,
+    clauses: Iterable[TurnClause] = CLAUSES,
+) -> list[Finding]:
+    """Try clauses on one system, all of them by default."""
+    return [try_turn_clause(clause, system, seed=seed, effort=effort) for clause in clauses]

@@ -1,0 +1,1 @@
+"""The turn contract: its clauses, and what holds and breaks them."""

@@ -1,0 +1,508 @@
+"""Accumulators with one defect each."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from sessionstore_contract.turn.system import Figures
+
+from .accumulators import NO_TOTALS, SUMS, InARow, Plain
+from .defect import mutant
+
+if TYPE_CHECKING:
+    from sessionstore_contract.interface import Json
+
+ALWAYS = (
+    "failed-read-never-lowers-totals",
+    "failed-write-is-counted-later",
+    "concurrent-turns-all-count",
+    "concurrent-servers-all-count",
+    "recorded-twice-counts-once",
+    "uncertain-write-counts-once",
+    "bad-figures-are-not-added",
+)
+"""What adds up several turns."""
+
+ALONE = ("first-turns-at-once", "write-only-store-gets-the-delta")
+"""What looks at the figures of one turn."""
+
+
+@mutant("usage-is-accumulated", "nothing is counted", also=(*ALWAYS, *ALONE))
+class CountsNothing(Plain):
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        pass
+
+
+@mutant("usage-is-accumulated", "each turn replaces the totals", also=ALWAYS)
+class ReplacesTheTotals(Plain):
+    def add(self, totals: dict[str, Json], turn: Figures) -> dict[str, Json]:
+        return {**super().add(NO_TOTALS, turn), "ids": [*totals["ids"], turn.id]}
+
+
+@mutant("usage-is-accumulated", "the figures of each turn replace the sums", also=ALWAYS)
+class ReplacesTheSums(Plain):
+    def add(self, totals: dict[str, Json], turn: Figures) -> dict[str, Json]:
+        return super().add({**totals, **dict.fromkeys(SUMS, 0)}, turn)
+
+
+@mutant("usage-is-accumulated", "the model is that of the first turn")
+class KeepsTheFirstModel(Plain):
+    def add(self, totals: dict[str, Json], turn: Figures) -> dict[str, Json]:
+        return {**super().add(totals, turn), "model": totals.get("model", turn.model)}
+
+
+@mutant("usage-is-accumulated", "each turn is counted twice", also=(*ALWAYS, *ALONE))
+class CountsTwice(Plain):
+    def add(self, totals: dict[str, Json], turn: Figures) -> dict[str, Json]:
+        return super().add(super().add(totals, turn), turn)
+
+
+@mutant("usage-is-accumulated", "the last turn is not counted", also=(*ALWAYS, *ALONE))
+class WritesWithTheNextTurn(Plain):
+    """Writes the turns before this one, and has no end."""
+
+    async def flush(self, session: str) -> None:
+        last = self.waiting[session].pop()
+        await super().flush(session)
+        self.waiting[session].append(last)
+
+    async def drain(self) -> None:
+        pass
+
+
+@mutant(
+    "usage-is-accumulated",
+    "cached tokens are added to the input",
+    also=(*ALWAYS, "first-turns-at-once"),
+)
+class AddsCachedToInput(Plain):
+    def add(self, totals: dict[str, Json], turn: Figures) -> dict[str, Json]:
+        added = super().add(totals, turn)
+        return {**added, "input_tokens": added["input_tokens"] + turn.usage.cached_tokens}
+
+
+@mutant("other-keys-stand", "the accumulator writes back what it read of others")
+class WritesBackWhatItRead(Plain):
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        await super().write(session, {**self.rest, **totals} if self.name is None else totals)
+
+    async def read(self, session: str) -> dict[str, Json]:
+        cost_data = await self.store.get_cost_data(session)
+        self.rest = cost_data if isinstance(cost_data, dict) else {}
+        return await self.read_again(cost_data, session)
+
+    async def read_again(self, cost_data: Json, session: str) -> dict[str, Json]:
+        class Once:
+            async def get_cost_data(self, _: str) -> Json:
+                return cost_data
+
+        reader = Plain(Once(), self.name)
+        return await reader.read(session)
+
+    rest: dict[str, Json] = {}  # noqa: RUF012 - replaced, never changed
+
+
+@mutant("other-keys-stand", "the accumulator removes the keys of others")
+class RemovesOtherKeys(Plain):
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        await super().write(session, totals)
+        kept = self.store._sessions[session].cost_data
+        for key in set(kept) - set(totals) if self.name is None else ():
+            del kept[key]
+
+
+@mutant(
+    "recorded-twice-counts-once",
+    "a turn that is recorded twice is counted twice",
+    also=("uncertain-write-counts-once",),
+)
+class KnowsNoIds(Plain):
+    def is_known(self, turn: Figures, ids: list[Json], new: list[Figures]) -> bool:
+        return False
+
+
+@mutant(
+    "recorded-twice-counts-once",
+    "one turn keeps another from being counted",
+    also=(
+        "failed-read-never-lowers-totals",
+        "failed-write-is-counted-later",
+        "concurrent-turns-all-count",
+        "uncertain-write-counts-once",
+    ),
+)
+class KnowsOneTurn(Plain):
+    def is_known(self, turn: Figures, ids: list[Json], new: list[Figures]) -> bool:
+        return bool(ids or new)
+
+
+@mutant(
+    "recorded-twice-counts-once",
+    "a restart forgets which turns are counted",
+    also=("uncertain-write-counts-once",),
+)
+class KnowsIdsInMemory(Plain):
+    def __init__(self, store: Any, name: str | None = None) -> None:
+        super().__init__(store, name)
+        self.written: set[str] = set()
+
+    def is_known(self, turn: Figures, ids: list[Json], new: list[Figures]) -> bool:
+        return super().is_known(turn, list(self.written), new)
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        await super().write(session, totals)
+        self.written.update(totals["ids"])
+
+
+@mutant("bad-figures-are-not-added", "a negative figure is added")
+class AddsNegativeFigures(Plain):
+    def is_sum(self, value: Any) -> bool:
+        return type(value) is int
+
+
+@mutant("bad-figures-are-not-added", "a text keeps later turns from being counted")
+class ChokesOnTexts(Plain):
+    def checked(self, turn: Figures) -> Figures:
+        return turn if isinstance(turn.usage.input_tokens, str) else super().checked(turn)
+
+
+@mutant("bad-figures-are-not-added", "a negative figure is not logged")
+class LeavesOutInSilence(Plain):
+    def checked(self, turn: Figures) -> Figures:
+        good = [max(one, 0) if self.is_finite(one) else 0 for one in turn.usage.fields().values()]
+        return Figures(turn.id, turn.model, type(turn.usage)(*good))
+
+    def is_finite(self, value: Any) -> bool:
+        return type(value) is int
+
+
+@mutant("store-fault-never-breaks-the-answer", "recording raises while get_cost_data raises")
+class LetsFailuresOut(Plain):
+    async def record(self, session: str, turn: Figures) -> None:
+        self.waiting[session].append(self.checked(turn))
+        async with self.lock(session):
+            try:
+                async with asyncio.timeout(self.patience()):
+                    await self.flush(session)
+            except (TypeError, ValueError, TimeoutError) as error:
+                self.fail(error)
+            except RuntimeError as error:
+                self.fail(error)
+                # The failure of an operation, not of what it answered.
+                raise
+
+
+@mutant(
+    "store-fault-never-breaks-the-answer",
+    "recording raises while every operation answers {'input_tokens': 'many'",
+)
+class AddsToTexts(Plain):
+    """Trusts what is stored."""
+
+    async def record(self, session: str, turn: Figures) -> None:
+        self.waiting[session].append(self.checked(turn))
+        async with self.lock(session):
+            try:
+                async with asyncio.timeout(self.patience()):
+                    await self.flush(session)
+            except ValueError as error:
+                raise TypeError("can only concatenate str") from error
+            except Exception as error:  # noqa: BLE001 - whatever a store raises
+                self.fail(error)
+
+
+@mutant(
+    "store-fault-never-breaks-the-answer",
+    "a turn is not over in time while the store does not answer",
+    bound=1.0,
+)
+class WaitsForTheStore(Plain):
+    async def record(self, session: str, turn: Figures) -> None:
+        self.waiting[session].append(self.checked(turn))
+        try:
+            async with self.lock(session):
+                await self.flush(session)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            self.fail(error)
+
+
+@mutant("store-fault-never-breaks-the-answer", "nothing is logged while get_cost_data raises")
+class FailsInSilence(Plain):
+    def fail(self, error: Exception) -> None:
+        pass
+
+
+@mutant(
+    "failed-read-never-lowers-totals",
+    "a read that raises costs all that was counted before",
+)
+class TakesAFailedReadForNothing(Plain):
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            self.fail(error)
+            return dict(NO_TOTALS)
+
+
+@mutant("failed-read-never-lowers-totals", "a read that answers None costs all")
+class TakesNoneForNothing(Plain):
+    async def read(self, session: str) -> dict[str, Json]:
+        if await self.store.get_cost_data(session) is None:
+            return dict(NO_TOTALS)
+        return await super().read(session)
+
+
+@mutant("failed-read-never-lowers-totals", "a read that raises costs the turn")
+class DropsTheTurnWhenReadingFails(Plain):
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError:
+            raise
+        except Exception:
+            self.waiting[session].clear()
+            raise
+
+
+@mutant("failed-read-never-lowers-totals", "after a read that raises nothing is counted")
+class GivesUpAfterAFailedRead(Plain):
+    is_broken = False
+
+    async def read(self, session: str) -> dict[str, Json]:
+        if self.is_broken:
+            raise ValueError("gave up")
+        try:
+            return await super().read(session)
+        except RuntimeError as error:
+            self.is_broken = not isinstance(error, NotImplementedError)
+            raise
+
+
+@mutant("failed-write-is-counted-later", "a failed write costs the turn")
+class DropsTheTurnWhenWritingFails(Plain):
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        try:
+            await super().write(session, totals)
+        except RuntimeError as error:
+            self.fail(error)
+
+
+@mutant(
+    "failed-write-is-counted-later",
+    "after a failed write nothing is counted",
+    also=("uncertain-write-counts-once",),
+)
+class GivesUpAfterAFailedWrite(Plain):
+    is_broken = False
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        if self.is_broken:
+            raise ValueError("gave up")
+        try:
+            await super().write(session, totals)
+        except RuntimeError:
+            self.is_broken = True
+            raise
+
+
+@mutant("uncertain-write-counts-once", "a turn whose answer was lost is counted twice")
+class WritesTheIdsAfterwards(Plain):
+    """Two updates: between them the answer is lost."""
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        sums = {name: value for name, value in totals.items() if name != "ids"}
+        if self.name is not None:
+            await super().write(session, totals)
+            return
+        await super().write(session, sums)
+        await super().write(session, {"ids": totals["ids"]})
+
+
+@mutant("write-only-store-gets-the-delta", "nothing is written to a store that can't be read")
+class WritesNothingUnread(Plain):
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError as error:
+            raise ValueError("can't be read") from error
+
+
+@mutant("write-only-store-gets-the-delta", "sums are written to a store that can't be read")
+class SumsUpUnread(Plain):
+    def __init__(self, store: Any, name: str | None = None) -> None:
+        super().__init__(store, name)
+        self.last: dict[str, Json] = dict(NO_TOTALS)
+
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError:
+            return self.last
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        self.last = totals
+        await super().write(session, totals)
+
+
+@mutant(
+    "write-only-store-gets-the-delta",
+    "only the first turn is written to a store that can't be read",
+)
+class WritesOnceUnread(Plain):
+    is_written = False
+
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError:
+            if self.is_written:
+                self.waiting[session].clear()
+                raise ValueError("was written before") from None
+            self.is_written = True
+            raise
+
+
+@mutant("write-only-store-gets-the-delta", "recording raises while cost data can't be read")
+class RaisesUnread(Plain):
+    async def record(self, session: str, turn: Figures) -> None:
+        await super().record(session, turn)
+        if self.is_unread:
+            raise NotImplementedError
+
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError:
+            self.is_unread = True
+            raise
+
+    is_unread = False
+
+
+@mutant("slow-store-holds-up-only-its-session", "chats of other sessions wait for the store of one")
+class OneLockForAll(Plain):
+    def __init__(self, store: Any, name: str | None = None) -> None:
+        super().__init__(store, name)
+        self.one = asyncio.Lock()
+
+    def patience(self) -> float:
+        return 0.2  # the other session waits as long, and longer
+
+    def lock(self, session: str) -> Any:
+        return self.one
+
+
+@mutant(
+    "concurrent-turns-all-count",
+    "of 10 turns at once ",
+    also=("concurrent-servers-all-count",),
+)
+class NoLock(Plain):
+    """Each turn reads, adds and writes by itself."""
+
+    async def record(self, session: str, turn: Figures) -> None:
+        apart = Plain(self.store, self.name)
+        apart.waiting[session] = [*self.waiting.pop(session, []), self.checked(turn)]
+        try:
+            async with asyncio.timeout(self.patience()):
+                await apart.flush(session)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            self.fail(error)
+        self.waiting[session] += apart.waiting[session]
+
+    def lock(self, session: str) -> Any:
+        return nullcontext()
+
+
+@mutant("concurrent-servers-all-count", "of 12 turns on 3 servers ")
+class OneKeyForAllServers(Plain):
+    def __init__(self, store: Any, name: str | None = None) -> None:
+        super().__init__(store, None)
+
+
+@mutant(
+    "first-turns-at-once", "a first turn is not counted", also=("concurrent-servers-all-count",)
+)
+class MakesItsLocksLate(Plain):
+    """What all share is made on first use; whoever comes meanwhile is lost."""
+
+    is_begun = False
+    is_ready = False
+
+    async def record(self, session: str, turn: Figures) -> None:
+        if self.is_begun and not self.is_ready:
+            return
+        self.is_begun = True
+        await asyncio.sleep(0)
+        self.is_ready = True
+        await super().record(session, turn)
+
+
+@mutant(
+    "first-turns-at-once",
+    "first turns at once: turn raised RuntimeError",
+    also=("concurrent-servers-all-count",),
+)
+class RefusesASecondFirstUse(Plain):
+    is_begun = False
+    is_ready = False
+
+    async def record(self, session: str, turn: Figures) -> None:
+        if self.is_begun and not self.is_ready:
+            raise RuntimeError("is being set up")
+        self.is_begun = True
+        await asyncio.sleep(0)
+        self.is_ready = True
+        await super().record(session, turn)
+
+
+@mutant("totals-are-the-sum-of-turns", "fewer ")
+class LosesTurnsOfOtherSessions(Plain):
+    """A failure of one session clears what waits for another."""
+
+    def fail(self, error: Exception) -> None:
+        super().fail(error)
+        for session in list(self.waiting)[:-1]:
+            self.waiting[session].clear()
+
+
+@mutant("totals-are-the-sum-of-turns", "more ")
+class WritesOneBatchTwice(Plain):
+    """Adds what has waited once more when it is written at last with others at the same time."""
+
+    def add(self, totals: dict[str, Json], turn: Figures) -> dict[str, Json]:
+        added = super().add(totals, turn)
+        if self.failures and len(self.waiting) > 1:
+            self.failures = 0
+            return super().add(added, turn)
+        return added
+
+    def fail(self, error: Exception) -> None:
+        super().fail(error)
+        self.failures += 1
+
+    failures = 0
+
+
+@mutant(
+    "usage-is-accumulated",
+    "the last turn is not counted",
+    also=(
+        "failed-read-never-lowers-totals",
+        "failed-write-is-counted-later",
+        "recorded-twice-counts-once",
+        "uncertain-write-counts-once",
+        "bad-figures-are-not-added",
+    ),
+)
+class NobodyWaitsForTheBackground(InARow):
+    """The task of the last turns dies with the process."""
+
+    async def drain(self) -> None:
+        for task in self.tasks.values():
+            task.cancel()

@@ -1,0 +1,397 @@
+"""Chat servers with one defect each."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from sessionstore_contract.turn.script import Usage
+
+from .accumulators import log
+from .defect import mutant
+from .servers import DONE, Conversation, InTheBackground, NoStore, PlainServer, event, reply
+
+if TYPE_CHECKING:
+    from sessionstore_contract.interface import Json
+
+STREAMS = (
+    "client-that-leaves-at-done-is-counted",
+    "first-turns-at-once",
+    "concurrent-turns-all-count",
+    "concurrent-servers-all-count",
+)
+"""What looks at the figures of streamed turns."""
+
+
+class Twice(PlainServer):
+    """Counts a turn a second time; under another id, since each is counted once."""
+
+    async def count_again(self, one: Conversation, session: str) -> None:
+        one.turn_id = None
+        await super().count(one, session)
+
+
+@mutant(
+    "streaming-counts-the-same",
+    "a turn that is streamed is not counted",
+    also=(*STREAMS, "aborted-turn-counts-what-is-known"),
+)
+class CountsWholeAnswersOnly(PlainServer):
+    def is_counted(self, one: Conversation) -> bool:
+        return super().is_counted(one) and not one.is_stream
+
+
+@mutant(
+    "streaming-counts-the-same",
+    "a turn that is unstreamed is not counted",
+    also=(
+        "usage-is-accumulated",
+        "no-usage-no-write",
+        "recorded-twice-counts-once",
+        "bad-figures-are-not-added",
+        "failed-read-never-lowers-totals",
+        "failed-write-is-counted-later",
+        "uncertain-write-counts-once",
+        "write-only-store-gets-the-delta",
+        "first-turns-at-once",
+        "concurrent-turns-all-count",
+        "concurrent-servers-all-count",
+        "aborted-turn-counts-what-is-known",
+    ),
+)
+class CountsStreamsOnly(PlainServer):
+    def is_counted(self, one: Conversation) -> bool:
+        return super().is_counted(one) and one.is_stream
+
+
+@mutant(
+    "streaming-counts-the-same",
+    "a turn that is streamed is counted twice",
+    also=(*STREAMS, "aborted-turn-counts-what-is-known"),
+)
+class CountsStreamsTwice(Twice):
+    async def count(self, one: Conversation, session: str) -> None:
+        await super().count(one, session)
+        if one.is_stream:
+            await self.count_again(one, session)
+
+
+@mutant(
+    "streaming-counts-the-same",
+    "the tokens of a turn that is streamed are added twice",
+    also=STREAMS,
+)
+class AddsTheLastChunkTwice(PlainServer):
+    """The usage is in the last chunk, and in the one after it."""
+
+    def end(self, one: Conversation, usage: Usage | None, model: str) -> None:
+        super().end(one, usage, model)
+        figures = {} if usage is None else usage.fields()
+        if one.is_stream and all(type(value) is int for value in figures.values()):
+            one.usage = usage and Usage(*(2 * value for value in figures.values()))
+
+
+@mutant("streaming-counts-the-same", "usage on the way is added to that of the whole")
+class AddsUsageOnTheWay(PlainServer):
+    def end(self, one: Conversation, usage: Usage | None, model: str) -> None:
+        known = one.usage
+        super().end(one, usage, model)
+        if known is not None and usage is not None:
+            one.usage = Usage(
+                *(
+                    a + b
+                    for a, b in zip(known.fields().values(), usage.fields().values(), strict=True)
+                )
+            )
+
+
+@mutant("streaming-counts-the-same", "usage on the way is counted as a turn")
+class CountsUsageOnTheWay(PlainServer):
+    def know(self, one: Conversation, usage: Usage) -> None:
+        super().know(one, usage)
+        one.on_the_way = usage  # type: ignore[attr-defined]  # of this mutant alone
+
+    async def count(self, one: Conversation, session: str) -> None:
+        known = getattr(one, "on_the_way", None)
+        if known is not None and one.is_whole:
+            last, one.usage = one.usage, known
+            await super().count(one, session)
+            one.usage, one.turn_id = last, None
+        await super().count(one, session)
+
+
+@mutant("no-session-no-write", "a session is made for a request without one")
+class MakesASession(PlainServer):
+    async def settle(self, one: Conversation) -> None:
+        if one.session is None:
+            await self.guarded(self.store.create)
+        await super().settle(one)
+
+
+@mutant("no-session-no-write", "a history is saved without a session")
+class SavesUnderADefault(PlainServer):
+    async def settle(self, one: Conversation) -> None:
+        if one.session is None:
+            await self.save(one, "default")
+        await super().settle(one)
+
+
+@mutant("no-session-no-write", "usage is written without a session")
+class CountsUnderADefault(PlainServer):
+    async def settle(self, one: Conversation) -> None:
+        if one.session is None and one.usage is not None:
+            await self.count(one, "default")
+        await super().settle(one)
+
+
+@mutant("null-store-by-default", "the answer is broken without a store")
+class NeedsAStore(PlainServer):
+    async def speak(self, one: Conversation) -> Any:
+        if isinstance(self.store, NoStore) and one.session is not None:
+            raise TypeError("'NoneType' object has no attribute 'load'")
+        async for text in super().speak(one):
+            yield text
+
+
+@mutant(
+    "no-usage-no-write",
+    "turns of unknown usage are counted as free",
+)
+class CountsUnknownUsageAsFree(PlainServer):
+    def end(self, one: Conversation, usage: Usage | None, model: str) -> None:
+        super().end(one, Usage() if usage is None else usage, model)
+
+
+@mutant("no-usage-no-write", "a usage of zero is taken for none")
+class TakesZeroForNone(PlainServer):
+    def is_counted(self, one: Conversation) -> bool:
+        return one.usage is not None and any(one.usage.fields().values())
+
+
+@mutant(
+    "store-fault-never-breaks-the-answer",
+    "the answer is broken while load raises",
+)
+class NeedsTheHistory(PlainServer):
+    async def history(self, one: Conversation) -> list[Json]:
+        if one.session is None:
+            return []
+        async with asyncio.timeout(5 * self.patience()):
+            found = await self.store.load(one.session)
+        return found if isinstance(found, list) else []
+
+
+@mutant(
+    "store-fault-never-breaks-the-answer",
+    "the answer is broken while save raises",
+)
+class SavesBeforeItAnswers(PlainServer):
+    async def speak(self, one: Conversation) -> Any:
+        async for text in super().speak(one):
+            yield text
+        if one.session is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(5 * self.patience()):
+                    await self.store.save(one.session, one.messages)
+
+
+@mutant("store-fault-never-breaks-the-answer", "the answer is broken when the store goes")
+class TrustsAStoreThatHasAnswered(PlainServer):
+    """Having read the history, it looks in mid-answer whether the session is still there."""
+
+    async def history(self, one: Conversation) -> list[Json]:
+        found = one.session and await self.guarded(lambda: self.store.load(one.session))
+        one.is_trusting = isinstance(found, list)  # type: ignore[attr-defined]  # of this mutant
+        return found if isinstance(found, list) else []
+
+    async def speak(self, one: Conversation) -> Any:
+        number = 0
+        async for text in super().speak(one):
+            yield text
+            number += 1
+            if number == 4 and getattr(one, "is_trusting", False):
+                await self.store.exists(one.session)
+
+
+@mutant(
+    "store-fault-never-breaks-the-answer",
+    "a turn is not over in time while the store does not answer",
+    bound=1.0,
+)
+class WaitsForTheHistory(PlainServer):
+    async def history(self, one: Conversation) -> list[Json]:
+        if one.session is None:
+            return []
+        try:
+            found = await self.store.load(one.session)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            log.warning("the store: %s", type(error).__name__)
+            return []
+        return found if isinstance(found, list) else []
+
+
+@mutant(
+    "client-that-leaves-at-done-is-counted",
+    "with a quick store a turn whose client leaves at [DONE] is not saved",
+)
+class SettlesAfterTheEnd(PlainServer):
+    """Upstream's way: [DONE] first, and what follows is cancelled with the request."""
+
+    async def tell(self, one: Conversation, send: Any) -> None:
+        try:
+            async for text in self.speak(one):
+                await send(event({"choices": [{"index": 0, "delta": {"content": text}}]}))
+        finally:
+            if not one.is_whole:
+                self.settle_later(one)
+        await send(DONE)
+        await self.settle(one)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@mutant(
+    "client-that-leaves-at-done-is-counted",
+    "with a slow store a turn whose client leaves at [DONE] is not saved",
+)
+class NobodyWaitsForTheTask(InTheBackground):
+    """Has a head start of some turns of the loop, and dies with the process."""
+
+    async def drain(self) -> None:
+        for _ in range(200):
+            await asyncio.sleep(0)
+        for task in self.tasks:
+            task.cancel()
+        await self.counting.drain()
+
+
+@mutant(
+    "client-that-leaves-at-done-is-counted",
+    "with a quick store a turn whose client leaves at [DONE] is not counted",
+)
+class CountsAfterTheEnd(PlainServer):
+    async def tell(self, one: Conversation, send: Any) -> None:
+        try:
+            async for text in self.speak(one):
+                await send(event({"choices": [{"index": 0, "delta": {"content": text}}]}))
+        finally:
+            if not one.is_whole:
+                self.settle_later(one)
+        if one.session is not None:
+            await self.save(one, one.session)
+        await send(DONE)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        if one.session is not None and self.is_counted(one):
+            await self.count(one, one.session)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@mutant(
+    "client-that-leaves-at-done-is-counted",
+    "with a slow store a turn whose client leaves at [DONE] is not counted",
+)
+class CountsWhatIsQuick(PlainServer):
+    """Gives counting up with the request, after some turns of the loop."""
+
+    async def tell(self, one: Conversation, send: Any) -> None:
+        try:
+            async for text in self.speak(one):
+                await send(event({"choices": [{"index": 0, "delta": {"content": text}}]}))
+        finally:
+            if not one.is_whole:
+                self.settle_later(one)
+        if one.session is not None:
+            await self.save(one, one.session)
+            if self.is_counted(one):
+                counting = asyncio.ensure_future(self.count(one, one.session))
+                for _ in range(40):
+                    await asyncio.sleep(0)
+                counting.cancel()
+                self.counting.waiting.clear()
+        await send(DONE)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@mutant("aborted-turn-counts-what-is-known", "a turn whose client left is not counted")
+class ForgetsWhoLeaves(PlainServer):
+    async def stream(self, one: Conversation, receive: Any, send: Any) -> None:
+        one.has_left = False  # type: ignore[attr-defined]  # of this mutant alone
+
+        async def listening() -> Any:
+            message = await receive()
+            one.has_left = not one.is_whole  # type: ignore[attr-defined]  # as above
+            return message
+
+        await super().stream(one, listening, send)
+
+    def is_counted(self, one: Conversation) -> bool:
+        return super().is_counted(one) and not getattr(one, "has_left", False)
+
+
+@mutant("aborted-turn-counts-what-is-known", "a turn whose client left is counted twice")
+class CountsWhoLeavesTwice(Twice):
+    async def count(self, one: Conversation, session: str) -> None:
+        await super().count(one, session)
+        if one.is_stream and not one.is_whole:
+            one.usage = Usage(100, 20, 30)
+            await self.count_again(one, session)
+
+
+@mutant("aborted-turn-counts-what-is-known", "a turn whose agent failed is not counted")
+class ForgetsWhatFailed(PlainServer):
+    async def whole(self, one: Conversation, receive: Any, send: Any) -> None:
+        try:
+            async for _ in self.speak(one):
+                pass
+        except RuntimeError:
+            await reply(send, 502, {"error": {"message": "the agent failed"}})
+            return
+        await asyncio.wait({self.settle_later(one)}, timeout=2 * self.patience())
+        message = {"role": "assistant", "content": one.text}
+        await reply(send, 200, {"choices": [{"index": 0, "message": message}]})
+
+
+@mutant(
+    "aborted-turn-counts-what-is-known",
+    "a turn whose agent failed is answered as if it were complete",
+)
+class CoversUpForTheAgent(PlainServer):
+    async def speak(self, one: Conversation) -> Any:
+        said = super().speak(one)
+        with suppress(RuntimeError):
+            async for text in said:
+                yield text
+            return
+        rest = 'Hello, wörld "quoted"\n\U0001f600 end.'[len(one.text) :]
+        one.text += rest
+        yield rest
+
+
+@mutant("first-turns-at-once", "first turns at once: an answer is broken")
+class RefusesASecondFirstRequest(PlainServer):
+    is_begun = False
+    is_ready = False
+
+    async def whole(self, one: Conversation, receive: Any, send: Any) -> None:
+        if self.is_begun and not self.is_ready:
+            await reply(send, 500, {"error": {"message": "database is locked"}})
+            return
+        self.is_begun = True
+        await asyncio.sleep(0)
+        self.is_ready = True
+        await super().whole(one, receive, send)
+
+
+@mutant("slow-store-holds-up-only-its-session", "chats of other sessions wait for the store of one")
+class OneTurnAtATime(PlainServer):
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.one = asyncio.Lock()
+
+    def patience(self) -> float:
+        return 0.2  # the other session waits as long, and longer
+
+    async def whole(self, one: Conversation, receive: Any, send: Any) -> None:
+        async with self.one:
+            await super().whole(one, receive, send)

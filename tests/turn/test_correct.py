@@ -1,0 +1,37 @@
+"""Systems that are right hold every clause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.report.explanation import explain
+from sessionstore_contract.turn.system import Ability
+from sessionstore_contract.verdict import Verdict
+
+from . import accumulators, servers
+from .patience import try_patiently
+from .reference import ACCUMULATOR, SERVER
+
+if TYPE_CHECKING:
+    from sessionstore_contract.turn.system import System
+
+SYSTEMS = [
+    ACCUMULATOR,
+    SERVER,
+    *map(accumulators.system, accumulators.CORRECT),
+    *map(servers.system, servers.CORRECT),
+]
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_correct_system_holds_every_clause(system: System, seed: int) -> None:
+    """Nobody is accused, whichever way the work is done."""
+    findings = try_patiently(system, seed=seed, effort=EFFORTS["quick"])
+    accused = [explain(one, system.name) for one in findings if one.verdict is not Verdict.HELD]
+    if Ability.CHAT not in system.abilities:
+        accused = [text for text in accused if not text.startswith("not-applicable")]
+    assert accused == []

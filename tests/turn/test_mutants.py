@@ -1,0 +1,69 @@
+"""Each clause on turns is broken by a system with one defect, and named by it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.turn import AREAS, CLAUSES
+from sessionstore_contract.verdict import Verdict
+from tests.test_mutants import called_from, headlines_in, matches
+
+from . import broken_accumulators, broken_servers
+from .defect import MUTANTS, defect_of, system_of
+from .patience import try_patiently
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROPERTY = "turn.totals-are-the-sum-of-turns"
+"""Any defect may break it."""
+
+assert {broken_accumulators.__name__, broken_servers.__name__} == {
+    kind.__module__ for kind in MUTANTS
+}
+
+
+@pytest.mark.parametrize("kind", MUTANTS, ids=lambda kind: kind.__name__)
+def test_a_defect_is_named_by_the_clause_meant_for_it(kind: Any) -> None:
+    """Its headline is the diagnosis, and no clause says so whose sentence still holds."""
+    defect = defect_of(kind)
+    effort = EFFORTS["normal" if defect.caught_by == PROPERTY else "quick"]
+    findings = try_patiently(system_of(kind), seed=1, effort=effort)
+    headlines = {
+        one.clause.id: str(one.headline) for one in findings if one.verdict is Verdict.VIOLATED
+    }
+    assert headlines.get(defect.caught_by, "held")[: len(defect.headline)] == defect.headline
+    assert set(headlines) - {PROPERTY, defect.caught_by} == defect.also - {defect.caught_by}
+    assert [one.clause.id for one in findings if one.verdict is Verdict.FAULTED] == []
+
+
+def test_every_clause_has_a_mutant() -> None:
+    """A clause that no defect breaks proves nothing."""
+    assert {one.id for one in CLAUSES} == {defect_of(kind).caught_by for kind in MUTANTS}
+
+
+def test_every_rival_is_given_by_a_mutant() -> None:
+    """A diagnosis that no defect brings about is a guess."""
+    given = {(defect_of(kind).caught_by, defect_of(kind).headline) for kind in MUTANTS}
+    missing = {
+        (clause, " ".join(filter(None, map(str.strip, rival))))
+        for clause, rival in rivals()
+        if not any(one == clause and matches(headline, rival) for one, headline in given)
+    }
+    assert missing == set()
+
+
+def rivals() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Read the rivals of each clause out of its procedure: what is constant, around variables."""
+    for area in AREAS:
+        tree = ast.parse(Path(str(area.__file__)).read_text("utf-8"))
+        functions = {one.name: one for one in tree.body if isinstance(one, ast.AsyncFunctionDef)}
+        for clause in (one for one in CLAUSES if one.procedure.__module__ == area.__name__):
+            for function in called_from(functions[clause.procedure.__name__], functions):
+                for headline in headlines_in(function):
+                    yield clause.id, headline

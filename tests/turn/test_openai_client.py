@@ -1,0 +1,299 @@
+"""The official openai client talks to the reference chat server over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import openai
+import pytest
+
+from reference_backends.accounting import Usage
+from reference_backends.chat_events import Completion, TextDelta, UsageSoFar
+from reference_backends.chat_server import Settings
+from reference_backends.prices import Price
+from sessionstore_contract.turn.stores import KitStore, hanging, slow
+
+from .served import USAGE, WORDS, served
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from reference_backends.chat_events import StreamEvent
+
+TEXT = "".join(WORDS)
+HELLO: Any = [{"role": "user", "content": "hello"}]
+
+
+def client(url: str) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(api_key="unused", base_url=f"{url}/v1", max_retries=0)
+
+
+def synchronous(url: str) -> openai.OpenAI:
+    return openai.OpenAI(api_key="unused", base_url=f"{url}/v1", max_retries=0)
+
+
+async def ask(url: str, session: str | None = None, **rest: Any) -> Any:
+    body = {} if session is None else {"session_id": session}
+    async with client(url) as one:
+        return await one.chat.completions.create(
+            model="gpt-anything", messages=HELLO, extra_body=body, **rest
+        )
+
+
+async def test_an_answer_in_one_piece() -> None:
+    """Text, usage, finish reason, and the server's own name for the model."""
+    async with served(None) as url:
+        answer = await ask(url)
+    assert answer.choices[0].message.content == f"{TEXT}1"
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.model == "model-a"
+    assert answer.usage.prompt_tokens == USAGE.input_tokens
+    assert answer.usage.total_tokens == 1050
+    assert answer.usage.prompt_tokens_details.cached_tokens == 400
+
+
+@pytest.mark.parametrize("includes_usage", [False, True])
+async def test_an_answer_in_pieces(includes_usage: bool) -> None:
+    """With `include_usage` the last chunk has it, and no choices; without, none has it."""
+    options: Any = {"include_usage": True} if includes_usage else openai.omit
+    async with served(None) as url, client(url) as one:
+        stream = await one.chat.completions.create(
+            model="m", messages=HELLO, stream=True, stream_options=options
+        )
+        chunks = [chunk async for chunk in stream]
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == f"{TEXT}1"
+    assert len({chunk.id for chunk in chunks}) == 1
+    usages = [chunk.usage for chunk in chunks if chunk.usage is not None]
+    assert [one.completion_tokens for one in usages] == ([50] if includes_usage else [])
+    assert [len(chunk.choices) for chunk in chunks[-1:]] == [0 if includes_usage else 1]
+
+
+async def test_the_history_grows_by_each_turn() -> None:
+    """The second turn is answered from the first: three messages, not one."""
+    store = KitStore()
+    async with served(store) as url:
+        await ask(url, "chat")
+        answer = await ask(url, "chat")
+    assert answer.choices[0].message.content == f"{TEXT}3"
+    history = store.peek_messages("chat") or []
+    assert [message["role"] for message in history] == ["user", "assistant"] * 2
+
+
+async def test_the_usual_synchronous_client_is_counted_with_a_slow_store() -> None:
+    """It closes at [DONE]: each of six turns is saved and counted."""
+    store = KitStore()
+    store.behave(slow(0.01))
+
+    def talk_to(url: str) -> None:
+        with synchronous(url) as one:
+            for _ in range(6):
+                stream = one.chat.completions.create(
+                    model="m", messages=HELLO, stream=True, extra_body={"session_id": "chat"}
+                )
+                assert "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
+
+    async with served(store) as url:
+        await asyncio.to_thread(talk_to, url)
+    assert (store.peek("chat") or {})["turn_count"] == 6
+    assert len(store.peek_messages("chat") or []) == 12
+
+
+async def test_usage_with_dollars() -> None:
+    """Cached tokens at their own price; what has no price is said."""
+    prices = {"model-a": Price(prompt="0.01", completion="0.03", cached="0.001")}
+    store = KitStore()
+    store.put("chat")
+    async with served(store, settings=Settings(prices=prices)) as url:
+        await ask(url, "chat")
+        await ask(url, "chat")
+        async with httpx.AsyncClient(base_url=url) as http:
+            told = (await http.get("/v1/sessions/chat/usage")).json()
+            missing = await http.get("/v1/sessions/nobody/usage")
+    assert told == {
+        "session_id": "chat",
+        "input_tokens": 2000,
+        "output_tokens": 100,
+        "cached_tokens": 800,
+        "turn_count": 2,
+        "model": "model-a",
+        "models": {"model-a": {"input_tokens": 2000, "output_tokens": 100, "cached_tokens": 800}},
+        "dollars": pytest.approx(0.0158),
+        "unpriced": {"input_tokens": 0, "output_tokens": 0, "cached_tokens": 0},
+    }
+    assert missing.status_code == 404
+
+
+async def test_each_models_tokens_are_priced_at_its_own_price() -> None:
+    """Also those of a model that is not the last one, and of one without a price."""
+    models = iter(["dear", "cheap", "free"])
+
+    async def agent(_: Any) -> AsyncIterator[StreamEvent]:
+        yield TextDelta("x")
+        yield Completion(Usage(1000, 0, 0), next(models))
+
+    prices = {"dear": Price(1, 1), "cheap": Price("0.1", "0.1")}
+    store = KitStore()
+    async with served(store, agent, Settings(prices=prices)) as url:
+        for _ in range(3):
+            await ask(url, "chat")
+        async with httpx.AsyncClient(base_url=url) as http:
+            told = (await http.get("/v1/sessions/chat/usage")).json()
+    assert told["dollars"] == pytest.approx(1.1)
+    assert told["unpriced"]["input_tokens"] == 1000
+    assert told["model"] == "free"
+
+
+async def test_a_request_id_is_the_turns_id_and_comes_back() -> None:
+    """A turn that is sent again is counted once."""
+    store = KitStore()
+    async with served(store) as url:
+        for _ in range(2):
+            answer = await ask(url, "chat", extra_headers={"X-Request-ID": "turn-1"})
+            assert answer._request_id == "turn-1"
+        assert len((await ask(url, "chat"))._request_id) == 32
+    assert (store.peek("chat") or {})["turn_count"] == 2
+
+
+async def test_a_client_that_hangs_up_is_billed_for_what_is_known() -> None:
+    """The agent is stopped, and what it had reported is counted."""
+    stopped = asyncio.Event()
+
+    async def agent(_: Any) -> AsyncIterator[StreamEvent]:
+        try:
+            yield UsageSoFar(Usage(70, 1, 0), "model-a")
+            yield TextDelta("begun")
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    store = KitStore()
+    async with served(store, agent) as url:
+        async with client(url) as one:
+            stream = await one.chat.completions.create(
+                model="m", messages=HELLO, stream=True, extra_body={"session_id": "chat"}
+            )
+            async for chunk in stream:
+                if chunk.choices[0].delta.content:
+                    break
+            await stream.close()
+        await asyncio.wait_for(stopped.wait(), 10)
+    assert (store.peek("chat") or {})["input_tokens"] == 70
+    assert (store.peek_messages("chat") or [])[-1]["content"] == "begun"
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_an_agent_that_fails_is_an_error_to_the_client(is_stream: bool) -> None:
+    """No answer without its end passes for a whole one, and the agent is not asked again."""
+    asked = 0
+
+    async def agent(_: Any) -> AsyncIterator[StreamEvent]:
+        nonlocal asked
+        asked += 1
+        yield TextDelta("begun")
+        raise RuntimeError("the provider went away")
+
+    async with (
+        served(None, agent) as url,
+        openai.AsyncOpenAI(api_key="unused", base_url=f"{url}/v1") as one,
+    ):
+
+        async def read() -> None:
+            answer: Any = await one.chat.completions.create(
+                model="m", messages=HELLO, stream=is_stream
+            )
+            async for _ in answer:
+                pass
+
+        with pytest.raises(openai.APIError, match="the agent failed"):
+            await read()
+    assert asked == 1
+
+
+async def test_the_answer_is_there_while_the_store_still_hangs() -> None:
+    """And the turn is counted when the store comes back, before the server has ended."""
+    store, back = KitStore(), asyncio.Event()
+    store.put("chat")
+    async with served(store, settings=Settings(patience=0.05)) as url:
+        store.behave(hanging(back))
+        answer = await ask(url, "chat")
+        assert answer.choices[0].message.content == f"{TEXT}1"
+        assert store.peek("chat") == {}
+        back.set()
+    assert (store.peek("chat") or {})["turn_count"] == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"messages": []}',
+        b'{"messages": ["hi"]}',
+        b'{"messages": [{"role": "user"}], "session_id": 7}',
+        b'{"messages": [{"role": "user"}], "session_id": ""}',
+        b'{"messages": [{"role": "user"}], "stream_options": 3}',
+        b"[" * 100_000,
+    ],
+)
+async def test_a_request_that_is_none_is_refused(body: bytes) -> None:
+    """With 400 and an error that clients can read; no agent is asked."""
+    asked: list[Any] = []
+
+    async def agent(history: Any) -> AsyncIterator[StreamEvent]:
+        asked.append(history)
+        yield Completion()
+
+    async with served(None, agent) as url, httpx.AsyncClient(base_url=url) as http:
+        answer = await http.post("/v1/chat/completions", content=body)
+    assert asked == []
+    assert answer.status_code == 400
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
+async def test_half_of_a_surrogate_pair_reaches_the_client() -> None:
+    """Models stop in the middle of a character; no store takes that, and the answer is whole."""
+
+    async def agent(_: Any) -> AsyncIterator[StreamEvent]:
+        yield TextDelta("half \ud83d")
+        yield Completion(Usage(1, 1, 0))
+
+    async with served(KitStore(), agent) as url:
+        for is_stream in (False, True):
+            async with httpx.AsyncClient(base_url=url) as http:
+                body = {"messages": HELLO, "session_id": "chat", "stream": is_stream}
+                answer = await http.post("/v1/chat/completions", json=body)
+            assert answer.status_code == 200
+            assert "half \\ud83d" in answer.text
+
+
+async def test_a_store_that_can_not_be_cancelled_does_not_hold_up_the_answer() -> None:
+    """A driver that swallows the cancellation and goes on waiting."""
+    back = asyncio.Event()
+
+    async def stubborn(do: Any) -> Any:
+        while not back.is_set():
+            with suppress(asyncio.CancelledError):
+                await back.wait()
+        return await do()
+
+    store = KitStore()
+    store.put("chat")
+    async with served(store, settings=Settings(patience=0.05)) as url:
+        store.behave(stubborn)
+        assert (await ask(url, "chat")).choices[0].message.content == f"{TEXT}1"
+        back.set()
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read_to_its_end() -> None:
+    """With 413, as clients know it."""
+    async with (
+        served(None, settings=Settings(max_body_bytes=1000)) as url,
+        httpx.AsyncClient(base_url=url) as http,
+    ):
+        answer = await http.post("/v1/chat/completions", content=b" " * 5000)
+    assert answer.status_code == 413

@@ -22,9 +22,10 @@ ROWS = (
     "contract wire turn",
     "storage port address faults echo secret opening worker forgotten census lending",
     "backend defects",
-    "verdict harness trial exits known_defects folding",
+    "verdict harness trial wire_trial exits known_defects folding",
     "baseline report catalogue proof prover runs crew trial_worker trial_process conduct doctor",
-    "pytest_plugin pytest_summary pytest_door options prove_command cli __main__",
+    "wire_runs pytest_plugin pytest_summary pytest_door wire_door",
+    "options prove_command wire_command cli __main__",
 )
 """The kit's modules and packages, from the plainest to the doors."""
 

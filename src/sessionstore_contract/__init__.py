@@ -18,18 +18,25 @@ if TYPE_CHECKING:
     from .report.document import Report
     from .runs import check, check_sync
     from .storage import Storage, StorageUnavailableError
+    from .wire.platform import Platform
+    from .wire_door import wire_tests
+    from .wire_runs import check_platform, check_platform_sync
 
 _HOMES = {
     "Backend": "backend",
     "Capability": "capabilities",
     "Lent": "backend",
+    "Platform": "wire.platform",
     "Report": "report.document",
     "SessionStore": "interface",
     "Storage": "storage",
     "StorageUnavailableError": "storage",
     "check": "runs",
+    "check_platform": "wire_runs",
+    "check_platform_sync": "wire_runs",
     "check_sync": "runs",
     "contract_tests": "pytest_door",
+    "wire_tests": "wire_door",
 }
 
 __all__ = [
@@ -37,14 +44,18 @@ __all__ = [
     "Backend",
     "Capability",
     "Lent",
+    "Platform",
     "Report",
     "SessionStore",
     "Storage",
     "StorageUnavailableError",
     "__version__",
     "check",
+    "check_platform",
+    "check_platform_sync",
     "check_sync",
     "contract_tests",
+    "wire_tests",
 ]
 
 

@@ -68,10 +68,10 @@ def contract_tests(
             "backend": backend.name,
             **replace(finding, witness=()).packed(),
         }
-        _report(finding, backend, desk)
+        report_finding(finding, backend.name, seed=desk.seed, is_strict=desk.is_strict)
 
     parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, backend) for one in chosen])
-    moved: Callable[..., None] = parametrize(_at_the_caller(cast("FunctionType", test)))
+    moved: Callable[..., None] = parametrize(at_the_caller(cast("FunctionType", test)))
     return moved
 
 
@@ -81,7 +81,7 @@ def _parameter(clause: Clause, backend: Backend) -> Any:
     return pytest.param(clause.id, id=clause.id, marks=marks)
 
 
-def _at_the_caller(test: FunctionType) -> FunctionType:
+def at_the_caller(test: FunctionType) -> FunctionType:
     """Let the test count as written where contract_tests was called: editors go there."""
     caller = sys._getframe(2)  # noqa: SLF001 - the standard way to the caller
     code = test.__code__.replace(
@@ -93,11 +93,12 @@ def _at_the_caller(test: FunctionType) -> FunctionType:
     return moved
 
 
-def _report(finding: Finding, backend: Backend, desk: Desk) -> None:
+def report_finding(finding: Finding, name: str, *, seed: int, is_strict: bool) -> None:
+    """Let the test that found it pass, fail, or fail as expected of a SHOULD clause."""
     if finding.verdict in {Verdict.HELD, Verdict.NOT_APPLICABLE}:
         return
-    text = f"{explain(finding, backend.name)}\n\nseed {desk.seed} (--sessionstore-seed)"
-    if finding.clause.level is not Level.MUST and not desk.is_strict:
+    text = f"{explain(finding, name)}\n\nseed {seed} (--sessionstore-seed)"
+    if finding.clause.level is not Level.MUST and not is_strict:
         pytest.xfail(text.partition("\n")[0])
     # Reached by SHOULD clauses too, under --runxfail.
     kind = violated if finding.verdict is Verdict.VIOLATED else undecided

@@ -49,7 +49,7 @@ def show(report: Report, console: Console) -> None:
     console.print(_table(report, is_wide=console.width >= WIDE))
     console.print()
     for backend, defects in folded:
-        _show_defects(backend, defects, console)
+        _show_defects(backend, defects, console, report.contract.command)
         _show_the_rest(backend, console)
     console.print(
         f"seed {report.seed}, effort {report.effort}, {report.duration:.1f} s", highlight=False
@@ -77,11 +77,13 @@ def _table(report: Report, *, is_wide: bool) -> Table:
     return table
 
 
-def _show_defects(backend: BackendReport, defects: list[Defect], console: Console) -> None:
+def _show_defects(
+    backend: BackendReport, defects: list[Defect], console: Console, command: str
+) -> None:
     if any(one.consequences for one in defects):
         _print_line(console, f"{backend.name}: {numbers(defects)}; --clause ID shows each alone")
     for defect in defects:
-        console.print(_defect(backend, defect), soft_wrap=True)
+        console.print(_defect(backend, defect, command), soft_wrap=True)
 
 
 def _show_the_rest(backend: BackendReport, console: Console) -> None:
@@ -103,7 +105,7 @@ def _print_line(console: Console, line: str) -> None:
     console.print(Text(printable(line)), soft_wrap=True)
 
 
-def _defect(backend: BackendReport, defect: Defect) -> Text:
+def _defect(backend: BackendReport, defect: Defect, command: str) -> Text:
     clause = defect.root.clause
     level = "" if clause.level is Level.MUST else f" ({clause.level.upper()})"
     text = Text()
@@ -114,7 +116,7 @@ def _defect(backend: BackendReport, defect: Defect) -> Text:
     for line in lines(defect):
         text.append(f"\n{line}")
     text.append(
-        f"\n    sessionstore-contract run {printable(backend.target)} --clause {clause.id}",
+        f"\n    sessionstore-contract {command} {printable(backend.target)} --clause {clause.id}",
         style="dim",
     )
     return text

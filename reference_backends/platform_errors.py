@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from reference_backends import rest
+from reference_backends import rest, tracing
 from reference_backends.platform_door import error
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
@@ -68,7 +68,8 @@ def _store_error(
 ) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
     async def handle(request: Request, problem: Exception) -> JSONResponse:
         if status >= 500:
-            _log.warning("%s %s: %s", request.method, request.url.path, problem)
+            said = request.method, request.url.path, tracing.request_id(), problem
+            _log.warning("%s %s (request %s): %s", *said)
         return error(status, code, message or str(problem))
 
     return handle

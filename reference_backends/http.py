@@ -83,15 +83,17 @@ class HttpSessionStore(SessionStore):
         return await self._messages(session_id, self._connection.deadline())
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
+        path = _path(session_id)
         body = {"messages": check_messages(messages)}
-        reply = await self._connection.ask("PUT", _path(session_id), body)
+        reply = await self._connection.ask("PUT", path, body)
         _of_session(reply, session_id)
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
         if cost_data is None:
             return await self.exists(session_id)
+        path = _path(session_id)
         body = {"cost_data": check_cost_data(cost_data)}
-        reply = await self._connection.ask("PATCH", _path(session_id), body)
+        reply = await self._connection.ask("PATCH", path, body)
         if _is_missing(reply):
             return False
         _of_session(reply, session_id)

@@ -33,6 +33,9 @@ READY_WITHIN: Final = 5.0
 MOST_READ_ON: Final = 64 * 2**20
 """Bytes that are read and thrown away after a body was found too large."""
 
+PAUSE: Final = 0.25
+"""Seconds without a byte after which no more of such a body is waited for."""
+
 
 def create_app(
     store: SessionStore | None = None,
@@ -165,14 +168,12 @@ async def _body(request: Request) -> Json:
 
 async def _read_on(stream: AsyncIterator[bytes]) -> None:
     # A connection that is closed with bytes unread is reset, and the client, which is still
-    # sending, may never see why.
+    # sending, may never see why. One that has paused is waiting for the answer.
     left = MOST_READ_ON
-    with suppress(TimeoutError):
-        async with asyncio.timeout(READY_WITHIN):
-            async for chunk in stream:
-                left -= len(chunk)
-                if left < 0:
-                    return
+    with suppress(TimeoutError, StopAsyncIteration):
+        while left > 0:
+            async with asyncio.timeout(PAUSE):
+                left -= len(await anext(stream))
 
 
 _NewSession = Annotated[

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from reference_backends import rest
 from reference_backends.rules import MAX_ID_LENGTH
-from sessionstore_contract.interface import Json
 
 INSTANT: Final = (
     r"(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
@@ -14,8 +14,9 @@ INSTANT: Final = (
 )
 """A time of RFC 3339 with UTC offset, without the leap seconds that few clocks know."""
 
-_TEXT: Final = r"^[^\u0000\ud800-\udfff]*$"
-_ID: Final = r"^(?!\.{1,2}$)[^\u0000-\u001f\u007f\ud800-\udfff]+$"
+# Surrogates, which are refused as well, are no part of any text in UTF-8.
+_TEXT: Final = r"^[^\u0000]*$"
+_ID: Final = r"^[^\u0000-\u001f\u007f]+$"
 
 _VALUE: Final = {"$ref": "#/components/schemas/Value"}
 
@@ -25,6 +26,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
         "minLength": 1,
         "maxLength": MAX_ID_LENGTH,
         "pattern": _ID,
+        "not": {"enum": [".", ".."]},
         "example": "session-1",
     },
     "Text": {"type": "string", "pattern": _TEXT},
@@ -77,9 +79,9 @@ _ERRORS: Final = {
 }
 
 
-def described(max_body_bytes: int, *, asks_for_token: bool) -> dict[str, Json]:
+def described(max_body_bytes: int, *, asks_for_token: bool) -> dict[str, Any]:
     """Answer the OpenAPI document of a platform with this limit for bodies."""
-    document: dict[str, Json] = {
+    document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
             "title": "Session store",
@@ -123,6 +125,14 @@ def described(max_body_bytes: int, *, asks_for_token: bool) -> dict[str, Json]:
         document["components"] = {"schemas": _SCHEMAS, "securitySchemes": schemes}
         document["security"] = [{"bearer": []}]
     return document
+
+
+def methods_of(path: str) -> list[str]:
+    """Answer the methods that a path takes, none where it leads nowhere."""
+    for template, operations in described(0, asks_for_token=False)["paths"].items():
+        if re.fullmatch(template.replace("{session_id}", "[^/]+"), path):
+            return sorted(name.upper() for name in operations if name != "parameters")
+    return []
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -217,7 +227,7 @@ def _delete_before() -> dict[str, Any]:
                 "name": "inactive_since",
                 "in": "query",
                 "required": True,
-                "schema": {"type": "string", "pattern": f"^{INSTANT}$"},
+                "schema": {"type": "string", "format": "date-time", "pattern": f"^{INSTANT}$"},
             }
         ],
         "responses": {

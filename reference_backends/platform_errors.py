@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from reference_backends import rest, tracing
+from reference_backends.platform_description import methods_of
 from reference_backends.platform_door import error
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
@@ -80,10 +81,14 @@ async def _refused(_: Request, problem: Exception) -> JSONResponse:
     return error(problem.status, problem.code, str(problem))
 
 
-async def _not_routed(_: Request, problem: Exception) -> JSONResponse:
+async def _not_routed(request: Request, problem: Exception) -> JSONResponse:
     assert isinstance(problem, HTTPException)  # noqa: S101 - what it is registered for
     code = _ROUTING_CODES.get(problem.status_code, rest.INVALID_BODY)
-    return error(problem.status_code, code, problem.detail, headers=problem.headers)
+    headers = problem.headers
+    if problem.status_code == 405:
+        # The router names the methods of the first route of the path alone.
+        headers = {"allow": ", ".join(methods_of(request.scope["path"]))}
+    return error(problem.status_code, code, problem.detail, headers=headers)
 
 
 async def _invalid_query(_: Request, problem: Exception) -> JSONResponse:

@@ -24,8 +24,8 @@ ROWS = (
     "backend defects",
     "verdict harness trial wire_trial exits known_defects folding",
     "baseline report catalogue proof prover runs crew trial_worker trial_process conduct doctor",
-    "wire_runs pytest_plugin pytest_summary pytest_door wire_door",
-    "options prove_command wire_command cli __main__",
+    "wire_runs serving pytest_plugin pytest_summary pytest_door wire_door",
+    "options prove_command wire_command serve_command cli __main__",
 )
 """The kit's modules and packages, from the plainest to the doors."""
 

@@ -13,6 +13,7 @@ from .clause import Level
 from .effort import EFFORTS
 from .options import Refusal, on_a_target, require_known
 from .prove_command import prove
+from .serve_command import serve
 from .version import CONTRACT_VERSION, __version__
 from .wire_command import wire
 
@@ -43,6 +44,7 @@ def main() -> None:
 
 main.add_command(prove)
 main.add_command(wire)
+main.add_command(serve)
 
 
 @main.command()

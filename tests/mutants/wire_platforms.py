@@ -57,13 +57,16 @@ class PlainPlatform:
         try:
             status, content = await self.answer(scope, await self.read(receive))
         except Refused as refused:
-            status, content = refused.status, {"error": str(refused)}
+            status, content = refused.status, self.error(str(refused))
         body = b"" if content is None else self.word(content)
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         if scope["method"] == "HEAD":
             body = self.body_of_head(body)
         await send({"type": "http.response.body", "body": body})
+
+    def error(self, why: str) -> dict[str, Any]:
+        return {"error": why}
 
     def word(self, content: Any) -> bytes:
         return json.dumps(content).encode()
@@ -223,9 +226,26 @@ class LiberalPlatform(PlainPlatform):
         except Refused:
             raise Refused(422, "not understood") from None
 
+    def row(self, session: str) -> Row:
+        if session not in self.rows:
+            raise Refused(404, f"there is no {session} here")
+        return self.rows[session]
+
     async def put(self, session: str, body: dict[str, Any]) -> Reply:
         await super().put(session, body)
         return 200, {"session_id": session}
+
+
+class NumberingPlatform(PlainPlatform):
+    """Tells of each error which request it is to, and when; and of each session which it is."""
+
+    def error(self, why: str) -> dict[str, Any]:
+        return {"error": {"message": why, "request": secrets.token_hex(8), "at": time.time()}}
+
+    def row(self, session: str) -> Row:
+        if session not in self.rows:
+            raise Refused(404, f"session {session} not found")
+        return self.rows[session]
 
 
 class OpenPlatform(PlainPlatform):
@@ -245,4 +265,4 @@ class OpenPlatform(PlainPlatform):
         return await super().delete_before(query)
 
 
-CORRECT = (PlainPlatform, LiberalPlatform, OpenPlatform)
+CORRECT = (PlainPlatform, LiberalPlatform, NumberingPlatform, OpenPlatform)

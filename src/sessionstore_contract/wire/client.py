@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ..capabilities import Capability
 from ..expect import NothingFound
+from ..values import are_equal
 from .exchange import ANONYMOUS, Credential, Exchange, ExchangeFailed, Request
 
 if TYPE_CHECKING:
@@ -157,11 +158,11 @@ class Client:
     ) -> None:
         """Make sure of what a session holds; where it holds another, another clause says so."""
         found = await self.get(session)
-        if found.member("messages") != messages:
+        if not are_equal(found.member("messages"), messages, kinds_of_numbers=False):
             raise ExchangeFailed(found)
         if self.can(Capability.COST_READ):
             found = await self.cost_data(session)
-            if found.member("cost_data") != cost_data:
+            if not are_equal(found.member("cost_data"), cost_data, kinds_of_numbers=False):
                 raise ExchangeFailed(found)
 
     async def clean_up(self) -> None:

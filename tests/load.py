@@ -26,16 +26,19 @@ async def client(
     count = 0
     while time.monotonic() < until[0] or count < until[1]:
         count += 1
-        answers = [
-            await http.patch(path, json={"cost_data": {f"client-{number}": count}}),
-            await http.get(f"{path}/cost_data"),
-            await http.get(path),
-        ]
-        found["requests"] += len(answers)
-        found["errors"] += [one.status_code for one in answers if one.status_code != 200]
-        read = answers[1].json()["cost_data"].get(f"client-{number}")
-        if read != count:
-            found["lost"] += 1
+        found["requests"] += 3
+        try:
+            answers = [
+                await http.patch(path, json={"cost_data": {f"client-{number}": count}}),
+                await http.get(f"{path}/cost_data"),
+                await http.get(path),
+            ]
+        except httpx.HTTPError as error:
+            found["errors"].append(repr(error))
+            continue
+        found["errors"] += [one.text for one in answers if one.status_code != 200]
+        read = answers[1].json().get("cost_data", {}).get(f"client-{number}")
+        found["lost"] += read != count
     found["counts"][f"client-{number}"] = count
 
 

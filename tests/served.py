@@ -32,11 +32,26 @@ class Service:
         return self.process.wait(60)
 
     def resident(self) -> int:
-        """Answer how many KiB it holds in memory."""
-        text = Path(f"/proc/{self.process.pid}/status").read_text("utf-8")
-        found = re.search(r"VmRSS:\s+(\d+)", text)
-        assert found is not None
-        return int(found[1])
+        """Answer how many KiB it and its workers hold in memory."""
+        return sum(map(_resident, [self.process.pid, *children_of(self.process.pid)]))
+
+
+def _resident(pid: int) -> int:
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text("utf-8"))
+    assert found is not None
+    return int(found[1])
+
+
+def children_of(pid: int) -> list[int]:
+    """Answer the processes that a process has started and that run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(path.read_text("utf-8").rpartition(")")[2].split()[1]) == pid:
+                found.append(int(path.parent.name))
+        except OSError:
+            continue  # it has ended meanwhile
+    return found
 
 
 @contextmanager

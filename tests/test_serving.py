@@ -20,7 +20,7 @@ from sessionstore_contract.serving import Serving, ServingError, place_of
 from sessionstore_contract.storage.embedded import EmbeddedServer
 from sessionstore_contract.storage.postgres import PostgresStorage
 
-from .served import COMMAND, service
+from .served import COMMAND, children_of, service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,16 +86,6 @@ def until_refused(address: tuple[str, int]) -> None:
             return
 
 
-def children_of(pid: int) -> int:
-    found = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            found += int(path.read_text("utf-8").rpartition(")")[2].split()[1]) == pid
-        except OSError:
-            continue  # it has ended meanwhile
-    return found
-
-
 async def test_workers_on_postgresql_keep_every_patch(database: str) -> None:
     """PATCHes of different keys at once, spread over processes by their connections."""
     with service("--store", database, "--workers", "3") as served:
@@ -113,7 +103,7 @@ async def test_workers_on_postgresql_keep_every_patch(database: str) -> None:
             found = (await http.get("/v1/sessions/s/cost_data")).json()["cost_data"]
         assert found == {str(number): number for number in range(150)}
         # The workers, and what multiprocessing keeps for itself.
-        assert children_of(served.process.pid) >= 3
+        assert len(children_of(served.process.pid)) >= 3
         assert served.stop() == 0
 
 
@@ -234,7 +224,7 @@ def test_a_load_for_a_minute(database: str, tmp_path: Path, workers: int) -> Non
     """No error, no lost key, and memory that does not grow once the service has been in use."""
     store = database if workers > 1 else f"sqlite:///{tmp_path}/s.db"
     with service("--store", store, "--workers", str(workers)) as served:
-        loaded(served.url, 10, 1000)
+        loaded(served.url, 15, 1000)
         before = served.resident()
         found = loaded(served.url, 60, 1000)
         after = served.resident()

@@ -34,6 +34,11 @@ GRACE = 30
 """Seconds that requests under way are given when it is asked to stop."""
 
 
+KEEP_ALIVE = 75
+"""Seconds that an idle connection is kept: longer than clients and gateways keep theirs. Who closes
+first must be the one that sends, or a request meets a connection that is being closed."""
+
+
 class ServingError(Exception):
     """What was asked for can't be served; one line that says why."""
 
@@ -126,6 +131,7 @@ def serve(serving: Serving, say: Callable[[str], None]) -> int:
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=KEEP_ALIVE,
         server_header=False,
     )
     server = uvicorn.Server(config)

@@ -199,7 +199,8 @@ class Connection:
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
-            self._redaction = Redaction() if self._token is not None else None
+            if self._token is not None:
+                self._redaction = Redaction(self._token if isinstance(self._token, str) else None)
         elif self._loop is not loop:
             # Pooled connections belong to the loop they were made in, and hang in another one.
             raise SessionStoreError("the store is used in another event loop: open one for each")

@@ -36,11 +36,14 @@ def check_token(token: str) -> str:
 
 
 class Redaction(logging.Filter):
-    """Takes tokens out of each log record of httpx and httpcore, until it is lifted."""
+    """Takes tokens out of each log record of httpx and httpcore, until it is lifted.
 
-    def __init__(self) -> None:
+    A token that is given stays so to the end; one of a request while that is under way.
+    """
+
+    def __init__(self, token: str | None = None) -> None:
         super().__init__()
-        self._uses: Counter[str] = Counter()
+        self._uses = Counter([] if token is None else [token])
         for name in _TALKERS:
             logging.getLogger(name).addFilter(self)
 

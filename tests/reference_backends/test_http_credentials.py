@@ -94,6 +94,7 @@ async def test_who_may_not_is_told_so_and_others_may() -> None:
         *(as_caller("right", lambda: store.load("s")) for _ in range(10)),
         *(as_caller("wrong", wrong) for _ in range(10)),
     )
+    await store.close()
     assert answers == [None] * 10 + ["refused"] * 10
 
 
@@ -111,6 +112,7 @@ async def test_a_token_that_is_none_is_refused_unseen(given: str) -> None:
     )
     with pytest.raises(ValueError, match="a bearer token has") as caught:
         await store.load("s")
+    await store.close()
     assert not seen
     assert not given or given not in str(caught.value)
 
@@ -171,3 +173,4 @@ async def test_an_older_platform_is_no_missing_session() -> None:
         await store.get_cost_data("s")
     assert await store.exists("s") is True
     assert await store.update("s", cost_data={"n": 1}) is True
+    await store.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
 from reference_backends import rest
-from reference_backends.http_connection import Connection, Reply
+from reference_backends.http_connection import Connection, Reply, Token
 from reference_backends.rules import (
     check_cost_data,
     check_cutoff,
@@ -42,15 +44,17 @@ class HttpSessionStore(SessionStore):
     Constructing does no I/O. An operation takes `timeout` seconds at most. It raises
     StoreUnavailableError when the answer did not come or is not what the operation answers; the
     message has the request and the status, and never the token or the peer's words. Redirects are
-    not followed. A `client` that is handed over stays open; `transport` is for the one that the
-    store makes itself. The store belongs to the event loop of its first use.
+    not followed. `token` may be a function, such as the `get` of a ContextVar: it is called in the
+    context of each operation, whose requests carry what it answers and no other. A `client` that is
+    handed over stays open; `transport` is for the one that the store makes itself. The store
+    belongs to the event loop of its first use.
     """
 
     def __init__(
         self,
         url: str,
         *,
-        token: str | None = None,
+        token: Token = None,
         client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: float = 10.0,
@@ -79,15 +83,17 @@ class HttpSessionStore(SessionStore):
         return await self._messages(session_id, self._connection.deadline())
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
+        path = _path(session_id)
         body = {"messages": check_messages(messages)}
-        reply = await self._connection.ask("PUT", _path(session_id), body)
+        reply = await self._connection.ask("PUT", path, body)
         _of_session(reply, session_id)
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
         if cost_data is None:
             return await self.exists(session_id)
+        path = _path(session_id)
         body = {"cost_data": check_cost_data(cost_data)}
-        reply = await self._connection.ask("PATCH", _path(session_id), body)
+        reply = await self._connection.ask("PATCH", path, body)
         if _is_missing(reply):
             return False
         _of_session(reply, session_id)
@@ -122,7 +128,10 @@ class HttpSessionStore(SessionStore):
             return await self._messages(session_id, deadline) is not None
 
     async def delete_before(self, cutoff: datetime) -> int:
-        since = quote(check_cutoff(cutoff).isoformat(), safe="")
+        instant = check_cutoff(cutoff)
+        with suppress(OverflowError):  # at the ends of time; there the offset stays
+            instant = instant.astimezone(UTC)
+        since = quote(instant.isoformat(), safe="")
         reply = await self._connection.ask("DELETE", f"{_SESSIONS}?inactive_since={since}")
         if reply.status in _NO_ROUTE:
             raise NotImplementedError(f"{reply.asked}: the platform has no housekeeping")

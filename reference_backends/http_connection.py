@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -16,6 +17,7 @@ import httpx
 from reference_backends.rest import error_code
 from reference_backends.rules import encode
 from reference_backends.secrecy import Redaction, check_token
+from reference_backends.tracing import carried
 from sessionstore_contract.interface import (
     Json,
     SessionStoreError,
@@ -25,6 +27,7 @@ from sessionstore_contract.interface import (
 
 if TYPE_CHECKING:
     import ssl
+    from contextlib import AbstractContextManager
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -48,6 +51,10 @@ class _Failure(NamedTuple):
     is_unsent: bool
 
 
+Token = str | Callable[[], str | None] | None
+"""A bearer token, or what answers that of the call under way when it is called in its context."""
+
+
 class Connection:
     """One HTTP client for all operations of a store, in the event loop of its first use."""
 
@@ -55,13 +62,13 @@ class Connection:
         self,
         url: str,
         *,
-        token: str | None,
+        token: Token,
         client: httpx.AsyncClient | None,
         transport: httpx.AsyncBaseTransport | None,
         timeout: float,
     ) -> None:
         self.url = _check_url(url)
-        self._token = None if token is None else check_token(token)
+        self._token = check_token(token) if isinstance(token, str) else token
         self._is_lent = client is not None
         self._client = client
         self._transport = transport
@@ -91,9 +98,13 @@ class Connection:
             StoreClosedError: the store was closed before or meanwhile.
         """
         client = self._open_client()
+        # In the caller's context, before anything is awaited: a token belongs to one call.
+        headers = self._headers()
         asked = f"{method} {self.url}{path if len(path) <= 120 else path[:120] + '...'}"
         scope = anyio.CancelScope(deadline=self.deadline() if by is None else by)
-        exchange = asyncio.create_task(self._exchange(scope, client, method, path, body))
+        exchange = asyncio.create_task(
+            self._exchange(scope, client, method, path, body, headers=headers)
+        )
         self._under_way[exchange] = scope
         exchange.add_done_callback(self._under_way.pop)
         try:
@@ -120,14 +131,16 @@ class Connection:
         method: str,
         path: str,
         body: Json,
+        *,
+        headers: dict[str, str],
     ) -> httpx.Response | _Failure:
-        with scope:
+        with scope, self._redacting(headers):
             try:
                 return await client.request(
                     method,
                     self.url + path,
                     content=None if body is None else encode(body).encode(),
-                    headers=self._headers(),
+                    headers=headers,
                     # A redirect may lead anywhere, and the token would go there too.
                     follow_redirects=False,
                     # The scope bounds the whole; these would be for each step of it.
@@ -159,12 +172,25 @@ class Connection:
                 if not self._is_lent:
                     await self._client.aclose()
 
+    def _token_of_the_call(self) -> str | None:
+        token = self._token
+        if token is None or isinstance(token, str):
+            return token
+        given = token()
+        return None if given is None else check_token(given)
+
     def _headers(self) -> dict[str, str]:
         # For each request, never on the client: a lent one may serve others too.
         headers = {"accept": "application/json", "content-type": "application/json"}
-        if self._token is not None:
-            headers["authorization"] = f"Bearer {self._token}"
+        headers |= carried.get({})
+        token = self._token_of_the_call()
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
         return headers
+
+    def _redacting(self, headers: dict[str, str]) -> AbstractContextManager[None]:
+        token = headers.get("authorization", "").removeprefix("Bearer ")
+        return self._redaction.of(token) if token and self._redaction else nullcontext()
 
     def _open_client(self) -> httpx.AsyncClient:
         # Without an await in it, so that many first uses make one client.
@@ -173,7 +199,8 @@ class Connection:
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
-            self._redaction = Redaction(self._token) if self._token is not None else None
+            if self._token is not None:
+                self._redaction = Redaction(self._token if isinstance(self._token, str) else None)
         elif self._loop is not loop:
             # Pooled connections belong to the loop they were made in, and hang in another one.
             raise SessionStoreError("the store is used in another event loop: open one for each")

@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 
 from reference_backends import rest
+from reference_backends.platform_description import INSTANT, described
 from reference_backends.platform_door import Door, answer
 from reference_backends.platform_errors import Refusal, missing, translate_errors
 from reference_backends.rules import check_cost_data, check_id, check_messages
-from sessionstore_contract.interface import InvalidSessionIdError, Json, SessionStore
+from sessionstore_contract.interface import (
+    InvalidSessionIdError,
+    Json,
+    SessionStore,
+    StoreUnavailableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+
+READY_WITHIN: Final = 5.0
+"""Seconds in which a storage that is ready has answered."""
+
+MOST_READ_ON: Final = 64 * 2**20
+"""Bytes that are read and thrown away after a body was found too large."""
+
+PAUSE: Final = 0.25
+"""Seconds without a byte after which no more of such a body is waited for."""
 
 
 def create_app(
     store: SessionStore | None = None,
     *,
     token: str | None = None,
-    max_body_bytes: int = 16 * 2**20,
+    reader_token: str | None = None,
+    max_body_bytes: int = 8 * 2**20,
     close_store: bool = False,
 ) -> FastAPI:
     """Answer an ASGI application that serves the store under `/v1/sessions`.
 
     Without a store it serves an empty one in memory, its own. With `token`, every route but
-    `/healthz` and `/openapi.json` asks for it as a bearer token. Bodies of more than
-    `max_body_bytes` are answered 413. The store stays open when the application ends, unless
-    `close_store` says that it was handed over.
+    `/healthz`, `/readyz` and `/openapi.json` asks for it as a bearer token; `reader_token` has the
+    right to read alone. Bodies of more than `max_body_bytes` are answered 413. The store stays open
+    when the application ends, unless `close_store` says that it was handed over.
     """
-    if token is not None and not token:
+    if "" in {token, reader_token}:
         raise ValueError("the token is empty: everybody would know it")
+    if reader_token is not None and (token is None or token == reader_token):
+        raise ValueError("a reader token is another one beside the token that may write")
     if store is None:
         store, close_store = _memory_store(), True
 
@@ -55,18 +75,40 @@ def create_app(
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
     )
     app.state.max_body_bytes = max_body_bytes
-    app.add_middleware(Door, token=token)
+    app.add_middleware(Door, token=token, reader_token=reader_token)
     translate_errors(app)
     app.include_router(_sessions(store))
     app.include_router(_one_session(store))
 
-    @app.get("/healthz")
+    app.include_router(_service(store, described(max_body_bytes, asks_for_token=token is not None)))
+    return app
+
+
+def _service(store: SessionStore, description: dict[str, Json]) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/healthz")
     async def is_alive() -> Response:
         return answer(200, {"status": "ok"})
 
-    return app
+    @router.get("/readyz")
+    async def is_ready() -> Response:
+        # Any operation will do: what counts is whether the storage answers, and in time.
+        try:
+            async with asyncio.timeout(READY_WITHIN):
+                await store.exists("readiness")
+        except TimeoutError:
+            raise StoreUnavailableError("no answer in time", is_retry_safe=True) from None
+        return answer(200, {"status": "ok"})
+
+    @router.get("/openapi.json")
+    async def describe() -> Response:
+        return answer(200, description)
+
+    return router
 
 
 def _memory_store() -> SessionStore:
@@ -111,14 +153,27 @@ async def _body(request: Request) -> Json:
     # Counted as it arrives: a chunked body announces no length, and an announced one may lie.
     limit = request.app.state.max_body_bytes
     body = bytearray()
-    async for chunk in request.stream():
+    stream = request.stream()
+    async for chunk in stream:
         body += chunk
         if len(body) > limit:
+            body.clear()
+            await _read_on(stream)
             raise Refusal(413, rest.TOO_LARGE, f"the body has more than {limit} bytes")
     try:
         return rest.read_json(bytes(body))
     except ValueError as problem:
         raise Refusal(400, rest.INVALID_BODY, f"the body is no JSON: {problem}") from None
+
+
+async def _read_on(stream: AsyncIterator[bytes]) -> None:
+    # A connection that is closed with bytes unread is reset, and the client, which is still
+    # sending, may never see why. One that has paused is waiting for the answer.
+    left = MOST_READ_ON
+    with suppress(TimeoutError, StopAsyncIteration):
+        while left > 0:
+            async with asyncio.timeout(PAUSE):
+                left -= len(await anext(stream))
 
 
 _NewSession = Annotated[
@@ -193,13 +248,15 @@ def _one_session(store: SessionStore) -> APIRouter:
 
 
 def _instant(text: str) -> datetime:
+    # With the offset: whose local time it was meant in nobody knows, and sessions would be lost.
+    if not re.fullmatch(INSTANT, text):
+        raise Refusal(
+            422, rest.INVALID_QUERY, "inactive_since is no time of RFC 3339 with UTC offset"
+        )
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise Refusal(422, rest.INVALID_QUERY, "inactive_since is no ISO 8601 time") from None
-    if instant.tzinfo is None:
-        # Whose local time it was meant in nobody knows, and sessions would be lost over it.
-        raise Refusal(422, rest.INVALID_QUERY, "inactive_since has no UTC offset")
+        raise Refusal(422, rest.INVALID_QUERY, "inactive_since is no time that is") from None
     try:
         return instant.astimezone(UTC)
     except OverflowError:

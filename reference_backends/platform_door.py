@@ -1,4 +1,4 @@
-"""What every request to the platform passes before it is routed: raw path, token, last resort."""
+"""What every request passes before it is routed: raw path, token, request id, last resort."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from urllib.parse import quote
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
-from reference_backends import rest
+from reference_backends import rest, tracing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OPEN_PATHS: Final = frozenset({"/healthz", "/openapi.json"})
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/openapi.json"})
 """What is answered without a token; everything else, the unknown too, is not."""
+
+READING: Final = frozenset({"GET", "HEAD"})
+"""The methods that the right to read is enough for."""
 
 _log = logging.getLogger("reference_backends.platform")
 
@@ -40,35 +43,48 @@ def error(
 class Door:
     """ASGI middleware: routes on the path as it was sent, asks for the token, catches the rest."""
 
-    def __init__(self, app: ASGIApp, *, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, *, token: str | None, reader_token: str | None) -> None:
         self._app = app
-        self._token = None if token is None else token.encode()
+        self._writer = None if token is None else token.encode()
+        self._reader = None if reader_token is None else reader_token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         scope = _with_raw_path(scope)
-        if self._token is not None and not self._may_pass(scope):
-            refusal = error(
-                401,
-                rest.UNAUTHORIZED,
-                "a valid bearer token is needed",
-                headers={"www-authenticate": "Bearer"},
-            )
+        taken = tracing.taken_from(scope["headers"])
+        token = tracing.carried.set(taken)
+        try:
+            await self._let_in(scope, receive, _answering(send, taken))
+        finally:
+            tracing.carried.reset(token)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = None if scope["path"] in OPEN_PATHS else self._refusal(scope)
+        if refusal is not None:
             await refusal(scope, receive, send)
             return
         await self._guarded(scope, receive, send)
 
-    def _may_pass(self, scope: Scope) -> bool:
-        if scope["path"] in OPEN_PATHS:
-            return True
-        given = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(given) != 1 or self._token is None:
-            return False
-        scheme, _, token = given[0].partition(b" ")
-        # In constant time: how long it takes must not tell how much of a guess was right.
-        return hmac.compare_digest(token.strip(), self._token) and scheme.lower() == b"bearer"
+    def _refusal(self, scope: Scope) -> JSONResponse | None:
+        if self._writer is None:
+            return None
+        given = _bearer_of(scope)
+        # In constant time, and both of them: how long it takes must not tell how much of a guess
+        # was right, nor which of the two it was near to.
+        is_writer = hmac.compare_digest(given, self._writer)
+        is_reader = self._reader is not None and hmac.compare_digest(given, self._reader)
+        if is_writer or (is_reader and scope["method"] in READING):
+            return None
+        if is_reader:
+            return error(403, rest.FORBIDDEN, "this token has the right to read alone")
+        return error(
+            401,
+            rest.UNAUTHORIZED,
+            "a valid bearer token is needed",
+            headers={"www-authenticate": "Bearer"},
+        )
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_started = False
@@ -84,10 +100,31 @@ class Door:
             return  # it left before its body was there: nothing was done, nobody to tell
         except Exception:
             # The details are for the log: an answer must not reveal what is inside.
-            _log.exception("%s %s failed", scope["method"], scope["path"])
+            said = scope["method"], scope["path"], tracing.request_id()
+            _log.exception("%s %s failed (request %s)", *said)
             if is_started:
                 raise
             await error(500, rest.INTERNAL, "internal error")(scope, receive, send)
+
+
+def _bearer_of(scope: Scope) -> bytes:
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(given) != 1:
+        return b""  # which no token is
+    scheme, _, token = given[0].partition(b" ")
+    return bytes(token.strip()) if scheme.lower() == b"bearer" else b""
+
+
+def _answering(send: Send, taken: Mapping[str, str]) -> Send:
+    """Let the answer say which request it is to."""
+    headers = [(name.encode(), value.encode()) for name, value in taken.items()]
+
+    async def answering(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *headers]}
+        await send(message)
+
+    return answering
 
 
 def _with_raw_path(scope: Scope) -> Scope:

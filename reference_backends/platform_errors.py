@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from reference_backends import rest
+from reference_backends import rest, tracing
+from reference_backends.platform_description import methods_of
 from reference_backends.platform_door import error
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
@@ -68,7 +69,8 @@ def _store_error(
 ) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
     async def handle(request: Request, problem: Exception) -> JSONResponse:
         if status >= 500:
-            _log.warning("%s %s: %s", request.method, request.url.path, problem)
+            said = request.method, request.url.path, tracing.request_id(), problem
+            _log.warning("%s %s (request %s): %s", *said)
         return error(status, code, message or str(problem))
 
     return handle
@@ -79,10 +81,14 @@ async def _refused(_: Request, problem: Exception) -> JSONResponse:
     return error(problem.status, problem.code, str(problem))
 
 
-async def _not_routed(_: Request, problem: Exception) -> JSONResponse:
+async def _not_routed(request: Request, problem: Exception) -> JSONResponse:
     assert isinstance(problem, HTTPException)  # noqa: S101 - what it is registered for
     code = _ROUTING_CODES.get(problem.status_code, rest.INVALID_BODY)
-    return error(problem.status_code, code, problem.detail, headers=problem.headers)
+    headers = problem.headers
+    if problem.status_code == 405:
+        # The router names the methods of the first route of the path alone.
+        headers = {"allow": ", ".join(methods_of(request.scope["path"]))}
+    return error(problem.status_code, code, problem.detail, headers=headers)
 
 
 async def _invalid_query(_: Request, problem: Exception) -> JSONResponse:

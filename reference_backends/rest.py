@@ -16,6 +16,7 @@ INVALID_QUERY: Final = "invalid_query"
 UNSTORABLE_VALUE: Final = "unstorable_value"
 TOO_LARGE: Final = "too_large"
 UNAUTHORIZED: Final = "unauthorized"
+FORBIDDEN: Final = "forbidden"
 NOT_FOUND: Final = "not_found"
 METHOD_NOT_ALLOWED: Final = "method_not_allowed"
 NOT_SUPPORTED: Final = "not_supported"
@@ -32,6 +33,7 @@ CODES: Final = frozenset(
         UNSTORABLE_VALUE,
         TOO_LARGE,
         UNAUTHORIZED,
+        FORBIDDEN,
         NOT_FOUND,
         METHOD_NOT_ALLOWED,
         NOT_SUPPORTED,

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Final
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TALKERS: Final = (
     "httpx",
@@ -31,18 +36,34 @@ def check_token(token: str) -> str:
 
 
 class Redaction(logging.Filter):
-    """Takes the token out of each log record of httpx and httpcore, until it is lifted."""
+    """Takes tokens out of each log record of httpx and httpcore, until it is lifted.
 
-    def __init__(self, token: str) -> None:
+    A token that is given stays so to the end; one of a request while that is under way.
+    """
+
+    def __init__(self, token: str | None = None) -> None:
         super().__init__()
-        self._token = token
+        self._uses = Counter([] if token is None else [token])
         for name in _TALKERS:
             logging.getLogger(name).addFilter(self)
 
+    @contextmanager
+    def of(self, token: str) -> Iterator[None]:
+        """Take this token out while a request with it is under way."""
+        self._uses[token] += 1
+        try:
+            yield
+        finally:
+            self._uses[token] -= 1
+            if not self._uses[token]:
+                del self._uses[token]
+
     def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        if self._token in text:
-            record.msg, record.args = text.replace(self._token, "[token]"), None
+        said = text = record.getMessage()
+        for token in tuple(self._uses):
+            text = text.replace(token, "[token]")
+        if text != said:
+            record.msg, record.args = text, None
         return True
 
     def lift(self) -> None:

@@ -28,6 +28,8 @@ from .places import in_memory
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sessionstore_contract.clause import Clause
+
 CHANGING = re.compile(
     r"(?P<uuid>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"
     r"|(?P<time>datetime\.datetime\([\d, ]+)"
@@ -89,11 +91,13 @@ def settled(finding: Finding) -> Finding:
     )
 
 
-def document(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def document(
+    records: Iterable[dict[str, Any]], clauses: Iterable[Clause] = CLAUSES
+) -> dict[str, Any]:
     """Word the file: the defects by name, and for each clause the shortest of its failures."""
     records = sorted(records, key=lambda one: str(one["name"]))
     failures: dict[str, list[str]] = {}
-    for clause in (one.id for one in CLAUSES):
+    for clause in (one.id for one in clauses):
         known = [one for one in records if one["defect"]["clause"] == clause]
         shortest = min(known, key=lambda one: (int(one["steps"]), sum(map(len, one["failure"]))))
         failures[clause] = shortest["failure"]

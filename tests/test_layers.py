@@ -22,15 +22,13 @@ ROWS = (
     "contract wire turn",
     "storage port address faults echo secret opening worker forgotten census lending",
     "backend defects",
-    "verdict harness trial turn_trial exits known_defects folding",
+    "verdict harness trial wire_trial turn_trial exits known_defects folding",
     (
-        "baseline report catalogue proof prover runs crew trial_worker trial_process conduct "
-        "doctor turn_catalogue"
+        "baseline report catalogue turn_catalogue proof prover runs crew trial_worker "
+        "trial_process conduct doctor"
     ),
-    (
-        "pytest_plugin pytest_summary pytest_door options prove_command cli __main__ "
-        "turn_door turn_command"
-    ),
+    "wire_runs serving pytest_plugin pytest_summary pytest_door wire_door turn_door",
+    "options prove_command wire_command turn_command serve_command cli __main__",
 )
 """The kit's modules and packages, from the plainest to the doors."""
 

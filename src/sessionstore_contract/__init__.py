@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .storage import Storage, StorageUnavailableError
     from .turn.system import Accumulator, ChatServer
     from .turn_door import turn_tests
+    from .wire.platform import Platform
+    from .wire_door import wire_tests
+    from .wire_runs import check_platform, check_platform_sync
 
 _HOMES = {
     "Accumulator": "turn.system",
@@ -27,14 +30,18 @@ _HOMES = {
     "Capability": "capabilities",
     "ChatServer": "turn.system",
     "Lent": "backend",
+    "Platform": "wire.platform",
     "Report": "report.document",
     "SessionStore": "interface",
     "Storage": "storage",
     "StorageUnavailableError": "storage",
     "check": "runs",
+    "check_platform": "wire_runs",
+    "check_platform_sync": "wire_runs",
     "check_sync": "runs",
     "contract_tests": "pytest_door",
     "turn_tests": "turn_door",
+    "wire_tests": "wire_door",
 }
 
 __all__ = [
@@ -44,15 +51,19 @@ __all__ = [
     "Capability",
     "ChatServer",
     "Lent",
+    "Platform",
     "Report",
     "SessionStore",
     "Storage",
     "StorageUnavailableError",
     "__version__",
     "check",
+    "check_platform",
+    "check_platform_sync",
     "check_sync",
     "contract_tests",
     "turn_tests",
+    "wire_tests",
 ]
 
 

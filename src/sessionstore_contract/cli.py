@@ -13,8 +13,10 @@ from .clause import Level
 from .effort import EFFORTS
 from .options import Refusal, on_a_target, require_known
 from .prove_command import prove
+from .serve_command import serve
 from .turn_command import turn
 from .version import CONTRACT_VERSION, __version__
+from .wire_command import wire
 
 
 class OneLineGroup(click.Group):
@@ -43,6 +45,8 @@ def main() -> None:
 
 main.add_command(prove)
 main.add_command(turn)
+main.add_command(wire)
+main.add_command(serve)
 
 
 @main.command()
@@ -121,9 +125,9 @@ def _reference_first(names: list[str]) -> list[str]:
 @click.argument("globs", metavar="[GLOB ...]", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Every clause as JSON.")
 def list_clauses(globs: tuple[str, ...], as_json: bool) -> None:
-    """List the clauses; GLOB selects by id or area."""
+    """List the clauses of stores and of platforms; GLOB selects by id or area."""
     try:
-        clauses = catalogue.select(globs)
+        clauses = catalogue.select(globs, contract=None)
     except catalogue.UnknownClauseError as error:
         raise Refusal(str(error)) from None
     if as_json:
@@ -139,7 +143,7 @@ def list_clauses(globs: tuple[str, ...], as_json: bool) -> None:
 def explain(clause_id: str) -> None:
     """Explain a clause: what it demands, why, and how to hold it."""
     try:
-        clauses = catalogue.select([clause_id])
+        clauses = catalogue.select([clause_id], contract=None)
     except catalogue.UnknownClauseError as error:
         raise Refusal(str(error)) from None
     click.echo("\n\n".join(catalogue.explain(clause) for clause in clauses))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .clause import Level
 from .harness import OWNERS
-from .known_defects import KnownDefect, blanked, known_defects
+from .known_defects import FILE, WIRE_FILE, KnownDefect, blanked, known_defects
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ def fold(findings: Iterable[Finding], known: Sequence[KnownDefect] | None = None
     findings = list(findings)
     if not any(one.verdict is Verdict.VIOLATED for one in findings):
         return []  # without a look at the file
-    return _Folding(findings, known_defects() if known is None else known).defects()
+    if known is None:
+        known = known_defects(WIRE_FILE if findings[0].clause.area == "wire" else FILE)
+    return _Folding(findings, known).defects()
 
 
 def with_reasons(findings: Iterable[Finding]) -> list[Finding]:

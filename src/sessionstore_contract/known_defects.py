@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FILE = Path(__file__).with_name("known_defects.json")
+"""Of stores."""
+WIRE_FILE = Path(__file__).with_name("wire_defects.json")
+"""Of platforms."""
 
 CHANGING = (
     (re.compile(r"'/[^']*'"), "'PATH'"),
@@ -48,9 +51,9 @@ def blanked(text: str) -> str:
 
 
 @functools.cache
-def known_defects() -> tuple[KnownDefect, ...]:
-    """Answer every known defect."""
-    return tuple(KnownDefect(name, **known) for name, known in _read()["defects"].items())
+def known_defects(file: Path = FILE) -> tuple[KnownDefect, ...]:
+    """Answer every known defect of stores, or of what another file is of."""
+    return tuple(KnownDefect(name, **known) for name, known in _read(file)["defects"].items())
 
 
 def failure_of(clause_id: str) -> list[str]:
@@ -58,11 +61,12 @@ def failure_of(clause_id: str) -> list[str]:
 
     They are what a store with one defect was told, but for ids and times.
     """
-    lines: list[str] = _read()["failures"].get(clause_id, [])
+    file = WIRE_FILE if clause_id.startswith("wire.") else FILE
+    lines: list[str] = _read(file)["failures"].get(clause_id, [])
     return lines
 
 
 @functools.cache
-def _read() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from .contract import CLAUSES
+from . import catalogue
 from .folding import fold, lines, numbers
 from .report.explanation import headline
 from .values import printable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from .folding import Defect
 
+CLAUSES = catalogue.select((), contract=None)
 BY_ID = {clause.id: clause for clause in CLAUSES}
 
 

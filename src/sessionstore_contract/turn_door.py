@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from . import turn_catalogue
-from .pytest_door import at_the_caller, desk_of, report
+from .pytest_door import at_the_caller, desk_of, report_finding
 from .turn_trial import try_turn_clause
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def turn_tests(
         desk = desk_of(request.config)
         (clause,) = turn_catalogue.select([clause_id])
         finding = try_turn_clause(clause, system, seed=desk.seed, effort=desk.effort)
-        report(finding, system.name, desk)
+        report_finding(finding, system.name, seed=desk.seed, is_strict=desk.is_strict)
 
     parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, system) for one in chosen])
     moved: Callable[..., None] = parametrize(at_the_caller(cast("FunctionType", test)))

@@ -214,6 +214,7 @@ async def test_the_api_describes_itself(client: httpx.AsyncClient) -> None:
         "/v1/sessions/{session_id}",
         "/v1/sessions/{session_id}/cost_data",
         "/healthz",
+        "/readyz",
     }
 
 

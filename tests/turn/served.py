@@ -10,7 +10,7 @@ from reference_backends.accounting import Usage
 from reference_backends.chat_events import Completion, TextDelta
 from reference_backends.chat_server import Settings, create_app
 from sessionstore_contract.storage import uvicorn_service
-from sessionstore_contract.storage.platform import _listener
+from sessionstore_contract.storage.platform import listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ async def served(
     store: SessionStore | None, agent: Any = talk, settings: Settings | None = None
 ) -> AsyncIterator[str]:
     """Serve the chat server; answer its base URL."""
-    with _listener() as socket:
+    with listener() as socket:
         app = create_app(store, agent, settings)
         server = await uvicorn_service.start(lambda: app, socket)
         try:

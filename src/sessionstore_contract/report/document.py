@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .. import catalogue
 from ..folding import with_reasons
 from ..verdict import Conclusion, Finding, conclude, count
-from ..version import CONTRACT_VERSION, __version__
+from ..version import __version__
 
 if TYPE_CHECKING:
     from ..capabilities import Capability
@@ -60,6 +60,8 @@ class Report:
     backends: list[BackendReport] = field(default_factory=list)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration: float = 0.0
+    contract: catalogue.Contract = catalogue.STORE
+    """Whose clauses were tried."""
 
     @property
     def exit_code(self) -> int:
@@ -83,15 +85,23 @@ class Undertaking(Protocol):
 
 def document(report: Report) -> dict[str, Any]:
     """Word a report as plain data."""
-    return {**envelope(report), "backends": [_backend(backend) for backend in report.backends]}
+    return {
+        **envelope(report, report.contract),
+        "backends": [_backend(backend) for backend in report.backends],
+    }
 
 
-def envelope(report: Undertaking) -> dict[str, Any]:
+def envelope(report: Undertaking, contract: catalogue.Contract = catalogue.STORE) -> dict[str, Any]:
     """Word what every report says of itself."""
     return {
         "schema": SCHEMA,
         "kit": {"version": __version__},
-        "contract": {"version": CONTRACT_VERSION, "digest": catalogue.digest()},
+        "contract": {
+            # The store's has no name: it was there first.
+            **({} if contract is catalogue.STORE else {"name": contract.name}),
+            "version": contract.version,
+            "digest": catalogue.digest(contract),
+        },
         "environment": {
             "python": platform.python_version(),
             "platform": platform.platform(),

@@ -79,7 +79,7 @@ def _evidence(
         yield from ("", *finding.witness)
     elif finding.witness:
         yield ""
-        yield "on a fresh store"
+        yield "asked of the platform" if finding.clause.area == "wire" else "on a fresh store"
         yield from _numbered(finding.witness, longest, width)
     if finding.demanded is not None:
         yield ""

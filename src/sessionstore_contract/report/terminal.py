@@ -52,7 +52,7 @@ def show(report: Report, console: Console) -> None:
     console.print(_table(report, is_wide=console.width >= WIDE))
     console.print()
     for backend, defects in folded:
-        _show_defects(backend, defects, report.options, console)
+        _show_defects(backend, defects, (report.contract.command, *report.options), console)
         _show_the_rest(backend, console)
     console.print(
         f"seed {report.seed}, effort {report.effort}, {report.duration:.1f} s", highlight=False
@@ -81,12 +81,12 @@ def _table(report: Report, *, is_wide: bool) -> Table:
 
 
 def _show_defects(
-    backend: BackendReport, defects: list[Defect], options: Sequence[str], console: Console
+    backend: BackendReport, defects: list[Defect], words: Sequence[str], console: Console
 ) -> None:
     if any(one.consequences for one in defects):
         _print_line(console, f"{backend.name}: {numbers(defects)}; --clause ID shows each alone")
     for defect in defects:
-        console.print(_defect(backend, defect, options), soft_wrap=True)
+        console.print(_defect(backend, defect, words), soft_wrap=True)
 
 
 def _show_the_rest(backend: BackendReport, console: Console) -> None:
@@ -108,7 +108,7 @@ def _print_line(console: Console, line: str) -> None:
     console.print(Text(printable(line)), soft_wrap=True)
 
 
-def _defect(backend: BackendReport, defect: Defect, options: Sequence[str]) -> Text:
+def _defect(backend: BackendReport, defect: Defect, words: Sequence[str]) -> Text:
     clause = defect.root.clause
     level = "" if clause.level is Level.MUST else f" ({clause.level.upper()})"
     text = Text()
@@ -118,8 +118,9 @@ def _defect(backend: BackendReport, defect: Defect, options: Sequence[str]) -> T
         text.append(f" ({len(defect.undecided)} more clauses could not be decided because of it)")
     for line in lines(defect):
         text.append(f"\n{line}")
-    again = shlex.join((backend.target, "--clause", clause.id, *options))
-    text.append(f"\n    sessionstore-contract run {printable(again)}", style="dim")
+    command, *options = words
+    again = shlex.join((command, backend.target, "--clause", clause.id, *options))
+    text.append(f"\n    sessionstore-contract {printable(again)}", style="dim")
     return text
 
 

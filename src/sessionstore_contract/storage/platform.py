@@ -42,14 +42,14 @@ class PlatformStorage:
             StorageUnavailableError: the platform or its packages are not installed.
         """
         if self._make_app is None:
-            self._make_app = _find(self._platform)
+            self._make_app = find_platform(self._platform)
         try:
             from sessionstore_contract.storage import uvicorn_service  # noqa: PLC0415
         except ImportError as problem:
             raise _lacking(problem) from None
-        with _listener() as listener:
-            server = self._services.run(uvicorn_service.start(self._make_app, listener))
-            place = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with listener() as listening:
+            server = self._services.run(uvicorn_service.start(self._make_app, listening))
+            place = f"http://127.0.0.1:{listening.getsockname()[1]}"
             self._serving[place] = server
             try:
                 yield place
@@ -74,15 +74,21 @@ class PlatformStorage:
         self._services.close()
 
 
-def _listener() -> socket.socket:
+def listener() -> socket.socket:
+    """Answer a socket on a free port of 127.0.0.1."""
     # The protocol is named, unlike in `socket.create_server`: by it asyncio knows that it is TCP
     # and switches off the waiting that costs 40 ms for each answer of two writes.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    return listener
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.bind(("127.0.0.1", 0))
+    return made
 
 
-def _find(name: str) -> Callable[[], Any]:
+def find_platform(name: str) -> Callable[[], Any]:
+    """Find what makes a platform of this name.
+
+    Raises:
+        StorageUnavailableError: none is installed, or its packages are not.
+    """
     # By entry point: the kit tries any platform, and knows none by name.
     for found in entry_points(group=GROUP, name=name):
         try:

@@ -1,0 +1,34 @@
+"""The clauses of a platform: the REST service, in whatever language, behind a URL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import access, housekeeping, identity, refusals, sessions, traffic
+
+if TYPE_CHECKING:
+    from ..clause import Clause
+
+CLAUSES: tuple[Clause, ...] = (
+    sessions.create,
+    sessions.create_taken,
+    sessions.get,
+    sessions.put_is_upsert,
+    sessions.patch_merges,
+    sessions.cost_data_is_readable,
+    sessions.head,
+    sessions.delete,
+    refusals.bad_input_is_4xx,
+    refusals.patch_needs_an_object,
+    refusals.put_needs_messages,
+    refusals.unknown_members_are_refused,
+    refusals.non_finite_is_refused,
+    identity.missing_session_is_not_a_missing_route,
+    identity.ids_are_one_segment,
+    access.auth,
+    refusals.oversize,
+    traffic.patch_is_small,
+    traffic.concurrent_patches_all_survive,
+    housekeeping.delete_before,
+)
+"""Every clause, in contract order."""

@@ -1,0 +1,48 @@
+"""Start and end of an ASGI application in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+PATIENCE = 30.0
+"""Seconds that an application may take to start or to end."""
+
+
+class NotStartedError(Exception):
+    """The application said that it can't start."""
+
+
+@asynccontextmanager
+async def started(app: Callable[..., Awaitable[None]]) -> AsyncIterator[None]:
+    """Start the application and end it; one that knows no lifespan is left as it is."""
+    inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def live() -> None:
+        # By raising, an application says that it knows no lifespan.
+        with suppress(Exception):
+            await app(
+                {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}},
+                inbox.get,
+                outbox.put,
+            )
+        await outbox.put({"type": "ended"})
+
+    life = asyncio.create_task(live())
+    try:
+        await inbox.put({"type": "lifespan.startup"})
+        said = await asyncio.wait_for(outbox.get(), PATIENCE)
+        if said["type"] == "lifespan.startup.failed":
+            raise NotStartedError(f"the application did not start: {said.get('message', '')}")
+        yield
+        if not life.done():
+            await inbox.put({"type": "lifespan.shutdown"})
+            await asyncio.wait_for(outbox.get(), PATIENCE)
+    finally:
+        life.cancel()
+        await asyncio.wait({life})

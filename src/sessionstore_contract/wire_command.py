@@ -1,0 +1,118 @@
+"""The command that tries the contract of a platform at a URL."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from . import catalogue
+from .effort import EFFORTS
+from .options import Refusal, split
+
+TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S105
+
+
+@click.command()
+@click.argument("url", metavar="URL")
+@click.option("--token-env", metavar="NAME", help=TOKEN_HELP)
+@click.option(
+    "--reader-token-env",
+    metavar="NAME",
+    help="The same for a token with the right to read and no other.",
+)
+@click.option(
+    "--with",
+    "adding",
+    multiple=True,
+    metavar="CAPABILITY",
+    callback=split,
+    help="What the platform claims: cost-read, retention, auth.",
+)
+@click.option(
+    "--body-limit", type=click.IntRange(1), metavar="BYTES", help="The largest body that it takes."
+)
+@click.option(
+    "--disposable/--not-disposable",
+    default=None,
+    help="It holds nothing that anybody needs: with retention, idle sessions of anybody are "
+    "removed. [default: on a loopback address]",
+)
+@click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
+@click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
+@click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
+@click.option("--seed", type=click.IntRange(0), metavar="N")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE")
+def wire(**given: Any) -> NoReturn:
+    """Try the contract of a platform on the service at URL, in whatever language it is written.
+
+    URL is what stands before /v1/sessions. Only sessions with fresh ids are made, and removed in
+    the end; with retention on a disposable platform, every idle session is removed.
+
+    Exit code: 0 conformant; 1 not; 2 the command was wrong; 3 could not be found out.
+    """
+    from rich.console import Console  # noqa: PLC0415 - `--help` must not wait for it
+
+    from .report.document import UnwritableError, write  # noqa: PLC0415
+    from .report.terminal import show  # noqa: PLC0415
+    from .stopping import StoppedError, StopRequest  # noqa: PLC0415
+
+    run = _run(given)
+    stop = StopRequest()
+    stop.listen()
+    is_stopped = False
+    try:
+        if given["json_path"] is not None:
+            write(run.report, given["json_path"])
+        try:
+            run.run(before=stop.check)
+        except StoppedError:
+            is_stopped = True
+        if given["json_path"] is not None:
+            write(run.report, given["json_path"])
+    except UnwritableError as error:
+        raise Refusal(str(error)) from None
+    show(run.report, Console())
+    if is_stopped:
+        click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
+    stop.stop_listening()
+    sys.exit(run.report.exit_code or (3 if is_stopped else 0))
+
+
+def _run(given: dict[str, Any]) -> Any:
+    from .wire.platform import Platform, PlatformError  # noqa: PLC0415
+    from .wire_runs import WireRun  # noqa: PLC0415
+
+    try:
+        clauses = catalogue.select(given["globs"], contract=catalogue.WIRE)
+        platform = Platform(
+            given["url"],
+            url=given["url"].rstrip("/"),
+            token=_secret(given["token_env"]),
+            token_name=given["token_env"] or "TOKEN",
+            reader_token=_secret(given["reader_token_env"]),
+            reader_token_name=given["reader_token_env"] or "READER_TOKEN",
+            adding=given["adding"],
+            body_limit=given["body_limit"],
+            disposable=given["disposable"],
+        )
+    except (catalogue.UnknownClauseError, PlatformError) as error:
+        raise Refusal(str(error)) from None
+    return WireRun(
+        platform,
+        clauses=clauses,
+        seed=given["seed"],
+        effort=EFFORTS[given["effort"]],
+        is_strict=given["strict"],
+    )
+
+
+def _secret(name: str | None) -> str | None:
+    if name is None:
+        return None
+    if name not in os.environ:
+        raise Refusal(f"the environment has no variable {name}")
+    return os.environ[name]

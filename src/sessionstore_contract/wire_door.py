@@ -1,0 +1,94 @@
+"""The contract of a platform as an ordinary parametrized pytest function."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from . import catalogue
+from .effort import EFFORTS
+from .pytest_door import at_the_caller, report_finding
+from .pytest_plugin import FOUND
+from .runs import new_seed
+from .wire_trial import WireDesk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FunctionType
+
+    from .clause import Clause
+    from .wire.platform import Platform
+
+
+def wire_tests(
+    platform: Platform, *, clauses: str | Iterable[str] = (), level: str | None = None
+) -> Callable[..., None]:
+    """Answer a test function, parametrized by clause, to be bound to a name that pytest collects.
+
+    `clauses` selects by id, glob or area; `level` by level. A clause that the platform does not
+    claim the capability for is skipped, and says so. An application in this process is started at
+    the first clause, and ended with the tests.
+
+    Raises:
+        ValueError: `clauses` selects nothing; the message names the nearest.
+    """
+    globs = (clauses,) if isinstance(clauses, str) else clauses
+    levels = () if level is None else (level,)
+    chosen = catalogue.select(globs, levels, contract=catalogue.WIRE)
+
+    def test(clause_id: str, request: pytest.FixtureRequest) -> None:
+        (clause,) = catalogue.select([clause_id], contract=catalogue.WIRE)
+        desks = _desks(request.config)
+        finding = desks.of(platform).try_clause(clause)
+        request.node.stash[FOUND] = {
+            "backend": platform.name,
+            **replace(finding, witness=()).packed(),
+        }
+        report_finding(finding, platform.name, seed=desks.seed, is_strict=desks.is_strict)
+
+    parametrize = pytest.mark.parametrize(
+        "clause_id", [_parameter(one, platform) for one in chosen]
+    )
+    moved: Callable[..., None] = parametrize(at_the_caller(cast("FunctionType", test)))
+    return moved
+
+
+def _parameter(clause: Clause, platform: Platform) -> Any:
+    inapplicable = clause.missing(platform.capabilities)
+    marks = [pytest.mark.skip(reason=inapplicable)] if inapplicable else []
+    return pytest.param(clause.id, id=clause.id, marks=marks)
+
+
+class _Desks:
+    """The platforms that one pytest process holds open."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        given = config.getoption("sessionstore_seed", None)
+        self.seed: int = new_seed() if given is None else given
+        self.is_strict: bool = config.getoption("sessionstore_strict", False)
+        self._effort = EFFORTS[config.getoption("sessionstore_effort", "normal")]
+        self._desks: dict[int, WireDesk] = {}
+
+    def of(self, platform: Platform) -> WireDesk:
+        """Answer the desk of a platform, opened on first use."""
+        if id(platform) not in self._desks:
+            desk = WireDesk(platform, seed=self.seed, effort=self._effort)
+            self._desks[id(platform)] = desk.__enter__()
+        return self._desks[id(platform)]
+
+    def close(self) -> None:
+        """Let go of every platform."""
+        for desk in self._desks.values():
+            desk.__exit__()
+
+
+DESKS = pytest.StashKey[_Desks]()
+
+
+def _desks(config: pytest.Config) -> _Desks:
+    if DESKS not in config.stash:
+        config.stash[DESKS] = _Desks(config)
+        config.add_cleanup(config.stash[DESKS].close)
+    return config.stash[DESKS]

@@ -1,0 +1,71 @@
+"""An application on a socket, served by the standard library, which adds and hides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _Handler(BaseHTTPRequestHandler):
+    app: Any
+
+    def answer(self) -> None:
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        scope = {
+            "type": "http",
+            "method": self.command,
+            "path": unquote(path),
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [
+                (name.lower().encode(), value.encode("latin-1"))
+                for name, value in self.headers.items()
+            ],
+        }
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        asyncio.run(self.app(scope, receive, send))
+        content = b"".join(one.get("body", b"") for one in sent)
+        self.send_response(sent[0]["status"])
+        self.send_header("content-type", "application/json")
+        if sent[0]["status"] != 204:
+            self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing: what it is asked is in the history."""
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Serve the application on a free port of 127.0.0.1, one request after the other."""
+    handler = type("Handler", (_Handler,), {"app": staticmethod(app)})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket.listen(128)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

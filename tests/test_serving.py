@@ -1,0 +1,232 @@
+"""The command `serve`: a real process on a real port, over a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from sessionstore_contract.serving import Serving, ServingError, place_of
+from sessionstore_contract.storage.embedded import EmbeddedServer
+from sessionstore_contract.storage.postgres import PostgresStorage
+
+from .served import COMMAND, children_of, service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.slow
+
+TOKENS = {"WRITER": "write-and-read", "READER": "read-alone"}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = EmbeddedServer.join(tmp_path_factory.mktemp("postgres"))
+    storage = PostgresStorage(server.dsn)
+    with storage.fresh() as place:
+        yield place
+    storage.close()
+    server.leave()
+
+
+def test_what_was_stored_is_there_after_a_stop(tmp_path: Path) -> None:
+    """It says where it listens, ends with 0 when it is asked to, and begins where it ended."""
+    store = f"sqlite:///{tmp_path}/sessions.db"
+    with service("--store", store) as first:
+        assert first.said.startswith(f"serving sqlite on {first.url} (process ")
+        httpx.put(f"{first.url}/v1/sessions/s", json={"messages": [{"n": 1}]})
+        assert httpx.get(f"{first.url}/readyz").json() == {"status": "ok"}
+        assert first.stop() == 0
+    with service("--store", store) as second:
+        answer = httpx.get(f"{second.url}/v1/sessions/s")
+        assert answer.json()["messages"] == [{"n": 1}]
+        assert "server" not in answer.headers
+
+
+def test_a_request_under_way_is_answered(tmp_path: Path) -> None:
+    """SIGTERM in the middle of a PATCH: it is answered and stored, and nobody new is let in."""
+    store = f"sqlite:///{tmp_path}/sessions.db"
+    body = b'{"cost_data": {"kept": true}}'
+    with service("--store", store) as served:
+        httpx.put(f"{served.url}/v1/sessions/s", json={"messages": []})
+        address = ("127.0.0.1", urlsplit(served.url).port or 0)
+        with socket.create_connection(address, timeout=30) as line:
+            line.sendall(
+                b"PATCH /v1/sessions/s HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n"
+                b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+            )
+            # It is being read, so the request is under way.
+            assert line.recv(4096).startswith(b"HTTP/1.1 100")
+            served.process.send_signal(signal.SIGTERM)
+            until_refused(address)
+            line.sendall(body)
+            assert line.recv(4096).startswith(b"HTTP/1.1 200")
+        assert served.process.wait(30) == 0
+    with service("--store", store) as again:
+        found = httpx.get(f"{again.url}/v1/sessions/s/cost_data").json()
+        assert found["cost_data"] == {"kept": True}
+
+
+def until_refused(address: tuple[str, int]) -> None:
+    while True:
+        try:
+            socket.create_connection(address, timeout=30).close()
+        except ConnectionRefusedError:
+            return
+
+
+async def test_workers_on_postgresql_keep_every_patch(database: str) -> None:
+    """PATCHes of different keys at once, spread over processes by their connections."""
+    with service("--store", database, "--workers", "3") as served:
+        assert "3 worker processes" in served.said
+        limits = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(base_url=served.url, limits=limits, timeout=60) as http:
+            await http.put("/v1/sessions/s", json={"messages": []})
+            answers = await asyncio.gather(
+                *(
+                    http.patch("/v1/sessions/s", json={"cost_data": {str(number): number}})
+                    for number in range(150)
+                )
+            )
+            assert {one.status_code for one in answers} == {200}
+            found = (await http.get("/v1/sessions/s/cost_data")).json()["cost_data"]
+        assert found == {str(number): number for number in range(150)}
+        # The workers, and what multiprocessing keeps for itself.
+        assert len(children_of(served.process.pid)) >= 3
+        assert served.stop() == 0
+
+
+def test_rights(tmp_path: Path) -> None:
+    """Without a token 401, with the right to read alone 403 for a write; and no token is shown."""
+    arguments = ["--store", "memory", "--token-env", "WRITER", "--reader-token-env", "READER"]
+    with service(*arguments, **TOKENS) as served:
+        url = f"{served.url}/v1/sessions/s"
+        write = {"authorization": f"Bearer {TOKENS['WRITER']}"}
+        read = {"authorization": f"Bearer {TOKENS['READER']}"}
+        body: dict[str, Any] = {"messages": []}
+        assert httpx.put(url, json=body).status_code == 401
+        assert httpx.put(url, json=body, headers=read).status_code == 403
+        assert httpx.put(url, json=body, headers=write).status_code == 200
+        assert httpx.get(url, headers=read).status_code == 200
+        assert httpx.get(f"{served.url}/healthz").status_code == 200
+        command = Path(f"/proc/{served.process.pid}/cmdline").read_text("utf-8")
+        assert not [one for one in TOKENS.values() if one in command + served.said]
+
+
+@pytest.mark.parametrize("claims", ["cost-read,auth,retention"])
+def test_the_contract_of_a_platform_holds_on_it(tmp_path: Path, claims: str) -> None:
+    """Served over SQLite, tried by the command, as anybody would."""
+    path = tmp_path / "report.json"
+    arguments = ["--token-env", "WRITER", "--reader-token-env", "READER"]
+    with service("--store", f"sqlite:///{tmp_path}/s.db", *arguments, **TOKENS) as served:
+        ran = subprocess.run(
+            [
+                *(sys.executable, "-m", "sessionstore_contract", "wire", served.url, *arguments),
+                *("--with", claims, "--json", str(path), "--strict"),
+            ],
+            env={**os.environ, **TOKENS},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == 0, ran.stdout
+    (backend,) = json.loads(path.read_text("utf-8"))["backends"]
+    assert backend["counts"]["held"] == len(backend["clauses"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--store", "mongodb://secret@host"], "no store 'mongodb'"),
+        (["--store", "memroy"], "did you mean memory?"),
+        (["--store", "sqlite://"], "sqlite:///path"),
+        (["--store", "memory", "--workers", "2"], "leave out --workers"),
+        (["--store", "memory", "--token-env", "NO_SUCH"], "no variable NO_SUCH"),
+        (["--store", "memory", "--host", "0.0.0.0"], "say --token-env NAME"),
+        (["--store", "memory", "--reader-token-env", "READER"], "reader token"),
+    ],
+)
+def test_a_mistake_is_one_line_and_2(arguments: list[str], line: str) -> None:
+    """Before anything listens, and without what may be secret."""
+    ran = subprocess.run(
+        [*COMMAND, "--port", "0", *arguments],
+        env={**os.environ, **TOKENS},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert line in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert "secret" not in ran.stderr
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    """In one line."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ran = subprocess.run(
+            [*COMMAND, "--port", port, "--store", "memory"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ran.returncode == 2
+    assert f"can't listen on 127.0.0.1:{port}" in ran.stderr
+
+
+def test_the_place_of_a_store() -> None:
+    """By its URL."""
+    assert place_of("sqlite:///a/b.db") == "a/b.db"
+    assert place_of("sqlite:////a/b.db") == "/a/b.db"
+    assert place_of("postgres://u@h/d") == "postgresql://u@h/d"
+    assert place_of("postgresql://u@h/d") == "postgresql://u@h/d"
+    with pytest.raises(ServingError):
+        Serving("memory:/", "127.0.0.1", 0)
+
+
+def loaded(url: str, seconds: float, requests: int) -> dict[str, Any]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.load", url, str(seconds), str(requests)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[1],
+    )
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+def test_a_load_from_another_process(tmp_path: Path) -> None:
+    """Reads and PATCHes of many clients: no error, no lost key."""
+    with service("--store", f"sqlite:///{tmp_path}/s.db") as served:
+        found = loaded(served.url, 0, 1200)
+    assert found["requests"] >= 1000
+    assert (found["errors"], found["lost"]) == ([], 0)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_load_for_a_minute(database: str, tmp_path: Path, workers: int) -> None:
+    """No error, no lost key, and memory that does not grow once the service has been in use."""
+    store = database if workers > 1 else f"sqlite:///{tmp_path}/s.db"
+    with service("--store", store, "--workers", str(workers)) as served:
+        loaded(served.url, 15, 1000)
+        before = served.resident()
+        found = loaded(served.url, 60, 1000)
+        after = served.resident()
+        assert (found["errors"], found["lost"]) == ([], 0)
+        assert after < before + 8 * 1024, f"{before} KiB, then {after} KiB"

@@ -1,0 +1,345 @@
+"""The doors to the contract of a platform: the command, pytest, and an application in process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sessionstore_contract import Platform, catalogue, check_platform, check_platform_sync
+from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.verdict import Conclusion, Finding, Verdict
+from sessionstore_contract.wire import CLAUSES
+from sessionstore_contract.wire.exchange import Credential, Request
+from sessionstore_contract.wire.platform import PlatformError
+
+from .mutants.wire_platforms import PlainPlatform
+from .mutants.wire_requests import TellsWhatIsDenied
+from .mutants.wire_server import served
+from .mutants.wire_sessions import PatchGoesDeep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+QUICK = EFFORTS["quick"]
+CLAIMS = ("--with", "cost-read,auth", "--token-env", "WIRE_TOKEN", "--body-limit", "3000000")
+ENVIRONMENT = {**os.environ, "WIRE_TOKEN": "right-token"}
+
+
+def wire(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sessionstore_contract", "wire", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=ENVIRONMENT,
+    )
+
+
+def finding(report: Any, clause_id: str) -> Finding:
+    (found,) = (one for one in report.backends[0].findings if one.clause.id == clause_id)
+    assert isinstance(found, Finding)
+    return found
+
+
+def test_a_conformant_platform_is_0(tmp_path: Path) -> None:
+    """Every clause is in the report, which names its contract."""
+    path = tmp_path / "report.json"
+    with served(PlainPlatform()) as url:
+        ran = wire(url, *CLAIMS, "--json", str(path), "--seed", "3", "--effort", "quick")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "conformant" in ran.stdout
+    said = json.loads(path.read_text("utf-8"))
+    assert said["contract"] == {
+        "name": "wire",
+        "version": catalogue.WIRE.version,
+        "digest": catalogue.digest(catalogue.WIRE),
+    }
+    assert said["seed"] == 3
+    (backend,) = said["backends"]
+    assert [one["id"] for one in backend["clauses"]] == [one.id for one in CLAUSES]
+    assert backend["capabilities"] == ["auth", "cost-read", "persistence"]
+
+
+def test_a_defect_is_1_and_shown_as_commands() -> None:
+    """The diagnosis comes first; a line for curl repeats the step, and the token is a variable."""
+    with served(PatchGoesDeep()) as url:
+        ran = wire(url, *CLAIMS, "--clause", "wire.patch-merges")
+    assert ran.returncode == 1
+    assert ran.stdout.startswith("PATCH merges nested objects\n")
+    assert f"sessionstore-contract wire {url} --clause wire.patch-merges" in ran.stdout
+    assert 'curl -i -X PATCH -H "Authorization: Bearer ${WIRE_TOKEN}"' in ran.stdout
+    assert "right-token" not in ran.stdout + ran.stderr
+
+
+def test_a_selection_that_holds_is_not_conformant() -> None:
+    """Nothing is said of what was not tried."""
+    with served(PlainPlatform()) as url:
+        assert wire(url, *CLAIMS, "--clause", "wire.get").returncode == 3
+
+
+def test_nobody_there_is_3(tmp_path: Path) -> None:
+    """It can't be found out, and the report is written all the same."""
+    with served(PlainPlatform()) as url:
+        pass
+    path = tmp_path / "report.json"
+    ran = wire(url, "--json", str(path))
+    assert ran.returncode == 3
+    assert "can't be reached" in ran.stdout
+    (backend,) = json.loads(path.read_text("utf-8"))["backends"]
+    assert backend["verdict"] == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["127.0.0.1:80"], "begins with http:// or https://"),
+        (["http://user:pw@127.0.0.1"], "has a user or password in it"),
+        (["http://127.0.0.1/?a=b"], "has no query"),
+        (["http://127.0.0.1", "--with", "durable"], "no capability 'durable' of a platform"),
+        (["http://127.0.0.1", "--with", "auth"], "--token-env NAME"),
+        (["http://127.0.0.1", "--token-env", "NO_SUCH"], "no variable NO_SUCH"),
+        (["http://127.0.0.1", "--clause", "wire.gte"], "did you mean wire.get"),
+        (["http://127.0.0.1", "--clause", "cost.merge-is-shallow"], "no clause"),
+    ],
+)
+def test_a_mistake_is_one_line_and_2(arguments: list[str], line: str) -> None:
+    """It says what is wrong, and asks nothing of anybody."""
+    ran = wire(*arguments)
+    assert ran.returncode == 2
+    assert ran.stdout == ""
+    assert line in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert "pw" not in ran.stderr
+
+
+def test_a_token_that_is_echoed_is_hidden() -> None:
+    """Wherever the platform repeats it, the variable stands there."""
+
+    class Echoing(TellsWhatIsDenied):
+        def word(self, content: Any) -> bytes:
+            return super().word({**content, "you": f"Bearer {self.token}"})
+
+    platform = Platform("echoing", app=Echoing(), token="right-token", adding=["auth"])
+    found = finding(check_platform_sync(platform, effort=QUICK), "wire.auth")
+    assert found.verdict is Verdict.VIOLATED
+    assert "${TOKEN}" in str(found.answered)
+    assert "right-token" not in str(found.packed())
+
+
+def test_explain_and_list_know_the_clauses() -> None:
+    """As those of stores."""
+    command = [sys.executable, "-m", "sessionstore_contract"]
+    listed = subprocess.run([*command, "list", "wire"], capture_output=True, text=True, check=True)
+    assert all(one.id in listed.stdout for one in CLAUSES)
+    explained = subprocess.run(
+        [*command, "explain", "wire.auth"], capture_output=True, text=True, check=True
+    )
+    assert "what a platform that does not hold it is told" in explained.stdout
+
+
+def test_pytest_shows_each_clause_as_a_test(pytester: pytest.Pytester) -> None:
+    """One that is broken fails with its diagnosis; one that is not claimed is skipped."""
+    pytester.makepyfile(
+        """
+        from sessionstore_contract import Platform, wire_tests
+        from tests.mutants.wire_sessions import PatchGoesDeep
+
+        test_mine = wire_tests(
+            Platform("mine", app=PatchGoesDeep(), token="right-token", adding=["cost-read"]),
+            clauses=["wire.get", "wire.patch-merges", "wire.auth", "wire.oversize"],
+        )
+        """
+    )
+    ran = pytester.runpytest_subprocess(
+        "-p", "no:cacheprovider", "-p", "no:schemathesis", "-rA", "--sessionstore-effort", "quick"
+    )
+    ran.assert_outcomes(passed=2, failed=1, skipped=1)
+    ran.stdout.fnmatch_lines(["FAILED *test_mine?wire.patch-merges?*"])
+    ran.stdout.fnmatch_lines(["PATCH merges nested objects"])
+    ran.stdout.fnmatch_lines(["*test_mine (mine): 1 violated clause, 1 defect"])
+
+
+async def test_a_platform_is_tried_beside_a_running_loop() -> None:
+    """The loop goes on meanwhile."""
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    turning = asyncio.create_task(turn())
+    report = await check_platform(
+        Platform("mine", app=PlainPlatform(), token="right-token"), effort=QUICK
+    )
+    turning.cancel()
+    assert report.backends[0].conclusion is Conclusion.CONFORMANT
+    assert turns > 1
+
+
+class Living(PlainPlatform):
+    """Knows the lifespan of an application, and is nothing before its start and after its end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.threads: set[int] = set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.threads.add(threading.get_ident())
+        if scope["type"] != "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+        for _ in range(2):
+            event = (await receive())["type"]
+            self.said.append(event)
+            await send({"type": f"{event}.complete"})
+
+
+def test_an_application_is_started_and_ended() -> None:
+    """Once, on the loop and thread on which it is asked."""
+    app = Living()
+    report = check_platform_sync(Platform("mine", app=app, token="right-token"), effort=QUICK)
+    assert report.backends[0].conclusion is Conclusion.CONFORMANT
+    assert app.said == ["lifespan.startup", "lifespan.shutdown"]
+    assert len(app.threads) == 1
+
+
+def test_an_application_that_does_not_start_is_not_accused() -> None:
+    """Nothing can be found out of it."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    report = check_platform_sync(Platform("mine", app=app), effort=QUICK)
+    assert report.exit_code == 3
+    assert finding(report, "wire.get").reason == "the application did not start: no database"
+
+
+def test_a_platform_that_limits_the_rate_is_not_accused() -> None:
+    """429, and 503 with a time to wait, say nothing of the contract."""
+
+    class Limiting(PlainPlatform):
+        asked = 0
+
+        async def answer(self, scope: Any, body: bytes) -> Any:
+            self.asked += 1
+            return (429, {}) if self.asked > 3 else await super().answer(scope, body)
+
+    report = check_platform_sync(
+        Platform("mine", app=Limiting(), token="right-token", adding=["cost-read"]), effort=QUICK
+    )
+    assert {one.verdict for one in report.backends[0].findings} <= {
+        Verdict.HELD,
+        Verdict.INCONCLUSIVE,
+        Verdict.NOT_APPLICABLE,
+    }
+    assert "it limits the rate" in str(finding(report, "wire.delete").reason)
+
+
+def test_a_platform_that_hangs_costs_its_clauses_alone() -> None:
+    """A request that is not answered in time is told as such."""
+
+    class Hanging(PlainPlatform):
+        async def delete(self, session: str) -> Any:
+            await asyncio.sleep(3600)
+
+    platform = Platform("mine", app=Hanging(), token="right-token", timeout=0.2)
+    (clause,) = catalogue.select(["wire.delete"], contract=catalogue.WIRE)
+    found = finding(check_platform_sync(platform, clauses=[clause], effort=QUICK), "wire.delete")
+    assert found.headline == "DELETE is not answered: none within 0.2 s"
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {},
+        {"url": "http://127.0.0.1", "app": PlainPlatform()},
+        {"url": "http://127.0.0.1", "token": "two words"},
+        {"url": "http://127.0.0.1", "token": ""},
+        {"url": "http://127.0.0.1:port"},
+    ],
+    ids=str,
+)
+def test_a_platform_that_is_described_wrong_is_refused(mistake: dict[str, Any]) -> None:
+    """At once, and without the token in the message."""
+    with pytest.raises(PlatformError) as refused:
+        Platform("mine", **mistake)
+    assert "two words" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_disposable"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]:8080", True),
+        ("http://localhost", True),
+        ("https://chat.example", False),
+        ("http://127.0.0.1.example", False),
+    ],
+)
+def test_only_what_is_near_is_disposable(url: str, *, is_disposable: bool) -> None:
+    """Who says nothing does not lose what others made elsewhere."""
+    assert Platform("mine", url=url).is_disposable is is_disposable
+
+
+@contextmanager
+def echo() -> Iterator[tuple[str, list[tuple[str, str, bytes, bytes]]]]:
+    """Serve what remembers each request as it came."""
+    seen: list[tuple[str, str, bytes, bytes]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = dict(scope["headers"])
+        body = (await receive())["body"]
+        seen.append(
+            (scope["method"], scope["raw_path"].decode(), body, headers.get(b"authorization", b""))
+        )
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    with served(app) as url:
+        yield url, seen
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        b'{"a": "it\'s $HOME `x`"}',
+        b"\xff\x00\n",
+        b"[" * 5000,
+        b'{"a": "' + b"x" * 300_000 + b'"}',
+    ],
+    ids=["none", "quotes", "bytes", "repeated", "large"],
+)
+@pytest.mark.parametrize("method", ["PATCH", "HEAD"])
+def test_a_command_asks_the_same(method: str, body: bytes | None) -> None:
+    """What is printed can be pasted: it sends what the clause has sent."""
+    if method == "HEAD" and body is not None:
+        return
+    request = Request(
+        method, "/v1/sessions/a%2Fb%3F%27c", body, Credential.of("secret", "MY_TOKEN")
+    )
+    with echo() as (url, seen):
+        line = request.curl(url)
+        assert "secret" not in line
+        subprocess.run(
+            ["bash", "-c", line],
+            env={**os.environ, "MY_TOKEN": "secret"},
+            check=True,
+            capture_output=True,
+            timeout=30,
+        )
+    assert seen == [(method, request.path, body or b"", b"Bearer secret")]

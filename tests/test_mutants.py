@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,7 +55,6 @@ from .places import in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from contextlib import AbstractContextManager
 
     from sessionstore_contract import Backend
     from sessionstore_contract.clause import Clause
@@ -131,6 +132,9 @@ TAKES_A_PROCESS = "closing.forgotten-close-lets-the-process-end"
 ON_SERVERS = frozenset({"opening", "closing", "security", "growth", "ephemeral"})
 """The areas that are tried on a platform, where all of them take long."""
 
+ON_DATABASES = frozenset({"durability"})
+"""The areas that are tried on a PostgreSQL server, where all of them take longer still."""
+
 RACING = frozenset({"opening", "sharing", "concurrency", "cancellation", "closing"})
 """Areas in which a defect that is not meant for them shows now and then."""
 
@@ -147,10 +151,11 @@ def try_all(
 def clauses_for(store: Any) -> list[Clause]:
     """Answer the clauses that a mutant is held to."""
     defect, made = the_defect(store), backend(store)
+    areas = {"platform": ON_SERVERS, "postgres": ON_DATABASES}.get(str(made.storage))
     return [
         clause
         for clause in CLAUSES
-        if (made.storage != "platform" or clause.area in ON_SERVERS)
+        if (areas is None or clause.area in areas)
         and (clause.id != TAKES_A_PROCESS or clause.id in defect.headlines)
         and (clause.id not in GENERAL or defect.caught_by in GENERAL)
     ]
@@ -191,8 +196,13 @@ def try_one(clause_id: str, store: Any) -> Finding:
     return finding
 
 
-def storage_of(made: Backend) -> AbstractContextManager[Storage]:
-    return provided(made, PostgresChoice("embedded", "never used"))
+@contextmanager
+def storage_of(made: Backend) -> Iterator[Storage]:
+    with (
+        TemporaryDirectory() as folder,
+        provided(made, PostgresChoice("embedded", folder)) as storage,
+    ):
+        yield storage
 
 
 def the_defect(store: Any) -> Defect:

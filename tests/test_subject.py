@@ -41,6 +41,9 @@ class Lent:
     async def open_elsewhere(self, environment: Mapping[str, str], place: str | None) -> Subject:
         return Subject(self.make(**environment), self, place)
 
+    async def crash_server(self) -> None:
+        raise NotImplementedError
+
     async def ends_when_forgotten(self) -> bool:
         raise NotImplementedError
 

@@ -67,6 +67,9 @@ class Clause:
     places: int | Callable[[Effort], int] = 1
     """Fresh places that the clause is lent, the first one included; it may go by the effort."""
 
+    takes_own_server: bool = False
+    """The first place is on a server that serves nobody else, which the clause may crash."""
+
     def places_at(self, effort: Effort) -> int:
         """Answer how many fresh places the clause is lent."""
         return self.places if isinstance(self.places, int) else self.places(effort)
@@ -110,6 +113,7 @@ def _clause(
     examples: Callable[[], SearchStrategy[Any]] | None = None,
     old_place: OldPlace | None = None,
     places: int | Callable[[Effort], int] = 1,
+    takes_own_server: bool = False,
     follows: Iterable[str] = (),
     covers: Iterable[str] = (),
 ) -> Callable[[Any], Clause]:
@@ -130,6 +134,7 @@ def _clause(
             examples=examples,
             old_place=old_place,
             places=places,
+            takes_own_server=takes_own_server,
             follows=tuple(follows),
             covers=tuple(covers),
         )

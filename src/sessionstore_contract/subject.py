@@ -45,6 +45,9 @@ class Stand(Protocol):
     async def open_elsewhere(self, environment: Mapping[str, str], place: str | None) -> Any:
         """Open one more store on the place of one that is open, in a process of its own."""
 
+    async def crash_server(self) -> None:
+        """Stop the server that serves the first place alone without warning, and start it again."""
+
     async def ends_when_forgotten(self) -> bool:
         """Answer whether a process that uses a store and never closes it ends by itself."""
 
@@ -172,6 +175,19 @@ class Subject:
     async def elsewhere(self, **environment: str) -> Subject:
         """Open one more instance on the same place, in a process of its own."""
         return await self.stand.open_elsewhere(environment, self.place)  # type: ignore[no-any-return]
+
+    async def die_after(self, answers: int) -> None:
+        """Have the process of this instance, if `elsewhere` opened it, kill itself.
+
+        It does so right after it has given so many more answers, before anything else runs in it.
+        """
+        self.is_closed = True
+        await self.store.die_after(answers)
+
+    async def killed(self) -> None:
+        """Kill the process of this instance, unless it has ended, and hear all that it said."""
+        self.is_closed = True
+        await self.store.killed()
 
     def unused_id(self, stem: str = "session") -> str:
         """Make an id that no session on the place has."""

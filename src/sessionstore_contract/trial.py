@@ -231,6 +231,17 @@ class Trial:
         self._endings.append(store.end)
         return self._subject(store, where)
 
+    async def crash_server(self) -> None:
+        """Stop the server that serves the first place alone without warning, and start it again."""
+        if self.lending.crash is None:
+            raise expect.NothingFound(
+                "the kit has started no server for this place alone, and crashes nobody else's"
+            )
+        try:
+            await asyncio.to_thread(self.lending.crash)
+        except StorageUnavailableError as error:
+            raise expect.NothingFound(str(error)) from error
+
     async def ends_when_forgotten(self) -> bool:
         """Answer whether a process that uses a store and never closes it ends by itself."""
         try:

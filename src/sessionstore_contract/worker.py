@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import json
 import os
+import signal
 import sys
 import threading
 from datetime import datetime
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 LINE_LIMIT = 2**28
 """Bytes in one line: a history at the largest effort, with room."""
 
+DYING = 1.0
+"""Seconds for a process that kills itself to be gone."""
+
 
 class UnnamedOpenerError(Exception):
     """The way to open the backend has no name by which another process finds it."""
@@ -37,6 +41,7 @@ class RemoteStore:
         self._process = process
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count()
+        self._is_dying = False
         self._listener = asyncio.ensure_future(self._listen())
 
     @classmethod
@@ -90,6 +95,21 @@ class RemoteStore:
     def pid(self) -> int:
         """The process that holds the store."""
         return self._process.pid
+
+    async def die_after(self, answers: int) -> None:
+        """Have the process kill itself right after it has given so many more answers."""
+        await self._ask("die", after=answers)
+        self._is_dying = True
+
+    async def killed(self) -> None:
+        """Kill the process, unless it has ended; return when all that it said has been heard."""
+        if self._is_dying:
+            # To signal a process that is dead by now would take its end from asyncio.
+            await asyncio.wait({asyncio.ensure_future(self._process.wait())}, timeout=DYING)
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await asyncio.wait({self._listener})
 
     async def end(self) -> None:
         """Kill the process and wait until it is gone."""
@@ -156,6 +176,7 @@ class _Servant:
     def __init__(self, answers: Any) -> None:
         self._answers = answers
         self._store: Any = None
+        self._answers_left = 0
 
     async def serve(self) -> None:
         loop = asyncio.get_running_loop()
@@ -183,6 +204,10 @@ class _Servant:
                 opener = names.find_elsewhere(request["name"], request["source"])
                 self._store, _ = await open_store(opener, request["place"])
                 said["answer"] = None
+            elif request["operation"] == "die":
+                # One more: that this was understood is an answer, too.
+                self._answers_left = request["after"] + 1
+                said["answer"] = None
             else:
                 method = getattr(self._store, request["operation"])
                 answer = await method(*_unpacked(request["arguments"]), **request["keywords"])
@@ -193,6 +218,14 @@ class _Servant:
             said = {**said, "error": type(error).__name__, "bases": bases, "text": text}
         self._answers.write(json.dumps(said).encode() + b"\n")
         self._answers.flush()
+        self._die_when_due(said)
+
+    def _die_when_due(self, said: dict[str, Any]) -> None:
+        """Kill this process, before anything else runs in it, when it has answered enough."""
+        if self._answers_left and "answer" in said:
+            self._answers_left -= 1
+            if not self._answers_left:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:

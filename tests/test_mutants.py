@@ -42,6 +42,7 @@ from .mutants import (
     lending,
     lifecycle,
     messages,
+    migration,
     opening,
     retention,
     security,
@@ -78,6 +79,7 @@ MODULES = (
     cancellation,
     failure,
     durability,
+    migration,
     closing,
     security,
     growth,
@@ -132,7 +134,7 @@ TAKES_A_PROCESS = "closing.forgotten-close-lets-the-process-end"
 ON_SERVERS = frozenset({"opening", "closing", "security", "growth", "ephemeral"})
 """The areas that are tried on a platform, where all of them take long."""
 
-ON_DATABASES = frozenset({"durability"})
+ON_DATABASES = frozenset({"durability", "migration"})
 """The areas that are tried on a PostgreSQL server, where all of them take longer still."""
 
 RACING = frozenset({"opening", "sharing", "concurrency", "cancellation", "closing"})

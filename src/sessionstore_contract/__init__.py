@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .backend import Backend, Lent
     from .capabilities import Capability
     from .interface import SessionStore
+    from .old_layout import OldSession
     from .pytest_door import contract_tests
     from .report.document import Report
     from .runs import check, check_sync
@@ -23,6 +24,7 @@ _HOMES = {
     "Backend": "backend",
     "Capability": "capabilities",
     "Lent": "backend",
+    "OldSession": "old_layout",
     "Report": "report.document",
     "SessionStore": "interface",
     "Storage": "storage",
@@ -37,6 +39,7 @@ __all__ = [
     "Backend",
     "Capability",
     "Lent",
+    "OldSession",
     "Report",
     "SessionStore",
     "Storage",

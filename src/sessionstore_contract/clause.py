@@ -31,6 +31,8 @@ class OldPlace(StrEnum):
 
     WITHOUT_COST_DATA = "without-cost-data"
     COST_DATA_NULL = "cost-data-null"
+    FOREIGN_TABLE = "foreign-table"
+    """By somebody else altogether, who has a table of the name that the store wants."""
 
 
 class Scope(StrEnum):

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import values
+from .clause import OldPlace
 from .history import Call, History, MissingOperationError, Step
 
 if TYPE_CHECKING:
@@ -35,6 +36,24 @@ class Stand(Protocol):
 
     async def open_on_fresh_place(self) -> Any:
         """Open one more store on the next place that the clause is lent."""
+
+    async def open_on_old_place(self, old_place: OldPlace) -> Any:
+        """Open one more store on the next place that the clause is lent, left so by others.
+
+        Answers the exception if the store refuses to be opened there.
+        """
+
+    async def first_user(self, place: str | None) -> Any:
+        """Answer a store on the place of one that is open, whose operations are all first ones.
+
+        Each is made in a process of its own, that ends after it.
+        """
+
+    async def with_row_rights_only(self) -> str | None:
+        """Answer the first place for one who may read and write rows and nothing else.
+
+        None where there are no such rights, or where the kit may give nobody any.
+        """
 
     async def open_without_loop(self) -> Any:
         """Open one more store on the first place; its opener is called while no loop runs.
@@ -148,6 +167,31 @@ class Subject:
         Where all have one place it is that one, and the verdict says so.
         """
         return await self.stand.open_on_fresh_place()  # type: ignore[no-any-return]
+
+    async def on_old_place(self, old_place: OldPlace = OldPlace.WITHOUT_COST_DATA) -> Subject:
+        """Open one more store on the next place, which an earlier release has left behind.
+
+        Raises:
+            NothingFound: it could not be opened there; `on_place_of_others` answers that.
+        """
+        opened = await self.stand.open_on_old_place(old_place)
+        if isinstance(opened, Exception):
+            raise opened
+        return opened  # type: ignore[no-any-return]
+
+    async def on_place_of_others(self) -> Subject | Exception:
+        """Open one more store on a place with a table of the same name that is not a store's.
+
+        Answers the exception if the store refuses to be opened there.
+        """
+        return await self.stand.open_on_old_place(OldPlace.FOREIGN_TABLE)  # type: ignore[no-any-return]
+
+    async def first_user(self) -> Subject:
+        """Answer a store on the same place whose operations are all first ones.
+
+        Each is made in a process of its own, that ends after it.
+        """
+        return await self.stand.first_user(self.place)  # type: ignore[no-any-return]
 
     async def without_loop(self) -> Subject | Exception:
         """Open one more instance on the first place; its opener is called while no loop runs.

@@ -87,7 +87,7 @@ class RemoteStore:
             raise AttributeError(operation)
 
         def call(*arguments: Any, **keywords: Any) -> Awaitable[Any]:
-            return self._ask(operation, arguments=_packed(arguments), keywords=keywords)
+            return self._ask(operation, arguments=worded(arguments), keywords=keywords)
 
         return call
 
@@ -137,15 +137,22 @@ class RemoteStore:
                 answer = self._answers.pop(said["number"])
                 if answer.done():
                     continue
-                if "error" in said:
-                    answer.set_exception(_error(said["error"], said["bases"], said["text"]))
-                else:
-                    answer.set_result(said["answer"])
+                try:
+                    answer.set_result(told(said))
+                except Exception as error:  # noqa: BLE001 - as it was raised there
+                    answer.set_exception(error)
         finally:
             # Also when `end` cancels this before the end of the output was read.
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_exception(RuntimeError("the process that held the store has ended"))
+
+
+def told(said: dict[str, Any]) -> Any:
+    """Answer what a store has answered in another process, or raise what it has raised."""
+    if "error" in said:
+        raise _error(said["error"], said["bases"], said["text"])
+    return said["answer"]
 
 
 def _error(name: str, bases: list[str], text: str) -> Exception:
@@ -156,14 +163,16 @@ def _error(name: str, bases: list[str], text: str) -> Exception:
     return kind(text)
 
 
-def _packed(arguments: tuple[Any, ...]) -> list[Any]:
+def worded(arguments: tuple[Any, ...]) -> list[Any]:
+    """Word arguments so that JSON holds them."""
     return [
         {"datetime": one.isoformat()} if isinstance(one, datetime) else {"json": one}
         for one in arguments
     ]
 
 
-def _unpacked(arguments: list[Any]) -> list[Any]:
+def unpacked(arguments: list[Any]) -> list[Any]:
+    """Answer the arguments that were worded so."""
     return [
         datetime.fromisoformat(one["datetime"]) if "datetime" in one else one["json"]
         for one in arguments
@@ -210,7 +219,7 @@ class _Servant:
                 said["answer"] = None
             else:
                 method = getattr(self._store, request["operation"])
-                answer = await method(*_unpacked(request["arguments"]), **request["keywords"])
+                answer = await method(*unpacked(request["arguments"]), **request["keywords"])
                 said["answer"] = json.loads(json.dumps(answer))
         except BaseException as error:  # noqa: BLE001 - what a store raises is data
             text = word_error(error).partition(": ")[2]

@@ -48,6 +48,7 @@ FOREIGN = {"tenant": "acme", "serial": 7}
 """Columns that somebody else added, and what they hold."""
 NOTE = "somebody else's"
 
+FIRST_COLUMNS = ("session_id", "messages", "created_at", "updated_at")
 COLUMNS = {
     "sqlite": "session_id TEXT PRIMARY KEY, messages TEXT, created_at TEXT, updated_at TEXT",
     "postgres": "session_id TEXT PRIMARY KEY, messages JSONB, created_at TIMESTAMPTZ, "

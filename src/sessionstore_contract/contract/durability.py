@@ -62,6 +62,7 @@ async def close_is_not_the_commit(store: Subject) -> None:
     # The writing process is another one than that which looks afterwards.
     needs={Capability.DURABLE, Capability.MULTI_PROCESS},
     evidence=["hermes-agent#47675"],
+    follows=["sharing.processes-see-each-other"],
 )
 async def acknowledged_survives_kill(store: Subject) -> None:
     await store.close()

@@ -134,8 +134,8 @@ TAKES_A_PROCESS = "closing.forgotten-close-lets-the-process-end"
 ON_SERVERS = frozenset({"opening", "closing", "security", "growth", "ephemeral"})
 """The areas that are tried on a platform, where all of them take long."""
 
-ON_DATABASES = frozenset({"durability", "migration"})
-"""The areas that are tried on a PostgreSQL server, where all of them take longer still."""
+ON_OLD_PLACES = frozenset({"migration", "messages", "cost", "retention", "opening"})
+"""The areas for mutants that migrate wrongly: elsewhere they are what they were made from."""
 
 RACING = frozenset({"opening", "sharing", "concurrency", "cancellation", "closing"})
 """Areas in which a defect that is not meant for them shows now and then."""
@@ -153,7 +153,7 @@ def try_all(
 def clauses_for(store: Any) -> list[Clause]:
     """Answer the clauses that a mutant is held to."""
     defect, made = the_defect(store), backend(store)
-    areas = {"platform": ON_SERVERS, "postgres": ON_DATABASES}.get(str(made.storage))
+    areas = areas_for(defect.caught_by.partition(".")[0], str(made.storage))
     return [
         clause
         for clause in CLAUSES
@@ -161,6 +161,15 @@ def clauses_for(store: Any) -> list[Clause]:
         and (clause.id != TAKES_A_PROCESS or clause.id in defect.headlines)
         and (clause.id not in GENERAL or defect.caught_by in GENERAL)
     ]
+
+
+def areas_for(area: str, storage: str) -> frozenset[str] | None:
+    """Answer the areas whose clauses a mutant is held to; None when it is all of them."""
+    if storage == "postgres":
+        return frozenset({area})  # on a server of its own, which takes long enough
+    if area == "migration":
+        return ON_OLD_PLACES
+    return ON_SERVERS if storage == "platform" else None
 
 
 def effort_for(store: Any) -> Effort:

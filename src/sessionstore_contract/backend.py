@@ -126,6 +126,8 @@ class Backend:
         claimed = claimed | lent | named(self.adding)
         if Capability.MIGRATION in claimed and not callable(self.legacy):
             claimed |= {Capability.REFERENCE_LAYOUT}
+        if Capability.DURABLE in claimed and self.storage == "file":
+            claimed |= {Capability.FILES}
         return claimed - named(self.without)
 
     @property

@@ -220,6 +220,13 @@ class Subject:
         """Open one more instance on the same place, in a process of its own."""
         return await self.stand.open_elsewhere(environment, self.place)  # type: ignore[no-any-return]
 
+    async def limit_files(self, size: int | None) -> None:
+        """Let no file of this instance's process, if `elsewhere` opened it, grow past these bytes.
+
+        None lifts the limit. Writing more fails there as it does on a full disk.
+        """
+        await self.store.limit_files(size)
+
     async def die_after(self, answers: int) -> None:
         """Have the process of this instance, if `elsewhere` opened it, kill itself.
 

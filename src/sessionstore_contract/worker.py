@@ -96,6 +96,10 @@ class RemoteStore:
         """The process that holds the store."""
         return self._process.pid
 
+    async def limit_files(self, size: int | None) -> None:
+        """Let no file of the process grow past so many bytes; None lifts the limit again."""
+        await self._ask("limit", size=size)
+
     async def die_after(self, answers: int) -> None:
         """Have the process kill itself right after it has given so many more answers."""
         await self._ask("die", after=answers)
@@ -179,6 +183,14 @@ def unpacked(arguments: list[Any]) -> list[Any]:
     ]
 
 
+def _limit_files(size: int | None) -> None:
+    import resource  # noqa: PLC0415 - only where there is one
+
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores the signal of this limit, so that writing fails as it does on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most if size is None else size, most))
+
+
 class _Servant:
     """The child's side."""
 
@@ -212,6 +224,9 @@ class _Servant:
                 sys.path[:] = request["path"]
                 opener = names.find_elsewhere(request["name"], request["source"])
                 self._store, _ = await open_store(opener, request["place"])
+                said["answer"] = None
+            elif request["operation"] == "limit":
+                _limit_files(request["size"])
                 said["answer"] = None
             elif request["operation"] == "die":
                 # One more: that this was understood is an answer, too.

@@ -267,6 +267,34 @@ class DeletesInTwoTransactions(RowsStore):
                 rows.execute("DELETE FROM costs WHERE id = ?", [session_id])
 
 
+FULL = "when the disk is full"
+
+
+@mutant(
+    "durability.full-disk-loses-nothing",
+    "load raised JSONDecodeError",
+    adding=("multi-process",),
+)
+class WritesInPlace(FileStore):
+    """Writes a file anew where it is."""
+
+    def write(self, session_id: str, row: Row) -> None:
+        self.path(session_id).write_text(json.dumps(vars(row)), "utf-8")
+
+
+@mutant(
+    "durability.full-disk-loses-nothing",
+    f"an acknowledged save is lost {FULL}",
+    adding=("multi-process",),
+)
+class SwallowsFailedWrites(FileStore):
+    """Logs what the disk says, and goes on."""
+
+    def write(self, session_id: str, row: Row) -> None:
+        with suppress(OSError):
+            super().write(session_id, row)
+
+
 @mutant("durability.server-crash", "an acknowledged save is lost when its server crashes")
 class KeepsSessionsUnlogged(PostgresSessionStore):
     """Makes its table faster, and empty after a crash."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import sqlite3
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from reference_backends.postgres import PostgresSessionStore
@@ -148,15 +150,22 @@ class MarksAfterItHasMigrated(ColumnsStore):
 
     @contextmanager
     def rows(self, wait: float = 5) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.place, isolation_level=None, timeout=wait)) as rows:
-            names = [one[1] for one in rows.execute("PRAGMA table_info(sessions)")]
-            is_unmarked = not rows.execute("PRAGMA user_version").fetchone()[0]
-            if is_unmarked and set(names) >= FIRST and "cost_data" not in names[:5]:
-                rows.execute("ALTER TABLE sessions ADD COLUMN cost_data TEXT")
-            if is_unmarked:
-                rows.execute("PRAGMA user_version = 1")
+        with (
+            closing(sqlite3.connect(self.place, isolation_level=None, timeout=wait)) as rows,
+            Path(f"{self.place}.lock").open("w") as lock,
+        ):
+            fcntl.flock(lock, fcntl.LOCK_EX)  # which nobody keeps who is killed
+            self.migrate_unmarked(rows)
         with super().rows(wait) as rows:
             yield rows
+
+    def migrate_unmarked(self, rows: sqlite3.Connection) -> None:
+        if rows.execute("PRAGMA user_version").fetchone()[0]:
+            return
+        names = [one[1] for one in rows.execute("PRAGMA table_info(sessions)")]
+        if set(names) >= FIRST and "cost_data" not in names[:5]:
+            rows.execute("ALTER TABLE sessions ADD COLUMN cost_data TEXT")
+        rows.execute("PRAGMA user_version = 1")
 
 
 @mutant("migration.may-be-concurrent", "instances that migrate at once: ")

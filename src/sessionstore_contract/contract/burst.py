@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
@@ -27,6 +28,9 @@ class State:
 
     messages: Json
     cost_data: dict[str, Json]
+
+
+NOTHING = State(MISSING, {})
 
 
 @dataclass
@@ -64,17 +68,39 @@ async def prepare_burst(store: Subject, size: int) -> list[Deed]:
     old, messages = State(BEFORE, COSTS), [{"role": "user", "content": "after " + "x" * size}]
     saved, again, updated, deleted, kept = [await _made(store) for _ in range(5)]
     created, begun = store.unused_id("created"), store.unused_id("begun")
-    nothing, merged = State(MISSING, {}), State(BEFORE, {**COSTS, **MORE_COSTS})
+    merged = State(BEFORE, {**COSTS, **MORE_COSTS})
     return [
         Deed("save", store.save(saved, messages), saved, old, State(messages, COSTS), None),
         Deed("update", store.update(updated, cost_data=MORE_COSTS), updated, old, merged, True),
-        Deed("create", store.create(created), created, nothing, State([], {}), created),
-        Deed("delete", store.delete(deleted), deleted, old, nothing, True),
-        Deed("first save", store.save(begun, messages), begun, nothing, State(messages, {}), None),
+        Deed("create", store.create(created), created, NOTHING, State([], {}), created),
+        Deed("delete", store.delete(deleted), deleted, old, NOTHING, True),
+        Deed("first save", store.save(begun, messages), begun, NOTHING, State(messages, {}), None),
         Deed("second save", store.save(again, []), again, old, State([], COSTS), None),
         # Not under way at all: nothing but its neighbours is written.
         Deed("earlier save", store.load(kept), kept, old, old, BEFORE),
     ]
+
+
+async def prepare_filling(store: Subject, messages: list[Json]) -> list[Deed]:
+    """Make sessions, and answer writes on them for which there will be no room, and one for which.
+
+    The messages are those that are too large.
+    """
+    old = State(BEFORE, COSTS)
+    saved, updated = [await _made(store) for _ in range(2)]
+    begun = store.unused_id("begun")
+    merged = State(BEFORE, {**COSTS, **MORE_COSTS})
+    return [
+        Deed("save", store.save(saved, messages), saved, old, State(messages, COSTS), None),
+        Deed("first save", store.save(begun, messages), begun, NOTHING, State(messages, {}), None),
+        Deed("update", store.update(updated, cost_data=MORE_COSTS), updated, old, merged, True),
+    ]
+
+
+def largest_file(place: str) -> int:
+    """Answer the size of the largest file at a place, or beside it."""
+    sizes = [path.stat().st_size for path in Path(place).parent.rglob("*") if path.is_file()]
+    return max(sizes, default=0)
 
 
 async def _made(store: Subject) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from ..capabilities import Capability
 from ..clause import must, should
-from ..expect import expect
+from ..expect import NothingFound, expect
+from ..history import word_error
 from ..subject import at_once
-from .burst import expect_kept, prepare_burst
+from .burst import expect_kept, largest_file, prepare_burst, prepare_filling
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 HISTORY = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
 COSTS = {"turns": 2, "usage": {"in": 3}}
+FILLING = 500_000
+"""Bytes that can't be made smaller, of a history for which there is no room."""
+ROOM = 100_000
+"""Bytes that there is room for."""
 
 
 @must(
@@ -86,6 +91,36 @@ async def acknowledged_survives_kill(store: Subject) -> None:
         fresh = await store.another()
         await expect_kept(fresh, deeds, "when its process is killed")
         await fresh.close()
+
+
+@must(
+    "durability.full-disk-loses-nothing",
+    "When its disk is full a write raises, or is made all the same; what was there stays readable, "
+    "and the store works once there is room.",
+    because="Disks fill up at night. A file that is written anew in its place is gone then, with "
+    "the history that was in it; a write that nobody hears has failed is gone as well.",
+    remedy="A file: write another one beside it, and os.replace when that is whole. SQLite: roll "
+    "back, and raise. Let no `except OSError: pass` stand around a write.",
+    needs={Capability.DURABLE, Capability.MULTI_PROCESS, Capability.FILES},
+)
+async def full_disk_loses_nothing(store: Subject) -> None:
+    await store.close()
+    filling = await store.elsewhere()
+    text = f"{store.stand.random.getrandbits(8 * FILLING):x}"
+    deeds = await prepare_filling(filling, [{"role": "user", "content": text}])
+    try:
+        await filling.limit_files(largest_file(store.place or "") + ROOM)
+    except (ImportError, ValueError, OSError, RuntimeError) as error:
+        raise NothingFound(f"files can't be kept small here: {word_error(error)}") from None
+    for deed in deeds:
+        deed.hold(await deed.call.perform(is_expected=False))
+    if all(deed.is_acknowledged for deed in deeds):
+        store.stand.note("the store found room for everything: no write failed")
+    await filling.limit_files(None)
+    await expect_kept(filling, deeds, "when the disk is full")
+    for deed in deeds:
+        await expect(filling.save(deed.session, [])).to_succeed()
+        await expect(filling.load(deed.session)).to_be([])
 
 
 @should(

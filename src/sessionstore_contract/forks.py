@@ -57,6 +57,8 @@ class Forks:
             UnnamedOpenerError: the opener is a lambda, a closure or a bound method.
             RuntimeError: the opener was not found there, or processes can't be forked here.
         """
+        if not hasattr(os, "fork"):
+            raise RuntimeError("processes can't be forked on this operating system")
         name = names.name_of(opener)
         if name is None:
             raise UnnamedOpenerError(f"{opener!r} can't be found by another process")

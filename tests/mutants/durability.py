@@ -216,6 +216,7 @@ LONG = 5_000
 @mutant(
     "durability.acknowledged-survives-kill",
     f"an acknowledged first save is lost {KILLED}",
+    also={"durability.full-disk-loses-nothing": "an acknowledged save is lost when the disk is"},
     adding=("multi-process",),
 )
 class CommitsLongHistoriesBehind(RowsStore):

@@ -19,7 +19,7 @@ from reference_backends.rules import (
     encode,
     fresh_id,
 )
-from reference_backends.sqlite_errors import translated
+from reference_backends.sqlite_errors import is_read_only, translated
 from reference_backends.sqlite_groups import GroupConnection, GroupWriter, Statements
 from reference_backends.sqlite_layout import (
     UnreadableError,
@@ -95,6 +95,7 @@ class SqliteSessionStore(SessionStore):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[_Connections] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     async def create(self, session_id: str | None = None) -> str:
@@ -159,7 +160,12 @@ class SqliteSessionStore(SessionStore):
     async def _write(self, statements: Statements) -> Any:
         with translated(self._path):
             connections = await self._open()
-            return await connections.writer.write(statements)
+            try:
+                return await connections.writer.write(statements)
+            except sqlite3.Error as error:
+                if is_read_only(error):
+                    self._retire(connections)
+                raise
 
     async def _open(self) -> _Connections:
         """Answer the connections; the first callers wait for one and the same opening."""
@@ -224,7 +230,22 @@ class SqliteSessionStore(SessionStore):
             factory=factory,
         )
 
+    def _retire(self, connections: _Connections) -> None:
+        """Let the next use open anew: a file that was read-only then may be written to by now.
+
+        SQLite opens such a file for reading alone, and that connection stays so.
+        """
+        opening = self._opening
+        if opening is None or not _has_worked(opening) or opening.result() is not connections:
+            return
+        self._opening = None
+        retiring = asyncio.get_running_loop().create_task(_end(connections))
+        self._retiring.add(retiring)
+        retiring.add_done_callback(self._retiring.discard)
+
     async def _close(self) -> None:
+        if self._retiring:
+            await asyncio.wait(tuple(self._retiring))
         opening = self._opening
         if opening is None or self._loop is None:
             return
@@ -245,6 +266,12 @@ class SqliteSessionStore(SessionStore):
             yield
         except UnreadableError as error:
             raise SessionStoreError(f"{self._path}: the {what} can't be read: {error}") from error
+
+
+async def _end(connections: _Connections) -> None:
+    await connections.writer.finish()
+    await connections.reading.close()
+    await connections.writing.close()
 
 
 def _has_worked(task: asyncio.Task[Any]) -> bool:

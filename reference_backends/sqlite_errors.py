@@ -26,7 +26,8 @@ _PASSING = {
     sqlite3.SQLITE_IOERR: "reading or writing failed: look at the disk, its room and its limits",
 }
 _LASTING = {
-    sqlite3.SQLITE_READONLY: "it is read-only: let this process write to the file and its folder",
+    sqlite3.SQLITE_READONLY: "it is read-only: let this process write to the file, to those of its "
+    "name beside it (-wal, -shm), and to its folder",
     sqlite3.SQLITE_PERM: "access is denied: let this process write to the file and its folder",
     sqlite3.SQLITE_AUTH: "access is denied: let this process write to the file and its folder",
     sqlite3.SQLITE_NOTADB: "it is no SQLite database: give the store another path",
@@ -41,6 +42,11 @@ def translated(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translate(error, path) from error
+
+
+def is_read_only(error: sqlite3.Error) -> bool:
+    """Answer whether the database could not be written to by this connection."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
 
 
 def _translate(error: sqlite3.Error, path: str) -> SessionStoreError:

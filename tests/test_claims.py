@@ -12,7 +12,10 @@ from sessionstore_contract.backend import Backend, BackendError, Claims, find_ba
 from sessionstore_contract.capabilities import Capability
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
+
+    from sessionstore_contract import OldSession
 
 
 def lend(place: str) -> AbstractAsyncContextManager[Lent]:
@@ -71,3 +74,35 @@ def test_the_reference_backends_claim_what_they_can() -> None:
         Capability.SECRETS,
         Capability.MANAGED,
     }
+
+
+def leave_behind(place: str, sessions: Sequence[OldSession]) -> None:
+    raise NotImplementedError
+
+
+class Shelves:
+    """A storage of an author's own."""
+
+    name = "shelves"
+
+
+def test_who_leaves_old_places_behind_claims_migration() -> None:
+    """The reference layout is one that the kit may look into; that of a function is not."""
+    reference = backend("file", legacy="reference").capabilities
+    own = backend("file", legacy=leave_behind).capabilities
+    assert {Capability.MIGRATION, Capability.REFERENCE_LAYOUT} <= reference
+    assert Capability.MIGRATION in own
+    assert Capability.REFERENCE_LAYOUT not in own
+    assert Capability.REFERENCE_LAYOUT in backend("postgres", "migration").capabilities
+
+
+def test_old_places_are_made_where_places_are_fresh() -> None:
+    """By a function on any storage, of the reference layout on files and PostgreSQL."""
+    for storage in ("platform", Shelves()):
+        made = backend(storage, legacy=leave_behind)  # type: ignore[arg-type]
+        assert Capability.MIGRATION in made.capabilities
+        with pytest.raises(BackendError, match="claims migration on storage"):
+            backend(storage, legacy="reference")  # type: ignore[arg-type]
+    for storage in ("none", "http://there:80"):
+        with pytest.raises(BackendError, match="claims migration on storage"):
+            backend(storage, legacy=leave_behind)

@@ -16,11 +16,14 @@ REFERENCE = "reference_backends"
 
 ROWS = (
     "__init__ version stopping interface values names capabilities effort",
-    "history interruption subject second_loop model",
-    "expect linearizability workload timeline timeline_page program",
-    "clause old_layout",
+    "history interruption second_loop model",
+    "expect linearizability workload timeline timeline_page program tables",
+    "clause old_layout subject",
     "contract wire turn",
-    "storage port address faults echo secret opening worker forgotten census lending",
+    (
+        "storage port address faults echo secret opening worker forgotten census lending forks "
+        "row_rights"
+    ),
     "backend defects",
     "verdict harness trial wire_trial turn_trial exits known_defects folding",
     (

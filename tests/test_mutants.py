@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,6 +42,7 @@ from .mutants import (
     lending,
     lifecycle,
     messages,
+    migration,
     opening,
     retention,
     security,
@@ -53,7 +56,6 @@ from .places import in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from contextlib import AbstractContextManager
 
     from sessionstore_contract import Backend
     from sessionstore_contract.clause import Clause
@@ -77,6 +79,7 @@ MODULES = (
     cancellation,
     failure,
     durability,
+    migration,
     closing,
     security,
     growth,
@@ -131,6 +134,9 @@ TAKES_A_PROCESS = "closing.forgotten-close-lets-the-process-end"
 ON_SERVERS = frozenset({"opening", "closing", "security", "growth", "ephemeral"})
 """The areas that are tried on a platform, where all of them take long."""
 
+ON_OLD_PLACES = frozenset({"migration", "messages", "cost", "retention", "opening"})
+"""The areas for mutants that migrate wrongly: elsewhere they are what they were made from."""
+
 RACING = frozenset({"opening", "sharing", "concurrency", "cancellation", "closing"})
 """Areas in which a defect that is not meant for them shows now and then."""
 
@@ -147,13 +153,23 @@ def try_all(
 def clauses_for(store: Any) -> list[Clause]:
     """Answer the clauses that a mutant is held to."""
     defect, made = the_defect(store), backend(store)
+    areas = areas_for(defect.caught_by.partition(".")[0], str(made.storage))
     return [
         clause
         for clause in CLAUSES
-        if (made.storage != "platform" or clause.area in ON_SERVERS)
+        if (areas is None or clause.area in areas)
         and (clause.id != TAKES_A_PROCESS or clause.id in defect.headlines)
         and (clause.id not in GENERAL or defect.caught_by in GENERAL)
     ]
+
+
+def areas_for(area: str, storage: str) -> frozenset[str] | None:
+    """Answer the areas whose clauses a mutant is held to; None when it is all of them."""
+    if storage == "postgres":
+        return frozenset({area})  # on a server of its own, which takes long enough
+    if area == "migration":
+        return ON_OLD_PLACES
+    return ON_SERVERS if storage == "platform" else None
 
 
 def effort_for(store: Any) -> Effort:
@@ -192,8 +208,13 @@ def try_one(clause_id: str, store: Any) -> Finding:
     return finding
 
 
-def storage_of(made: Backend) -> AbstractContextManager[Storage]:
-    return provided(made, PostgresChoice("embedded", "never used"))
+@contextmanager
+def storage_of(made: Backend) -> Iterator[Storage]:
+    with (
+        TemporaryDirectory() as folder,
+        provided(made, PostgresChoice("embedded", folder)) as storage,
+    ):
+        yield storage
 
 
 def the_defect(store: Any) -> Defect:

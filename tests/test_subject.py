@@ -41,6 +41,18 @@ class Lent:
     async def open_elsewhere(self, environment: Mapping[str, str], place: str | None) -> Subject:
         return Subject(self.make(**environment), self, place)
 
+    async def crash_server(self) -> None:
+        raise NotImplementedError
+
+    async def open_on_old_place(self, old_place: Any) -> Any:
+        raise NotImplementedError
+
+    async def first_user(self, place: str | None) -> Any:
+        raise NotImplementedError
+
+    async def with_row_rights_only(self) -> str | None:
+        raise NotImplementedError
+
     async def ends_when_forgotten(self) -> bool:
         raise NotImplementedError
 

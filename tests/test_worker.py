@@ -224,3 +224,33 @@ def test_the_child_ends_when_its_parent_goes() -> None:
         parent.kill()
         # The child writes to the same standard error: its end is the end of both.
         assert parent.communicate(timeout=AGES)[1] == b""
+
+
+async def test_a_process_dies_right_after_the_answer_that_was_its_last() -> None:
+    """What it had answered is heard; what comes later finds nobody."""
+    async with opened() as store:
+        await store.die_after(2)
+        asked = [asyncio.ensure_future(store.update(name, cost_data={})) for name in "abc"]
+        await asyncio.wait(asked)
+        await store.killed()
+        assert [one.exception() is None for one in asked] == [True, True, False]
+        with pytest.raises(RuntimeError, match="has ended"):
+            await store.load("a")
+
+
+async def test_a_failure_is_no_answer_to_die_after() -> None:
+    """Only what was acknowledged counts."""
+    async with opened() as store:
+        await store.die_after(1)
+        with pytest.raises(TypeError):
+            await store.load()
+        assert await store.load("a") is None
+        await store.killed()
+
+
+async def test_a_process_that_is_killed_has_been_heard() -> None:
+    """It may have ended by itself before."""
+    async with opened() as store:
+        await store.save("a", [])
+        await store.killed()
+        await store.killed()

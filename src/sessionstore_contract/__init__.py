@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .backend import Backend, Lent
     from .capabilities import Capability
     from .interface import SessionStore
+    from .old_layout import OldSession
     from .pytest_door import contract_tests
     from .report.document import Report
     from .runs import check, check_sync
@@ -31,6 +32,7 @@ _HOMES = {
     "ChatServer": "turn.system",
     "Lent": "backend",
     "Platform": "wire.platform",
+    "OldSession": "old_layout",
     "Report": "report.document",
     "SessionStore": "interface",
     "Storage": "storage",
@@ -51,6 +53,7 @@ __all__ = [
     "Capability",
     "ChatServer",
     "Lent",
+    "OldSession",
     "Platform",
     "Report",
     "SessionStore",

@@ -11,9 +11,10 @@ from .address import NoAddressError, servers_of
 from .capabilities import DEFAULT_CLAIMS, Capability, UnknownCapabilityError, named, profile
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from .old_layout import OldSession
     from .storage import Storage
 
 STORAGES = ("file", "postgres", "platform", "none")
@@ -70,9 +71,13 @@ class Backend:
     corrupt: Callable[[str, str], Any] | None = None
     """Given a place and a session id, makes the stored cost data unreadable. May be a coroutine
     function. Who gives it claims `corruption`."""
-    legacy: Literal["reference"] | None = None
-    """The layout of earlier releases that the store migrates; who names it claims `migration`.
-    `reference` is the table of the reference backends before cost data."""
+    legacy: Literal["reference"] | Callable[[str, Sequence[OldSession]], Any] | None = None
+    """What earlier releases left behind, which the store migrates; who gives it claims `migration`.
+
+    `reference` is the table of the reference backends before cost data, on `file` and `postgres`;
+    who names it claims `reference-layout`, too. A function is called with a fresh place and the
+    sessions, and fills the place as an earlier release would have left it with them. It may be a
+    coroutine function."""
     open_with_token: Callable[[str, str], Any] | None = None
     """Called with a place and a bearer token, answers a store as `open` does, for a store whose
     place carries no password. Who gives it claims `secrets`."""
@@ -92,14 +97,7 @@ class Backend:
             )
         if Capability.CORRUPTION in self.capabilities and self.corrupt is None:
             raise BackendError(f"backend {self.name!r} claims corruption and gives no corrupt=")
-        if Capability.MIGRATION in self.capabilities and self.storage_name not in {
-            "file",
-            "postgres",
-        }:
-            raise BackendError(
-                f"backend {self.name!r} claims migration on storage {self.storage_name}: old "
-                "places are made on file and postgres"
-            )
+        self._demand_old_places()
         if Capability.MANAGED in self.capabilities and self.lend is None:
             raise BackendError(f"backend {self.name!r} claims managed and gives no lend=")
         if Capability.FAULTS in self.capabilities:
@@ -125,7 +123,12 @@ class Backend:
             lent.add(Capability.SECRETS)
         if self.lend is not None:
             lent.add(Capability.MANAGED)
-        return (claimed | lent | named(self.adding)) - named(self.without)
+        claimed = claimed | lent | named(self.adding)
+        if Capability.MIGRATION in claimed and not callable(self.legacy):
+            claimed |= {Capability.REFERENCE_LAYOUT}
+        if Capability.DURABLE in claimed and self.storage == "file":
+            claimed |= {Capability.FILES}
+        return claimed - named(self.without)
 
     @property
     def storage_name(self) -> str:
@@ -133,6 +136,20 @@ class Backend:
         if isinstance(self.storage, str):
             return self.storage if self.storage in STORAGES else NAMED_PLACE
         return self.storage.name
+
+    def _demand_old_places(self) -> None:
+        """Raise BackendError where migration is claimed and no place can be made old."""
+        claimed = self.capabilities
+        makes_them = {"file", "postgres"}
+        if callable(self.legacy) and Capability.REFERENCE_LAYOUT not in claimed:
+            makes_them |= {self.storage_name} - {"none", NAMED_PLACE}
+        about_old_places = {Capability.MIGRATION, Capability.REFERENCE_LAYOUT} & claimed
+        if about_old_places and self.storage_name not in makes_them:
+            raise BackendError(
+                f"backend {self.name!r} claims {min(about_old_places)} on storage "
+                f"{self.storage_name}: old places are made on file and postgres, or by a legacy= "
+                "of your own on any storage of fresh places"
+            )
 
     def _demand_an_address(self, claim: Capability) -> None:
         """Raise BackendError where it is known by now that no place has a server of its own."""

@@ -20,7 +20,9 @@ class Capability(StrEnum):
     SHARED = "shared"
     MULTI_PROCESS = "multi-process"
     DURABLE = "durable"
+    FILES = "files"
     MIGRATION = "migration"
+    REFERENCE_LAYOUT = "reference-layout"
     FAULTS = "faults"
     CENSUS = "census"
     MANAGED = "managed"
@@ -36,7 +38,9 @@ MEANINGS = {
     Capability.SHARED: "several instances on one place see each other",
     Capability.MULTI_PROCESS: "several processes on one place see each other",
     Capability.DURABLE: "what was acknowledged outlives the instance and its process",
+    Capability.FILES: "what is stored is in files that the store itself writes",
     Capability.MIGRATION: "a place of an earlier release is opened and brought up to date",
+    Capability.REFERENCE_LAYOUT: "sessions are in the table that the kit knows, and may look into",
     Capability.FAULTS: "the place has a server that the kit can stand in front of",
     Capability.CENSUS: "what a store holds can be counted: threads, files, connections",
     Capability.MANAGED: "a connection, client or pool can be lent by the caller",

@@ -31,6 +31,8 @@ class OldPlace(StrEnum):
 
     WITHOUT_COST_DATA = "without-cost-data"
     COST_DATA_NULL = "cost-data-null"
+    FOREIGN_TABLE = "foreign-table"
+    """By somebody else altogether, who has a table of the name that the store wants."""
 
 
 class Scope(StrEnum):
@@ -66,6 +68,9 @@ class Clause:
     """The store is opened on a place of an earlier release, not on an empty one."""
     places: int | Callable[[Effort], int] = 1
     """Fresh places that the clause is lent, the first one included; it may go by the effort."""
+
+    takes_own_server: bool = False
+    """The first place is on a server that serves nobody else, which the clause may crash."""
 
     def places_at(self, effort: Effort) -> int:
         """Answer how many fresh places the clause is lent."""
@@ -110,6 +115,7 @@ def _clause(
     examples: Callable[[], SearchStrategy[Any]] | None = None,
     old_place: OldPlace | None = None,
     places: int | Callable[[Effort], int] = 1,
+    takes_own_server: bool = False,
     follows: Iterable[str] = (),
     covers: Iterable[str] = (),
 ) -> Callable[[Any], Clause]:
@@ -130,6 +136,7 @@ def _clause(
             examples=examples,
             old_place=old_place,
             places=places,
+            takes_own_server=takes_own_server,
             follows=tuple(follows),
             covers=tuple(covers),
         )

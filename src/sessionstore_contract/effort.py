@@ -26,6 +26,8 @@ class Effort:
     """Sessions on a place with few of them; one with many has 100 times as many."""
     points: int
     """Await points of an operation at which it is cancelled; few operations have as many."""
+    kills: int
+    """Processes that are killed while they write."""
     limit: float
     """Seconds that one clause may take altogether."""
 
@@ -42,6 +44,7 @@ EFFORTS = {
             sessions=150,
             few_sessions=2,
             points=8,
+            kills=2,
             limit=60,
         ),
         Effort(
@@ -53,6 +56,7 @@ EFFORTS = {
             sessions=1_100,
             few_sessions=5,
             points=40,
+            kills=3,
             limit=120,
         ),
         Effort(
@@ -64,6 +68,7 @@ EFFORTS = {
             sessions=12_000,
             few_sessions=40,
             points=1000,
+            kills=60,
             limit=3600,
         ),
     )

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,12 @@ from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from .backend import Backend
     from .clause import Clause
     from .history import Step
-    from .storage import Storage
+    from .storage import OwnServer, Storage
 
 OWNERS = {
     "create": "lifecycle.create-keeps-the-given-id",
@@ -118,12 +119,16 @@ def try_clause(
     try:
         with ExitStack() as places:
             # Before the trial begins: from its thread, where a loop runs, none can be made.
+            own = places.enter_context(_own_server(clause, storage))
             place, *others = (
-                places.enter_context(storage.fresh())
-                for _ in range(clause.places_at(conditions.effort))
+                own.place if own and not number else places.enter_context(storage.fresh())
+                for number in range(clause.places_at(conditions.effort))
             )
-            counting = getattr(storage, "connections", None)
-            lending = Lending(tuple(one or None for one in (place, *others)), counting)
+            lending = Lending(
+                tuple(one or None for one in (place, *others)),
+                crash=own.crash if own else None,
+                connections=getattr(storage, "connections", None),
+            )
             finding = try_on(clause, backend, place, conditions, lending)
     except StorageUnavailableError as error:
         finding = Finding(clause, Verdict.FAULTED, reason=str(error))
@@ -133,6 +138,11 @@ def try_clause(
         )
     conditions.fuse.count(finding)
     return replace(finding, duration=time.monotonic() - began)
+
+
+def _own_server(clause: Clause, storage: Storage) -> AbstractContextManager[OwnServer | None]:
+    lend = getattr(storage, "own_server", None) if clause.takes_own_server else None
+    return nullcontext(None) if lend is None else lend()
 
 
 def try_on(

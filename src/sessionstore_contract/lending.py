@@ -18,6 +18,9 @@ class Lending:
 
     places: tuple[str | None, ...]
     """The first is the one that the store is opened on; None is no place."""
+    crash: Callable[[], None] | None = None
+    """Stops the server of the first place without warning and starts it again; None where the kit
+    has not started one for this place alone."""
     connections: Callable[[str], int | None] | None = None
     """Counts the connections to a place; None where the storage can't tell."""
 

@@ -147,7 +147,7 @@ async def _role(place: str, made: AsyncExitStack) -> tuple[str, str] | None:
         )
         if refusal is not None:
             return None
-        made.push_async_callback(_drop, owner, role)
+        made.push_async_callback(drop_role, owner, role)
         await visitor.execute("SELECT 1")
     except StorageUnavailableError:
         return None
@@ -156,7 +156,7 @@ async def _role(place: str, made: AsyncExitStack) -> tuple[str, str] | None:
     return str(dsn.with_login(role, password)), core
 
 
-async def _drop(owner: Administrator, role: str) -> None:
+async def drop_role(owner: Administrator, role: str) -> None:
     """Drop the role with all that is its own; quiet when the server is gone."""
     with suppress(StorageUnavailableError):
         await owner.execute(

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import values
+from .clause import OldPlace
 from .history import Call, History, MissingOperationError, Step
 
 if TYPE_CHECKING:
@@ -36,6 +37,24 @@ class Stand(Protocol):
     async def open_on_fresh_place(self) -> Any:
         """Open one more store on the next place that the clause is lent."""
 
+    async def open_on_old_place(self, old_place: OldPlace) -> Any:
+        """Open one more store on the next place that the clause is lent, left so by others.
+
+        Answers the exception if the store refuses to be opened there.
+        """
+
+    async def first_user(self, place: str | None) -> Any:
+        """Answer a store on the place of one that is open, whose operations are all first ones.
+
+        Each is made in a process of its own, that ends after it.
+        """
+
+    async def with_row_rights_only(self) -> str | None:
+        """Answer the first place for one who may read and write rows and nothing else.
+
+        None where there are no such rights, or where the kit may give nobody any.
+        """
+
     async def open_without_loop(self) -> Any:
         """Open one more store on the first place; its opener is called while no loop runs.
 
@@ -44,6 +63,9 @@ class Stand(Protocol):
 
     async def open_elsewhere(self, environment: Mapping[str, str], place: str | None) -> Any:
         """Open one more store on the place of one that is open, in a process of its own."""
+
+    async def crash_server(self) -> None:
+        """Stop the server that serves the first place alone without warning, and start it again."""
 
     async def ends_when_forgotten(self) -> bool:
         """Answer whether a process that uses a store and never closes it ends by itself."""
@@ -146,6 +168,31 @@ class Subject:
         """
         return await self.stand.open_on_fresh_place()  # type: ignore[no-any-return]
 
+    async def on_old_place(self, old_place: OldPlace = OldPlace.WITHOUT_COST_DATA) -> Subject:
+        """Open one more store on the next place, which an earlier release has left behind.
+
+        Raises:
+            NothingFound: it could not be opened there; `on_place_of_others` answers that.
+        """
+        opened = await self.stand.open_on_old_place(old_place)
+        if isinstance(opened, Exception):
+            raise opened
+        return opened  # type: ignore[no-any-return]
+
+    async def on_place_of_others(self) -> Subject | Exception:
+        """Open one more store on a place with a table of the same name that is not a store's.
+
+        Answers the exception if the store refuses to be opened there.
+        """
+        return await self.stand.open_on_old_place(OldPlace.FOREIGN_TABLE)  # type: ignore[no-any-return]
+
+    async def first_user(self) -> Subject:
+        """Answer a store on the same place whose operations are all first ones.
+
+        Each is made in a process of its own, that ends after it.
+        """
+        return await self.stand.first_user(self.place)  # type: ignore[no-any-return]
+
     async def without_loop(self) -> Subject | Exception:
         """Open one more instance on the first place; its opener is called while no loop runs.
 
@@ -172,6 +219,26 @@ class Subject:
     async def elsewhere(self, **environment: str) -> Subject:
         """Open one more instance on the same place, in a process of its own."""
         return await self.stand.open_elsewhere(environment, self.place)  # type: ignore[no-any-return]
+
+    async def limit_files(self, size: int | None) -> None:
+        """Let no file of this instance's process, if `elsewhere` opened it, grow past these bytes.
+
+        None lifts the limit. Writing more fails there as it does on a full disk.
+        """
+        await self.store.limit_files(size)
+
+    async def die_after(self, answers: int) -> None:
+        """Have the process of this instance, if `elsewhere` opened it, kill itself.
+
+        It does so right after it has given so many more answers, before anything else runs in it.
+        """
+        self.is_closed = True
+        await self.store.die_after(answers)
+
+    async def killed(self) -> None:
+        """Kill the process of this instance, unless it has ended, and hear all that it said."""
+        self.is_closed = True
+        await self.store.killed()
 
     def unused_id(self, stem: str = "session") -> str:
         """Make an id that no session on the place has."""

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import census, expect, forgotten, old_layout, program
+from . import census, expect, forgotten, old_layout, program, row_rights
 from .address import NoAddressError
-from .clause import OldPlace
 from .faults import Proxy
+from .forks import FirstUser, Forks
 from .history import History, Step, StepFailed, word_error
 from .lending import ONE_FOR_ALL, Lending
 from .opening import call_opener, open_store, settled
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
     from .backend import Backend, Lent
-    from .clause import Clause
+    from .clause import Clause, OldPlace
     from .effort import Effort
 
 GRACE = 2.0
@@ -102,6 +102,7 @@ class Trial:
         self.loop: asyncio.AbstractEventLoop | None = None
         self._subjects: list[Subject] = []
         self._endings: list[Callable[[], Awaitable[Any]]] = []
+        self._forks: Forks | None = None
         self._ids = 0
         self._places_used = 1
         self._outside: list[Callable[[], None]] = []
@@ -145,6 +146,41 @@ class Trial:
         if not self.lending.is_fresh(number):
             self.note(ONE_FOR_ALL)
         return await self.open(place)
+
+    async def open_on_old_place(self, old_place: OldPlace) -> Subject | OpeningFailed:
+        """Open one more store on the next place that the clause is lent, left so by others."""
+        number, self._places_used = self._places_used, self._places_used + 1
+        place = self.lending.place(number)
+        await self._leave_behind(old_place, place)
+        try:
+            return await self.open(place)
+        except OpeningFailed as refused:
+            return refused
+
+    async def _leave_behind(self, old_place: OldPlace, place: str | None) -> None:
+        done = old_layout.filler(self.backend.legacy, old_place)(place or "")
+        if inspect.isawaitable(done):
+            await done
+
+    async def first_user(self, place: str | None) -> Subject:
+        """Answer a store whose operations are all first ones, each in a process of its own."""
+        try:
+            if self._forks is None:
+                self._forks = await Forks.start(self.backend.open)
+                self._endings.append(self._forks.end)
+        except (UnnamedOpenerError, RuntimeError) as error:
+            raise expect.NothingFound(str(error)) from error
+        subject = self._subject(FirstUser(self._forks, place), place)
+        subject.is_closed = True
+        return subject
+
+    async def with_row_rights_only(self) -> str | None:
+        """Answer the first place for one who may read and write rows and nothing else."""
+        if self.backend.storage != "postgres":
+            return None
+        place, made = await row_rights.given(self.place or "")
+        self._endings.append(made.aclose)
+        return place
 
     async def open_without_loop(self) -> Subject | Exception:
         """Open one more store; its opener is called while no loop runs in this thread.
@@ -231,6 +267,17 @@ class Trial:
         self._endings.append(store.end)
         return self._subject(store, where)
 
+    async def crash_server(self) -> None:
+        """Stop the server that serves the first place alone without warning, and start it again."""
+        if self.lending.crash is None:
+            raise expect.NothingFound(
+                "the kit has started no server for this place alone, and crashes nobody else's"
+            )
+        try:
+            await asyncio.to_thread(self.lending.crash)
+        except StorageUnavailableError as error:
+            raise expect.NothingFound(str(error)) from error
+
     async def ends_when_forgotten(self) -> bool:
         """Answer whether a process that uses a store and never closes it ends by itself."""
         try:
@@ -310,10 +357,7 @@ class Trial:
     def _try(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             if self.clause.old_place is not None:
-                has_cost_data = self.clause.old_place is OldPlace.COST_DATA_NULL
-                loop.run_until_complete(
-                    old_layout.fill(self.place or "", has_cost_data=has_cost_data)
-                )
+                loop.run_until_complete(self._leave_behind(self.clause.old_place, self.place))
             subject = loop.run_until_complete(self.open())
             self._enter("procedure")
             if self.clause.examples is None:

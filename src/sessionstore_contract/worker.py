@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import json
 import os
+import signal
 import sys
 import threading
 from datetime import datetime
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 LINE_LIMIT = 2**28
 """Bytes in one line: a history at the largest effort, with room."""
 
+DYING = 1.0
+"""Seconds for a process that kills itself to be gone."""
+
 
 class UnnamedOpenerError(Exception):
     """The way to open the backend has no name by which another process finds it."""
@@ -37,6 +41,7 @@ class RemoteStore:
         self._process = process
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count()
+        self._is_dying = False
         self._listener = asyncio.ensure_future(self._listen())
 
     @classmethod
@@ -82,7 +87,7 @@ class RemoteStore:
             raise AttributeError(operation)
 
         def call(*arguments: Any, **keywords: Any) -> Awaitable[Any]:
-            return self._ask(operation, arguments=_packed(arguments), keywords=keywords)
+            return self._ask(operation, arguments=worded(arguments), keywords=keywords)
 
         return call
 
@@ -90,6 +95,25 @@ class RemoteStore:
     def pid(self) -> int:
         """The process that holds the store."""
         return self._process.pid
+
+    async def limit_files(self, size: int | None) -> None:
+        """Let no file of the process grow past so many bytes; None lifts the limit again."""
+        await self._ask("limit", size=size)
+
+    async def die_after(self, answers: int) -> None:
+        """Have the process kill itself right after it has given so many more answers."""
+        await self._ask("die", after=answers)
+        self._is_dying = True
+
+    async def killed(self) -> None:
+        """Kill the process, unless it has ended; return when all that it said has been heard."""
+        if self._is_dying:
+            # To signal a process that is dead by now would take its end from asyncio.
+            await asyncio.wait({asyncio.ensure_future(self._process.wait())}, timeout=DYING)
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await asyncio.wait({self._listener})
 
     async def end(self) -> None:
         """Kill the process and wait until it is gone."""
@@ -117,15 +141,22 @@ class RemoteStore:
                 answer = self._answers.pop(said["number"])
                 if answer.done():
                     continue
-                if "error" in said:
-                    answer.set_exception(_error(said["error"], said["bases"], said["text"]))
-                else:
-                    answer.set_result(said["answer"])
+                try:
+                    answer.set_result(told(said))
+                except Exception as error:  # noqa: BLE001 - as it was raised there
+                    answer.set_exception(error)
         finally:
             # Also when `end` cancels this before the end of the output was read.
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_exception(RuntimeError("the process that held the store has ended"))
+
+
+def told(said: dict[str, Any]) -> Any:
+    """Answer what a store has answered in another process, or raise what it has raised."""
+    if "error" in said:
+        raise _error(said["error"], said["bases"], said["text"])
+    return said["answer"]
 
 
 def _error(name: str, bases: list[str], text: str) -> Exception:
@@ -136,18 +167,28 @@ def _error(name: str, bases: list[str], text: str) -> Exception:
     return kind(text)
 
 
-def _packed(arguments: tuple[Any, ...]) -> list[Any]:
+def worded(arguments: tuple[Any, ...]) -> list[Any]:
+    """Word arguments so that JSON holds them."""
     return [
         {"datetime": one.isoformat()} if isinstance(one, datetime) else {"json": one}
         for one in arguments
     ]
 
 
-def _unpacked(arguments: list[Any]) -> list[Any]:
+def unpacked(arguments: list[Any]) -> list[Any]:
+    """Answer the arguments that were worded so."""
     return [
         datetime.fromisoformat(one["datetime"]) if "datetime" in one else one["json"]
         for one in arguments
     ]
+
+
+def _limit_files(size: int | None) -> None:
+    import resource  # noqa: PLC0415 - only where there is one
+
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores the signal of this limit, so that writing fails as it does on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most if size is None else size, most))
 
 
 class _Servant:
@@ -156,6 +197,7 @@ class _Servant:
     def __init__(self, answers: Any) -> None:
         self._answers = answers
         self._store: Any = None
+        self._answers_left = 0
 
     async def serve(self) -> None:
         loop = asyncio.get_running_loop()
@@ -183,9 +225,16 @@ class _Servant:
                 opener = names.find_elsewhere(request["name"], request["source"])
                 self._store, _ = await open_store(opener, request["place"])
                 said["answer"] = None
+            elif request["operation"] == "limit":
+                _limit_files(request["size"])
+                said["answer"] = None
+            elif request["operation"] == "die":
+                # One more: that this was understood is an answer, too.
+                self._answers_left = request["after"] + 1
+                said["answer"] = None
             else:
                 method = getattr(self._store, request["operation"])
-                answer = await method(*_unpacked(request["arguments"]), **request["keywords"])
+                answer = await method(*unpacked(request["arguments"]), **request["keywords"])
                 said["answer"] = json.loads(json.dumps(answer))
         except BaseException as error:  # noqa: BLE001 - what a store raises is data
             text = word_error(error).partition(": ")[2]
@@ -193,6 +242,14 @@ class _Servant:
             said = {**said, "error": type(error).__name__, "bases": bases, "text": text}
         self._answers.write(json.dumps(said).encode() + b"\n")
         self._answers.flush()
+        self._die_when_due(said)
+
+    def _die_when_due(self, said: dict[str, Any]) -> None:
+        """Kill this process, before anything else runs in it, when it has answered enough."""
+        if self._answers_left and "answer" in said:
+            self._answers_left -= 1
+            if not self._answers_left:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from sessionstore_contract import Backend
 
 from ..mutants.columns import ColumnsStore
-from ..mutants.correct import CORRECT, FileStore, RowsStore, damage_rows
+from ..mutants.correct import CORRECT, FileStore, RowsStore, damage_rows, leave_files
 from ..mutants.defect import backend
 from ..mutants.lending import LentStore
 from ..mutants.platform_stores import TokenStore
@@ -26,6 +26,7 @@ from .variants import (
 )
 
 OPENED_OTHERWISE: tuple[Backend, ...] = (
+    replace(backend(FileStore), name="FileStore, from files of before", legacy=leave_files),
     replace(backend(FileStore), name="FileStore, by a coroutine", open=open_later),
     replace(
         backend(RowsStore, corrupt=damage_rows),

@@ -8,7 +8,12 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from sessionstore_contract.interface import Json, SessionExistsError, StoreClosedError
+from sessionstore_contract.interface import (
+    Json,
+    SessionExistsError,
+    SessionStoreError,
+    StoreClosedError,
+)
 
 from .correct import FileStore, RowsStore, encode
 from .defect import mutant
@@ -16,6 +21,8 @@ from .defect import mutant
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+OLD = "migration.old-sessions-are-there"
+FIRST = {"session_id", "messages", "created_at", "updated_at"}
 COLUMNS = (
     "session_id TEXT PRIMARY KEY, messages TEXT, created_at TEXT, updated_at TEXT, cost_data TEXT"
 )
@@ -34,15 +41,27 @@ class ColumnsStore(RowsStore):
             rows.execute("PRAGMA synchronous = OFF")
             rows.execute("BEGIN IMMEDIATE")
             try:
-                rows.execute(f"CREATE TABLE IF NOT EXISTS sessions ({COLUMNS})")
-                names = {one[1] for one in rows.execute("PRAGMA table_info(sessions)")}
-                if "cost_data" not in names:
-                    rows.execute("ALTER TABLE sessions ADD COLUMN cost_data TEXT")
+                self.prepare(rows)
                 yield rows
                 rows.execute("COMMIT")
             except BaseException:
                 rows.execute("ROLLBACK")
                 raise
+
+    def names(self, rows: sqlite3.Connection) -> set[str]:
+        return {one[1] for one in rows.execute("PRAGMA table_info(sessions)")}
+
+    def prepare(self, rows: sqlite3.Connection) -> None:
+        """Make the table, or add what it lacks; of one of others nothing is changed."""
+        rows.execute(f"CREATE TABLE IF NOT EXISTS sessions ({COLUMNS})")
+        names = self.names(rows)
+        if not names >= FIRST:
+            raise SessionStoreError("the table `sessions` is somebody else's")
+        if "cost_data" not in names:
+            self.migrate(rows)
+
+    def migrate(self, rows: sqlite3.Connection) -> None:
+        rows.execute("ALTER TABLE sessions ADD COLUMN cost_data TEXT")
 
     def word_now(self) -> str:
         return datetime.now(UTC).isoformat(timespec="microseconds")
@@ -57,7 +76,11 @@ class ColumnsStore(RowsStore):
             if self.has(rows, name):
                 raise SessionExistsError(f"{name!r} exists")
             now = self.word_now()
-            rows.execute("INSERT INTO sessions VALUES (?, '[]', ?, ?, NULL)", [name, now, now])
+            rows.execute(
+                "INSERT INTO sessions (session_id, messages, created_at, updated_at) "
+                "VALUES (?, '[]', ?, ?)",
+                [name, now, now],
+            )
         return name
 
     async def load(self, session_id: str) -> list[Json] | None:
@@ -133,7 +156,11 @@ class SaveRenewsTheCreationTime(ColumnsStore):
         rows.execute("UPDATE sessions SET created_at = ? WHERE session_id = ?", [now, session_id])
 
 
-@mutant("cost.null-column-counts-as-empty", "NULL cost data reads as null")
+@mutant(
+    "cost.null-column-counts-as-empty",
+    "NULL cost data reads as null",
+    also={OLD: "get_cost_data answers None, not {}"},
+)
 class ReadsNullAsNull(ColumnsStore):
     """Answers the column as it is where an old row has none; new rows begin with {}."""
 
@@ -150,7 +177,11 @@ class ReadsNullAsNull(ColumnsStore):
         return None if column is None and is_old else self.read(column)  # type: ignore[return-value]
 
 
-@mutant("cost.null-column-counts-as-empty", "a session with NULL cost data counts as missing")
+@mutant(
+    "cost.null-column-counts-as-empty",
+    "a session with NULL cost data counts as missing",
+    also={OLD: "update answers False, not True"},
+)
 class TakesNullForMissing(ColumnsStore):
     """Merges in an UPDATE with `WHERE cost_data IS NOT NULL`; new rows begin with {}."""
 
@@ -184,12 +215,20 @@ class MergesInSql(TakesNullForMissing):
             super().merge(rows, session_id, new)
 
 
-@mutant("cost.null-column-counts-as-empty", "an update of NULL cost data is lost")
+@mutant(
+    "cost.null-column-counts-as-empty",
+    "an update of NULL cost data is lost",
+    also={OLD: "get_cost_data answers {}, not {'turns'"},
+)
 class LosesUpdatesOfNull(MergesInSql):
     """Answers True for a merge that left the column NULL."""
 
 
-@mutant("cost.null-column-counts-as-empty", "an update of NULL cost data leaves NULL")
+@mutant(
+    "cost.null-column-counts-as-empty",
+    "an update of NULL cost data leaves NULL",
+    also={OLD: "get_cost_data answers None, not {"},
+)
 class ReadsNullAfterAnUpdate(MergesInSql):
     """The same, and reads NULL as null once a session was updated."""
 

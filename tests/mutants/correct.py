@@ -27,7 +27,9 @@ from sessionstore_contract.interface import (
 from sessionstore_contract.values import are_equal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from sessionstore_contract import OldSession
 
 
 def now() -> str:
@@ -468,6 +470,18 @@ def damage_file(place: str, session_id: str) -> None:
     if row is not None:
         row.costs = '{"turns": 1'
         store.write(session_id, row)
+
+
+def leave_files(place: str, sessions: Sequence[OldSession]) -> None:
+    """Leave sessions behind as a FileStore of before cost data would have."""
+    store = FileStore(place)
+    store.folder.mkdir()
+    for session in sessions:
+        old = {
+            "messages": json.dumps(session.messages),
+            "active": instant(session.last_activity),
+        }
+        store.path(session.session_id).write_text(json.dumps(old), "utf-8")
 
 
 def damage_rows(place: str, session_id: str) -> None:

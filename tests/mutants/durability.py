@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING, ClassVar
+import sqlite3
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from .correct import FileStore, Row
+from reference_backends.postgres import PostgresSessionStore
+
+from .correct import FileStore, Row, RowsStore, encode
 from .defect import mutant
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from sessionstore_contract.interface import Json
 
 
 class Rewriting(FileStore):
@@ -196,3 +204,109 @@ class WritesAtClose(FileStore):
         if not self.is_closed and self.held:
             self.flush()
         await super().close()
+
+
+KILLED = "when its process is killed"
+SOON = 0.03
+"""Seconds: so long that whoever is killed at once has not come to it."""
+LONG = 5_000
+"""Characters of a history that takes some time to write."""
+
+
+@mutant(
+    "durability.acknowledged-survives-kill",
+    f"an acknowledged first save is lost {KILLED}",
+    also={"durability.full-disk-loses-nothing": "an acknowledged save is lost when the disk is"},
+    adding=("multi-process",),
+)
+class CommitsLongHistoriesBehind(RowsStore):
+    """Answers a save of a long history before a thread commits it; others wait for the lock."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        text = encode(messages, list)
+        if len(text) < LONG:
+            await super().save(session_id, messages)
+            return
+        with self.rows():  # makes the tables
+            pass
+        rows = sqlite3.connect(self.place, isolation_level=None, check_same_thread=False)
+        rows.execute("BEGIN IMMEDIATE")
+        rows.execute(
+            "INSERT INTO sessions VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE "
+            "SET messages = excluded.messages, active = excluded.active",
+            [session_id, text, self.now()],
+        )
+
+        def commit() -> None:
+            with suppress(sqlite3.Error):
+                rows.execute("COMMIT")
+            rows.close()
+
+        threading.Timer(SOON, commit).start()
+
+
+@mutant(
+    "durability.acknowledged-survives-kill",
+    f"a delete under way is half done {KILLED}",
+    adding=("multi-process",),
+)
+class DeletesInTwoTransactions(RowsStore):
+    """Deletes the cost data of a session some time after the session, and answers after both."""
+
+    async def delete(self, session_id: str) -> bool:
+        with self.rows() as rows:
+            gone = rows.execute("DELETE FROM sessions WHERE id = ?", [session_id]).rowcount == 1
+            costs = rows.execute("SELECT 1 FROM costs WHERE id = ?", [session_id]).fetchone()
+        if costs:
+            await asyncio.shield(asyncio.ensure_future(self.delete_costs(session_id)))
+        return gone
+
+    async def delete_costs(self, session_id: str) -> None:
+        await asyncio.sleep(SOON)
+        with self.rows() as rows:
+            if not self.has(rows, session_id):
+                rows.execute("DELETE FROM costs WHERE id = ?", [session_id])
+
+
+FULL = "when the disk is full"
+
+
+@mutant(
+    "durability.full-disk-loses-nothing",
+    "load raised JSONDecodeError",
+    adding=("multi-process",),
+)
+class WritesInPlace(FileStore):
+    """Writes a file anew where it is."""
+
+    def write(self, session_id: str, row: Row) -> None:
+        self.path(session_id).write_text(json.dumps(vars(row)), "utf-8")
+
+
+@mutant(
+    "durability.full-disk-loses-nothing",
+    f"an acknowledged save is lost {FULL}",
+    adding=("multi-process",),
+)
+class SwallowsFailedWrites(FileStore):
+    """Logs what the disk says, and goes on."""
+
+    def write(self, session_id: str, row: Row) -> None:
+        with suppress(OSError):
+            super().write(session_id, row)
+
+
+@mutant("durability.server-crash", "an acknowledged save is lost when its server crashes")
+class KeepsSessionsUnlogged(PostgresSessionStore):
+    """Makes its table faster, and empty after a crash."""
+
+    storage: ClassVar[str] = "postgres"
+    claims: ClassVar[frozenset[str]] = FileStore.claims | {"faults"}
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.prepare, self._pool._prepare = self._pool._prepare, self.prepare_unlogged
+
+    async def prepare_unlogged(self, connection: Any) -> None:
+        await self.prepare(connection)
+        await connection.execute("ALTER TABLE sessions SET UNLOGGED")

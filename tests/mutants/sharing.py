@@ -233,6 +233,9 @@ class CachesInTheProcess(FileStore):
 @mutant(
     "sharing.processes-see-each-other",
     "another process does not see a created session",
+    also={
+        "durability.acknowledged-survives-kill": "an acknowledged save is lost when its process",
+    },
     adding=("multi-process",),
 )
 class HasAFolderForEachProcess(FileStore):

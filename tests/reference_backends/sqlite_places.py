@@ -18,6 +18,14 @@ FIRST_LAYOUT = """
         session_id TEXT PRIMARY KEY, messages TEXT, created_at TEXT, updated_at TEXT
     )
 """
+OBEYING = """
+import ctypes, sys
+header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+if ctypes.CDLL(None).capset(header, none) != 0:
+    sys.exit("rights can't be given up")
+"""
+"""Has root obey the permissions of files, as everybody else does: Linux alone."""
+
 LOCKER = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)

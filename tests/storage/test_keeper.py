@@ -199,6 +199,30 @@ def test_joins_again_after_the_last_has_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_server_that_crashed_is_back_at_the_same_address(tmp_path: Path) -> None:
+    """What was committed is there, who was connected is not, and nothing is left at the end."""
+    server = EmbeddedServer.join(tmp_path)
+    try:
+        with psycopg.connect(server.dsn, autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept (n INT)")
+            connection.execute("CREATE UNLOGGED TABLE lost (n INT)")
+            connection.execute("INSERT INTO kept VALUES (1)")
+            connection.execute("INSERT INTO lost VALUES (1)")
+            server.crash()
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute("SELECT 1")
+        with psycopg.connect(server.dsn) as connection:
+            assert connection.execute("SELECT n FROM kept").fetchall() == [(1,)]
+            assert connection.execute("SELECT n FROM lost").fetchall() == []
+        server.crash()
+        psycopg.connect(server.dsn).close()
+    finally:
+        server.leave()
+    assert is_gone(server._folder)
+    with pytest.raises(StorageUnavailableError, match="has left it"):
+        server.crash()
+
+
 def test_password_is_not_on_the_command_line(tmp_path: Path) -> None:
     """Neither the arguments of a process nor a file hold the password."""
     server = EmbeddedServer.join(tmp_path)

@@ -478,7 +478,7 @@ async def refused_update_changes_nothing(store: Subject) -> None:
     because="That is what every session of before the column looks like after the migration.",
     remedy="`COALESCE(cost_data, '{}')` in the read and in the merge: NULL || x is NULL, and the "
     "update is lost without an error.",
-    needs={Capability.COST_READ, Capability.MIGRATION},
+    needs={Capability.COST_READ, Capability.MIGRATION, Capability.REFERENCE_LAYOUT},
     evidence=["origin"],
     old_place=OldPlace.COST_DATA_NULL,
 )

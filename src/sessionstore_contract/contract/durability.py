@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from ..capabilities import Capability
-from ..clause import must
-from ..expect import expect
+from ..clause import must, should
+from ..expect import NothingFound, expect
+from ..history import word_error
+from ..subject import at_once
+from .burst import expect_kept, largest_file, prepare_burst, prepare_filling
 
 if TYPE_CHECKING:
     from ..subject import Subject
+    from .burst import Deed
 
 HISTORY = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
 COSTS = {"turns": 2, "usage": {"in": 3}}
+FILLING = 500_000
+"""Bytes that can't be made smaller, of a history for which there is no room."""
+ROOM = 100_000
+"""Bytes that there is room for."""
 
 
 @must(
@@ -42,6 +52,110 @@ async def close_is_not_the_commit(store: Subject) -> None:
     await _is_all_there(
         await store.another(), kept, deleted, "a new instance beside an unclosed one"
     )
+
+
+@must(
+    "durability.acknowledged-survives-kill",
+    "Every write acknowledged before SIGKILL of the writing process is there afterwards, and each "
+    "session is in some state that was acknowledged or under way.",
+    because="The system kills processes that take too much memory, deployments those that do not "
+    "end in time. What a user was shown as saved is gone, or can't be read any more.",
+    remedy="Answer after the commit, not before it: no task, thread or queue that writes later. "
+    "One transaction for what belongs together. A file: write another one beside it, then "
+    "os.replace. A key-value store: MULTI, or a script; no lock without an end that a dead process "
+    "keeps.",
+    # The writing process is another one than that which looks afterwards.
+    needs={Capability.DURABLE, Capability.MULTI_PROCESS},
+    evidence=["hermes-agent#47675"],
+    follows=["sharing.processes-see-each-other"],
+)
+async def acknowledged_survives_kill(store: Subject) -> None:
+    await store.close()
+    effort, duration = store.stand.effort, 0.0
+    for number in range(effort.kills):
+        store.stand.history.restart()
+        doomed = await store.elsewhere()
+        deeds = await prepare_burst(doomed, effort.size // 4)
+        # Right after an answer first: a random moment hardly ever falls between that and a commit
+        # which comes too late. First of all after the last answer, when most is to be lost.
+        answers = len(deeds) if number == 0 else store.stand.random.randint(1, len(deeds) - 1)
+        began = time.monotonic()
+        if number % 3 == 2:
+            delay = store.stand.random.uniform(0, duration)
+            await asyncio.gather(_carry_out(deeds), _kill_after(delay, doomed))
+        else:
+            await doomed.die_after(answers)
+            await _carry_out(deeds)
+            await doomed.killed()
+        duration = max(duration, time.monotonic() - began)
+        fresh = await store.another()
+        await expect_kept(fresh, deeds, "when its process is killed")
+        await fresh.close()
+
+
+@must(
+    "durability.full-disk-loses-nothing",
+    "When its disk is full a write raises, or is made all the same; what was there stays readable, "
+    "and the store works once there is room.",
+    because="Disks fill up at night. A file that is written anew in its place is gone then, with "
+    "the history that was in it; a write that nobody hears has failed is gone as well.",
+    remedy="A file: write another one beside it, and os.replace when that is whole. SQLite: roll "
+    "back, and raise. Let no `except OSError: pass` stand around a write.",
+    needs={Capability.DURABLE, Capability.MULTI_PROCESS, Capability.FILES},
+)
+async def full_disk_loses_nothing(store: Subject) -> None:
+    await store.close()
+    filling = await store.elsewhere()
+    text = f"{store.stand.random.getrandbits(8 * FILLING):x}"
+    deeds = await prepare_filling(filling, [{"role": "user", "content": text}])
+    try:
+        await filling.limit_files(largest_file(store.place or "") + ROOM)
+    except (ImportError, ValueError, OSError, RuntimeError) as error:
+        raise NothingFound(f"files can't be kept small here: {word_error(error)}") from None
+    for deed in deeds:
+        deed.hold(await deed.call.perform(is_expected=False))
+    if all(deed.is_acknowledged for deed in deeds):
+        store.stand.note("the store found room for everything: no write failed")
+    await filling.limit_files(None)
+    await expect_kept(filling, deeds, "when the disk is full")
+    for deed in deeds:
+        await expect(filling.save(deed.session, [])).to_succeed()
+        await expect(filling.load(deed.session)).to_be([])
+
+
+@should(
+    "durability.server-crash",
+    "Every write acknowledged before its server stopped without warning is there when the server "
+    "is back, and each session is in some state that was acknowledged or under way.",
+    because="Database servers are killed, too: for memory, in a failover, with their machine.",
+    remedy="PostgreSQL: an ordinary table, not an UNLOGGED one, and `synchronous_commit` on for "
+    "these transactions. Redis: `appendonly yes`. MySQL: innodb_flush_log_at_trx_commit=1.",
+    needs={Capability.DURABLE, Capability.FAULTS},
+    takes_own_server=True,
+)
+async def server_crash(store: Subject) -> None:
+    size = store.stand.effort.size // 4
+    under_way = await prepare_burst(store, size)
+    acknowledged = await prepare_burst(store, size)
+    await _carry_out(acknowledged)
+    working = asyncio.ensure_future(_carry_out(under_way))
+    try:
+        await store.stand.crash_server()
+    finally:
+        await working
+    fresh = await store.another()
+    await expect_kept(fresh, acknowledged + under_way, "when its server crashes")
+
+
+async def _kill_after(seconds: float, doomed: Subject) -> None:
+    await asyncio.sleep(seconds)
+    await doomed.killed()
+
+
+async def _carry_out(deeds: list[Deed]) -> None:
+    steps = await at_once(*(deed.call for deed in deeds))
+    for deed, step in zip(deeds, steps, strict=True):
+        deed.hold(step)
 
 
 async def _write(store: Subject) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from ..expect import NothingFound, expect, violated
 from ..old_layout import SESSION as OLD_SESSION
 from ..old_layout import untouched
 from ..values import are_equal, word
-from .beginning import begin_with
+from .beginning import begin_with, make_sure
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -20,6 +20,8 @@ ONE = {"role": "user", "content": "one"}
 TWO = {"role": "assistant", "content": "two"}
 THREE = {"role": "user", "content": "three"}
 FOUR = {"role": "assistant", "content": "four"}
+
+KEEPS_OTHERS = "migration.keeps-what-it-does-not-know"
 
 UNSTORABLE: tuple[Any, ...] = (
     object(),
@@ -153,11 +155,15 @@ async def save_keeps_cost_data(store: Subject) -> None:
     because="Operators add columns (tenant, title) and point foreign keys at the row; an INSERT OR "
     "REPLACE empties the ones and cascades along the others.",
     remedy="`ON CONFLICT (session_id) DO UPDATE SET messages = ..., updated_at = ...`.",
-    needs={Capability.MIGRATION},
+    needs={Capability.MIGRATION, Capability.REFERENCE_LAYOUT},
     evidence=["mkt-cli#19", "express-mysql-session#20"],
     old_place=OldPlace.WITHOUT_COST_DATA,
 )
 async def save_owns_only_messages(store: Subject) -> None:
+    await make_sure(store.exists(OLD_SESSION), answer=True)
+    if not are_equal(await store.stand.look_at_old_session(), untouched()):
+        raise NothingFound(f"opening has changed the row: see {KEEPS_OTHERS}")
+
     await expect(store.save(OLD_SESSION, [ONE])).to_succeed()
     await expect(store.load(OLD_SESSION)).to_be([ONE])
     row = await store.stand.look_at_old_session()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
 
@@ -12,12 +14,24 @@ class StorageUnavailableError(Exception):
     """The storage can't provide places; the message is one line that says why and the way out."""
 
 
+@dataclass(frozen=True)
+class OwnServer:
+    """A server that was started for one place alone."""
+
+    place: str
+    crash: Callable[[], None]
+    """Stops it without warning and starts it again; returns when it serves the place.
+
+    Raises StorageUnavailableError when it does not come back."""
+
+
 class Storage(Protocol):
     """Provides fresh places. An author's own is any object with these members.
 
-    It may have one more, `connections(place) -> int | None`: how many connections to the place
-    are open, as whatever serves it counts them; None where they can't be told from others'. It is
-    called as `fresh` is, and belongs to the capability `census`.
+    It may have two more, called as `fresh` is. `connections(place) -> int | None`: how many
+    connections to the place are open, as whatever serves it counts them; None where they can't be
+    told from others'. It belongs to the capability `census`. `own_server()`: a context manager
+    that gives an `OwnServer`, or None where none can be had; it belongs to `faults`.
     """
 
     name: str

@@ -81,6 +81,16 @@ class DatabaseServer:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
+    def crash(self) -> None:
+        """Stop it without warning and start it again at the same address.
+
+        Raises:
+            ServerFailedError: it did not start again; what it said is in the message.
+        """
+        self.stop()
+        if not self._serves():
+            raise ServerFailedError(f"PostgreSQL did not start again: {self._last_words()}")
+
     def _make_data(self) -> None:
         word = self._data.with_name("word")
         with os.fdopen(os.open(word, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
@@ -111,7 +121,8 @@ class DatabaseServer:
         while process.poll() is None and time.monotonic() < deadline:
             with suppress(OSError):
                 lines = (self._data / "postmaster.pid").read_text().splitlines()
-                if len(lines) > 7 and lines[7].strip() == "ready":
+                # Whose process is named: the file of a server that crashed may still be there.
+                if len(lines) > 7 and (int(lines[0]), lines[7].strip()) == (process.pid, "ready"):
                     return True
             time.sleep(0.01)
         return False

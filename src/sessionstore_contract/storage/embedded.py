@@ -66,6 +66,26 @@ class EmbeddedServer:
             "name a server with --postgres or SESSIONSTORE_POSTGRES_DSN"
         )
 
+    def crash(self) -> None:
+        """Stop the server without warning and start it again, for everybody who uses it.
+
+        Raises:
+            StorageUnavailableError: it did not come back; one line says why.
+        """
+        try:
+            if self._connection is None:
+                raise OSError("this process has left it")
+            self._connection.settimeout(START_TIMEOUT)
+            self._connection.sendall(b"crash\n")
+            with self._connection.makefile("rb") as lines:
+                answer = lines.readline().decode().strip()
+        except OSError as error:
+            answer = str(error)
+        if answer != "back":
+            raise StorageUnavailableError(
+                f"the embedded PostgreSQL was stopped and did not come back: {answer}"
+            )
+
     def leave(self) -> None:
         """Give up this process's part; the last one waits until server and files are gone.
 

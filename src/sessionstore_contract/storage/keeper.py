@@ -30,6 +30,7 @@ from sessionstore_contract.storage.installation import (
 from sessionstore_contract.storage.run_lock import RunLock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -38,8 +39,15 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Keeper:
     """Serves clients until the last one has gone."""
 
-    def __init__(self, listener: socket.socket, first: socket.socket, greeting: bytes) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        first: socket.socket,
+        greeting: bytes,
+        crash: Callable[[], None],
+    ) -> None:
         self._listener = listener
+        self._crash = crash
         self._greeting = greeting
         self._clients: set[socket.socket] = set()
         self._selector = selectors.DefaultSelector()
@@ -65,9 +73,13 @@ class Keeper:
 
     def _hear(self, client: socket.socket) -> list[socket.socket]:
         try:
-            is_leaving = client.recv(64) != b""
+            said = client.recv(64)
         except OSError:
-            is_leaving = False
+            said = b""
+        if said == b"crash\n":
+            self._crash_for(client)
+            return []
+        is_leaving = said != b""
         self._clients.remove(client)
         self._selector.unregister(client)
         if is_leaving and not self._clients:
@@ -76,6 +88,15 @@ class Keeper:
             if is_leaving:
                 client.sendall(b"others stay\n")
         return []
+
+    def _crash_for(self, client: socket.socket) -> None:
+        try:
+            self._crash()
+            answer = b"back\n"
+        except ServerFailedError as error:
+            answer = " ".join(str(error).split()).encode() + b"\n"
+        with suppress(OSError):
+            client.sendall(answer)
 
 
 def keep(package: Path, run_folder: Path, first: socket.socket) -> None:
@@ -93,7 +114,8 @@ def keep(package: Path, run_folder: Path, first: socket.socket) -> None:
             listener.listen(64)
             address.write_text(str(folder / "keeper"))
             greeting = {"dsn": server.dsn, "folder": str(folder), "keeper": os.getpid()}
-            waiting = Keeper(listener, first, json.dumps(greeting).encode() + b"\n").serve()
+            line = json.dumps(greeting).encode() + b"\n"
+            waiting = Keeper(listener, first, line, server.crash).serve()
     finally:
         for number in ENDING:
             signal.signal(number, signal.SIG_IGN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionstore_contract.storage import StorageUnavailableError
@@ -12,7 +12,10 @@ from sessionstore_contract.storage.postgres_server import WAY_OUT, Place, PlaceS
 from sessionstore_contract.storage.service_loop import ServiceLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
+    from contextlib import AbstractContextManager
+
+    from sessionstore_contract.storage import OwnServer
 
 T = TypeVar("T")
 
@@ -29,7 +32,12 @@ class PostgresStorage:
 
     name = "postgres"
 
-    def __init__(self, server_dsn: str) -> None:
+    def __init__(
+        self,
+        server_dsn: str,
+        own_server: Callable[[], AbstractContextManager[OwnServer | None]] = nullcontext,
+    ) -> None:
+        """Provide places on the server of this DSN; `own_server` starts one for a place alone."""
         try:
             dsn = Dsn.parse(server_dsn)
         except MalformedDsnError as error:
@@ -37,6 +45,8 @@ class PostgresStorage:
         self._loop = ServiceLoop()
         self._places = _Places(PlaceServer(dsn))
         self._is_closed = False
+        self.own_server = own_server
+        """Gives a server that serves one place alone; None where the kit starts none."""
 
     @contextmanager
     def fresh(self) -> Iterator[str]:

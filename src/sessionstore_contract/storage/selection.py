@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from . import StorageUnavailableError
+from . import OwnServer, StorageUnavailableError
 from .elsewhere import NamedPlace, NoStorage
 from .file import FileStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from . import Storage
 
@@ -84,8 +86,20 @@ def _postgres(choice: PostgresChoice) -> Iterator[Storage]:
         with _places_on(choice.dsn) as storage:
             yield storage
         return
-    with _embedded(choice) as dsn, _places_on(dsn) as storage:
+    with _embedded(choice) as dsn, _places_on(dsn, _own_server) as storage:
         yield storage
+
+
+@contextmanager
+def _own_server() -> Iterator[OwnServer]:
+    from .embedded import EmbeddedServer  # noqa: PLC0415 - only who uses it pays for it
+
+    with TemporaryDirectory(prefix="sessionstore-") as folder:
+        server = EmbeddedServer.join(Path(folder))
+        try:
+            yield OwnServer(server.dsn, server.crash)
+        finally:
+            server.leave()
 
 
 @contextmanager
@@ -100,11 +114,13 @@ def _embedded(choice: PostgresChoice) -> Iterator[str]:
 
 
 @contextmanager
-def _places_on(dsn: str) -> Iterator[Storage]:
+def _places_on(
+    dsn: str, own_server: Callable[[], AbstractContextManager[OwnServer | None]] = nullcontext
+) -> Iterator[Storage]:
     try:
         from .postgres import PostgresStorage  # noqa: PLC0415 - asyncpg is an extra
 
-        storage = PostgresStorage(dsn)
+        storage = PostgresStorage(dsn, own_server)
     except ImportError:
         raise StorageUnavailableError(
             "fresh places on PostgreSQL need asyncpg: pip install 'sessionstore-contract[postgres]'"

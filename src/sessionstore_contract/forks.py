@@ -1,0 +1,312 @@
+"""Processes that open a store for one operation each, and may be killed at a call of theirs.
+
+One process finds the opener and imports what it needs; each operation is made in a fork of it, as
+the first one of a store that was opened there. A fork counts the calls by which it reaches beyond
+itself: statements of a database library, bytes for a socket or file, changes to folders. Before
+one of them it can be made to kill itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import itertools
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from . import names
+from .history import OPERATIONS, word_error
+from .opening import open_store
+from .worker import LINE_LIMIT, UnnamedOpenerError, told, unpacked, worded
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+STATEMENTS = frozenset({"execute", "executemany", "executescript", "commit"})
+SENDING = frozenset({"send", "sendall", "sendto", "sendmsg"})
+FOLDERS = frozenset({"fsync", "mkdir", "rename", "replace", "truncate", "unlink", "write"})
+WAKING = "_write_to_self"
+"""Where asyncio wakes its own loop, through a socket."""
+
+
+class KilledError(Exception):
+    """The process was killed at a call, as it was told to be."""
+
+
+class Forks:
+    """The process that the others are forked from."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._numbers = itertools.count()
+        self._listener = asyncio.ensure_future(self._listen())
+
+    @classmethod
+    async def start(cls, opener: Callable[..., Any]) -> Forks:
+        """Start the process.
+
+        Raises:
+            UnnamedOpenerError: the opener is a lambda, a closure or a bound method.
+            RuntimeError: the opener was not found there, or processes can't be forked here.
+        """
+        if not hasattr(os, "fork"):
+            raise RuntimeError("processes can't be forked on this operating system")
+        name = names.name_of(opener)
+        if name is None:
+            raise UnnamedOpenerError(f"{opener!r} can't be found by another process")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            __name__,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            limit=LINE_LIMIT,
+        )
+        forks = cls(process)
+        try:
+            source = names.source_of(name)
+            await forks.ask({"name": name, "source": source, "path": sys.path})
+        except BaseException:
+            await forks.end()
+            raise
+        return forks
+
+    async def ask(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Have one order carried out, and answer what was said of it."""
+        number = next(self._numbers)
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        if self._process.stdin is None or self._listener.done():
+            raise RuntimeError("the process that is forked has ended")
+        self._answers[number] = answer
+        self._process.stdin.write(json.dumps({"number": number, **order}).encode() + b"\n")
+        try:
+            said = await answer
+        except asyncio.CancelledError:
+            self._process.stdin.write(json.dumps({"number": number, "stop": True}).encode() + b"\n")
+            raise
+        if "failed" in said:
+            raise RuntimeError(said["failed"])
+        return said
+
+    async def end(self) -> None:
+        """Kill the process and its forks, and wait until it is gone."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        await self._process.wait()
+        self._listener.cancel()
+
+    async def _listen(self) -> None:
+        stdout = self._process.stdout
+        try:
+            while stdout is not None and (line := await stdout.readline()):
+                said = json.loads(line)
+                answer = self._answers.pop(said["number"])
+                if not answer.done():
+                    answer.set_result(said)
+        finally:
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_result({"failed": "the process that is forked has ended"})
+
+
+class FirstUser:
+    """A store of which each operation is the first one, in a process that ends after it."""
+
+    def __init__(self, forks: Forks, place: str | None) -> None:
+        self._forks = forks
+        self._place = place
+        self.kill_at: int | None = None
+        """The call, counted from 1, before which the process kills itself."""
+        self.calls = 0
+        """How many calls the last process made that was not killed."""
+
+    def __getattr__(self, operation: str) -> Any:
+        if operation not in OPERATIONS:
+            raise AttributeError(operation)
+
+        def call(*arguments: Any, **keywords: Any) -> Awaitable[Any]:
+            return self._use(operation, worded(arguments), keywords)
+
+        return call
+
+    async def _use(self, operation: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        said = await self._forks.ask(
+            {
+                "operation": operation,
+                "arguments": arguments,
+                "keywords": keywords,
+                "place": self._place,
+                "kill_at": self.kill_at,
+            }
+        )
+        if said.get("killed"):
+            if self.kill_at is None:
+                raise RuntimeError("the process that held the store has ended")
+            raise KilledError(f"the process was killed before its call {self.kill_at}")
+        self.calls = said["calls"]
+        return told(said)
+
+
+class _Counter:
+    """Counts the calls of this process that reach beyond it, on every thread."""
+
+    def __init__(self, kill_at: int | None) -> None:
+        self._kill_at = kill_at
+        self._numbers = itertools.count(1)
+        self.count = 0
+        threading.setprofile(self._see)
+        sys.setprofile(self._see)
+
+    def _see(self, frame: Any, event: str, called: Any) -> None:
+        if event == "c_call" and _reaches_out(called, frame):
+            self.count = next(self._numbers)
+            if self.count == self._kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _reaches_out(called: Any, frame: Any) -> bool:
+    name = getattr(called, "__name__", "")
+    if name in STATEMENTS:
+        return True
+    if name in SENDING:
+        return isinstance(called.__self__, socket.socket) and frame.f_code.co_name != WAKING
+    return name in FOLDERS and getattr(called, "__module__", None) == "posix"
+
+
+def _use(order: dict[str, Any], opener: Callable[..., Any], answers: int) -> None:
+    """Carry out one order in a fork, and end it."""
+    counter = _Counter(order["kill_at"])
+    said: dict[str, Any] = {"number": order["number"]}
+
+    async def use() -> None:
+        known = set(sys.modules)
+        try:
+            store, ending = await open_store(opener, order["place"])
+            method = getattr(store, order["operation"])
+            answer = await method(*unpacked(order["arguments"]), **order["keywords"])
+            said["answer"] = json.loads(json.dumps(answer))
+            said["calls"] = counter.count
+            await store.close()
+            await ending()
+        except BaseException as error:  # noqa: BLE001 - what a store raises is data
+            said.setdefault("calls", counter.count)
+            if "answer" not in said:
+                text = word_error(error).partition(": ")[2]
+                bases = [kind.__name__ for kind in type(error).__mro__]
+                said.update(error=type(error).__name__, bases=bases, text=text)
+        said["modules"] = sorted(set(sys.modules) - known)
+
+    asyncio.run(use())
+    sys.setprofile(None)
+    with os.fdopen(answers, "wb") as line:
+        line.write(json.dumps(said).encode() + b"\n")
+
+
+class _Origin:
+    """The process that is forked: it runs no loop and no thread, so that its forks may."""
+
+    def __init__(self, answers: int) -> None:
+        self._answers = answers
+        self._opener: Any = None
+        self._selector = selectors.DefaultSelector()
+        self._forks: dict[int, tuple[int, int]] = {}
+        """By what is read from it: the number of the order, and the process."""
+        self._buffers: dict[int, bytes] = {}
+
+    def serve(self) -> None:
+        buffer = b""
+        self._selector.register(0, selectors.EVENT_READ)
+        while True:
+            for key, _ in self._selector.select():
+                if key.fd != 0:
+                    self._hear(key.fd)
+                    continue
+                chunk = os.read(0, 2**16)
+                if not chunk:
+                    return
+                *lines, buffer = (buffer + chunk).split(b"\n")
+                for line in lines:
+                    self._obey(json.loads(line))
+
+    def end(self) -> None:
+        for _, process in self._forks.values():
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+
+    def _obey(self, order: dict[str, Any]) -> None:
+        if "path" in order:
+            sys.path[:] = order["path"]
+            try:
+                self._opener = names.find_elsewhere(order["name"], order["source"])
+            except Exception as error:  # noqa: BLE001 - importing runs foreign code
+                self._say({"number": order["number"], "failed": word_error(error)})
+            else:
+                self._say({"number": order["number"]})
+        elif "stop" in order:
+            for number, process in self._forks.values():
+                if number == order["number"]:
+                    os.kill(process, signal.SIGKILL)
+        else:
+            self._fork(order)
+
+    def _fork(self, order: dict[str, Any]) -> None:
+        reading, writing = os.pipe()
+        process = os.fork()
+        if process == 0:
+            try:
+                os.close(reading)
+                os.close(0)
+                os.open(os.devnull, os.O_RDONLY)
+                _use(order, self._opener, writing)
+            finally:
+                os._exit(0)
+        os.close(writing)
+        self._forks[reading] = (order["number"], process)
+        self._selector.register(reading, selectors.EVENT_READ)
+        self._buffers[reading] = b""
+
+    def _hear(self, reading: int) -> None:
+        chunk = os.read(reading, 2**16)
+        self._buffers[reading] += chunk
+        if chunk:
+            return
+        self._selector.unregister(reading)
+        os.close(reading)
+        number, process = self._forks.pop(reading)
+        os.waitpid(process, 0)
+        line = self._buffers.pop(reading)
+        said: dict[str, Any] = {"number": number, "killed": True}
+        if line:
+            said = json.loads(line)
+        modules: list[str] = said.pop("modules", [])
+        for name in modules:
+            # What one fork has imported, the next ones find imported.
+            with suppress(Exception):
+                importlib.import_module(name)
+        self._say(said)
+
+    def _say(self, said: dict[str, Any]) -> None:
+        os.write(self._answers, json.dumps(said).encode() + b"\n")
+
+
+def main() -> None:
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    origin = _Origin(answers)
+    try:
+        origin.serve()
+    finally:
+        origin.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Operations in processes of their own, which are really killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reference_backends import open_sqlite
+from sessionstore_contract.forks import FirstUser, Forks, KilledError
+from sessionstore_contract.worker import UnnamedOpenerError
+from tests.opened_elsewhere import Shelf, fail_to_open
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+AGES = 60
+
+
+class Stuck:
+    """Does not come back."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    async def exists(self, session_id: str) -> bool:
+        sys.stdout.write("noise that is no answer\n")
+        await asyncio.sleep(AGES if session_id == "stuck" else 0)
+        return True
+
+    async def load(self, session_id: str) -> None:
+        os._exit(3)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+@asynccontextmanager
+async def started(opener: Any = Shelf) -> AsyncIterator[Forks]:
+    """A process that is forked, which is gone at the end."""
+    async with asyncio.timeout(AGES):
+        forks = await Forks.start(opener)
+        try:
+            yield forks
+        finally:
+            await forks.end()
+
+
+def forked_from(parent: int) -> set[int]:
+    """Answer the processes that were forked from one, and have not ended."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, above = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue  # ended since it was listed
+        if int(above) == parent and state != "Z":
+            found.add(int(folder.name))
+    return found
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Return when it is so."""
+    for _ in range(1000):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it is not so")
+
+
+async def test_each_operation_is_the_first_of_a_process() -> None:
+    """Answers come from processes that are all different, and none of them this one."""
+    async with started() as forks:
+        user = FirstUser(forks, "here")
+        answers = await asyncio.gather(*(user.create("a") for _ in range(3)))
+    assert [answer[:2] for answer in answers] == [["here", "a"]] * 3
+    assert len({answer[3] for answer in answers} | {os.getpid()}) == 4
+
+
+async def test_a_process_is_killed_at_each_of_its_calls(tmp_path: Path) -> None:
+    """Before the n-th call by which it reaches beyond itself; where there are fewer it ends."""
+    async with started(open_sqlite) as forks:
+        user = FirstUser(forks, str(tmp_path / "count.db"))
+        assert await user.create("a") == "a"
+        calls = user.calls
+        assert calls > 5
+        for point in (1, calls // 2, calls):
+            killed = FirstUser(forks, str(tmp_path / f"{point}.db"))
+            killed.kill_at = point
+            with pytest.raises(KilledError, match=f"killed before its call {point}"):
+                await killed.create("a")
+        user.kill_at = 1000
+        assert await user.exists("a") is True
+
+
+async def test_what_a_store_raises_is_raised_here() -> None:
+    """Also by its opener; the process goes on to be forked."""
+    async with started() as forks:
+        user = FirstUser(forks, "here")
+        with pytest.raises(TypeError):
+            await user.load()
+        assert (await user.load("a")) is None
+    async with started(fail_to_open) as forks:
+        with pytest.raises(ValueError, match="nothing at here"):
+            await FirstUser(forks, "here").load("a")
+
+
+async def test_a_process_that_ends_by_itself_is_told() -> None:
+    """It was not killed by the kit, and says nothing."""
+    async with started(Stuck) as forks:
+        user = FirstUser(forks, "here")
+        assert await user.exists("a") is True
+        with pytest.raises(RuntimeError, match="has ended"):
+            await user.load("a")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
+async def test_nothing_is_left_of_a_process_that_hangs() -> None:
+    """A call that is given up is killed, and so is one that is under way at the end."""
+    async with started(Stuck) as forks:
+        origin, user = forks._process.pid, FirstUser(forks, "here")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(user.exists("stuck"), 0.3)
+        assert await user.exists("a") is True
+        await until(lambda: not forked_from(origin))
+        task = asyncio.ensure_future(user.exists("stuck"))
+        await until(lambda: bool(forked_from(origin)))
+        left = forked_from(origin)
+    with pytest.raises(RuntimeError, match="has ended"):
+        await task
+    await until(lambda: not any(Path(f"/proc/{one}").exists() for one in left))
+
+
+async def test_an_opener_without_a_name_is_refused() -> None:
+    """A lambda can't be found by another process."""
+    with pytest.raises(UnnamedOpenerError):
+        await Forks.start(lambda place: Shelf(f"{place}"))
+
+
+async def test_an_operation_that_is_none_is_no_attribute() -> None:
+    """So that nobody takes it for an async context manager."""
+    async with started() as forks:
+        assert not hasattr(FirstUser(forks, "here"), "__aenter__")

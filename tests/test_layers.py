@@ -16,11 +16,11 @@ REFERENCE = "reference_backends"
 
 ROWS = (
     "__init__ version stopping interface values names capabilities effort",
-    "history interruption subject second_loop model",
+    "history interruption subject second_loop model fault",
     "expect linearizability workload timeline timeline_page program",
     "clause old_layout",
     "contract wire turn",
-    "storage port address faults echo secret opening worker forgotten census lending",
+    "storage port address faults termination echo secret opening worker forgotten census lending",
     "backend defects",
     "verdict harness trial exits known_defects folding",
     "baseline report catalogue proof prover runs crew trial_worker trial_process conduct doctor",

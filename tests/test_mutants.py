@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sessionstore_contract import trial
-from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks
+from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks, network
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.folding import fold
 from sessionstore_contract.harness import Conditions, try_clause
@@ -32,6 +32,7 @@ from .mutants import (
     durability,
     ephemeral,
     failure,
+    faults,
     first_failure,
     growth,
     identifiers,
@@ -77,6 +78,7 @@ MODULES = (
     cancellation,
     failure,
     durability,
+    faults,
     closing,
     security,
     growth,
@@ -131,6 +133,15 @@ TAKES_A_PROCESS = "closing.forgotten-close-lets-the-process-end"
 ON_SERVERS = frozenset({"opening", "closing", "security", "growth", "ephemeral"})
 """The areas that are tried on a platform, where all of them take long."""
 
+OF_NETWORKS = frozenset(
+    {
+        "concurrency.sessions-do-not-block-each-other",
+        "opening.failed-first-use-can-be-retried",
+        *(clause.id for clause in CLAUSES if clause.area == "faults"),
+    }
+)
+"""The clauses in which the kit stands before the platform: tried on the mutants of one of them."""
+
 RACING = frozenset({"opening", "sharing", "concurrency", "cancellation", "closing"})
 """Areas in which a defect that is not meant for them shows now and then."""
 
@@ -150,10 +161,18 @@ def clauses_for(store: Any) -> list[Clause]:
     return [
         clause
         for clause in CLAUSES
-        if (made.storage != "platform" or clause.area in ON_SERVERS)
+        if (made.storage != "platform" or is_tried_on_server(clause, defect))
         and (clause.id != TAKES_A_PROCESS or clause.id in defect.headlines)
         and (clause.id not in GENERAL or defect.caught_by in GENERAL)
     ]
+
+
+def is_tried_on_server(clause: Clause, defect: Defect) -> bool:
+    """Answer whether a mutant on a platform is held to a clause."""
+    is_of_networks = clause.id in OF_NETWORKS
+    if defect.caught_by in OF_NETWORKS:
+        return is_of_networks
+    return clause.area in ON_SERVERS and not is_of_networks
 
 
 def effort_for(store: Any) -> Effort:
@@ -216,6 +235,7 @@ def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(activity, "GAPS", (0.01,))
     monkeypatch.setattr(leaks, "PATIENCE", 0.2)
+    monkeypatch.setattr(network, "BOUND", 0.2)
     # What a counterexample is made to says what is diagnosed: on a slow machine as well.
     monkeypatch.setattr(trial, "MOST_SECONDS_OF_SHRINKING", 600.0)
 

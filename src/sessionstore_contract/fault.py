@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+MOST_OVERHEARD = 2**20
+"""Bytes that are kept of what is said on a connection that was struck."""
+
+
 class Deed(StrEnum):
     """What is done, as the proof words it; all but the last two to an answer of the server."""
 
@@ -86,8 +90,8 @@ class Armed:
         """What was done, a line for each time."""
         self.lengths: dict[int, int] = {}
         """How long each answer was of which it was only listened to, by number."""
-        self.said_after = 0
-        """Bytes that the store said on a connection after it was struck."""
+        self.said_after = b""
+        """What the store said on connections after they were struck, the last of it."""
         self._first: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._released: list[Callable[[], None]] = []
         self._is_released = False
@@ -96,6 +100,10 @@ class Armed:
     def is_live(self) -> bool:
         """Answer whether it may be done once more."""
         return self.fault.times is None or self.happened < self.fault.times
+
+    def overhear(self, said: bytes) -> None:
+        """Keep what the store says on a connection that was struck."""
+        self.said_after = (self.said_after + said)[-MOST_OVERHEARD:]
 
     def strike(self, what: str) -> None:
         """Note that it was done."""

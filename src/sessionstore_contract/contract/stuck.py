@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..expect import NothingFound, violated
 from ..fault import Deed, Fault
 from .network import MESSAGES, is_happening, is_right, overheard
 
 if TYPE_CHECKING:
-    from ..fault import Armed
-    from ..history import Call
+    from ..history import Call, Step
     from .network import Network
 
 
@@ -28,6 +27,7 @@ async def expect_others_are_served(network: Network, stuck: str, calls: list[Cal
     about, _ = await overheard(network, subject.exists(stuck), stuck)
     if about is None:
         raise NothingFound("what is said of one session can't be told from what is said of another")
+    subject.stand.history.restart()
     armed = network.proxy.arm(Fault(Deed.HOLD, about, times=None))
     # Longer than the others are given: what is held must not be given up before them.
     patience = 3 * subject.stand.history.timeout
@@ -42,28 +42,31 @@ async def expect_others_are_served(network: Network, stuck: str, calls: list[Cal
     asked: list[tuple[Call[Any], Any]] = [
         (subject.load(other), MESSAGES),
         (subject.update(other, cost_data={"turns": 9}), True),
-        (subject.save(subject.unused_id("third"), MESSAGES), None),
+        (subject.save(other, MESSAGES), None),
     ]
     try:
         for call, right in asked:
-            await _expect_served(call, right, armed, tasks[0])
+            step = await _served_first(call, right, tasks[0])
+            if step is not None:
+                _blame(step, is_on_one_connection=other.encode() in armed.said_after)
     finally:
         network.proxy.disarm()
         for step in await asyncio.gather(*tasks):
             step.beside = HELD
 
 
-async def _expect_served(
-    call: Call[Any], right: Any, armed: Armed, held: asyncio.Task[Any]
-) -> None:
+async def _served_first(call: Call[Any], right: Any, held: asyncio.Task[Any]) -> Step | None:
+    """Make a call; answer its step if it did not come back before what is held."""
     if held.done():
         raise NothingFound("what was held came back before it was let go")
-    said = armed.said_after
     step = await call.perform(is_expected=True)
     step.beside = "those on the other session are held"
-    if step.outcome == "answered" and is_right(step, right) and not held.done():
-        return
-    if armed.said_after > said:
+    is_served = step.outcome == "answered" and is_right(step, right) and not held.done()
+    return None if is_served else step
+
+
+def _blame(step: Step, *, is_on_one_connection: bool) -> NoReturn:
+    if is_on_one_connection:
         raise NothingFound(
             "the store says everything on one connection: what the kit holds there holds all"
         )

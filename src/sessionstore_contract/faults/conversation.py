@@ -97,7 +97,7 @@ class Conversation:
         while chunk := await loop.sock_recv(self.client, CHUNK):
             self._proxy.sent += len(chunk)
             for armed in self._struck:
-                armed.said_after += len(chunk)
+                armed.overhear(chunk)
             chunk = await self._asked(chunk)
             await loop.sock_sendall(self.server, chunk)
         self.server.shutdown(socket.SHUT_WR)

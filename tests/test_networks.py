@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sessionstore_contract import Backend
 from sessionstore_contract.clause import Level
-from sessionstore_contract.contract import CLAUSES
+from sessionstore_contract.contract import CLAUSES, faults
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import Conditions, try_clause
 from sessionstore_contract.runs import provided
 from sessionstore_contract.storage.selection import PostgresChoice
-from sessionstore_contract.verdict import Verdict
+from sessionstore_contract.verdict import Finding, Verdict
 
 from .mutants.defect import backend
 from .mutants.networks import (
@@ -22,8 +23,11 @@ from .mutants.networks import (
     Remembering,
     RetryingStore,
 )
+from .mutants.postgres_pools import Pooled, PooledForEver, PooledInTransactions
 
 if TYPE_CHECKING:
+    from sessionstore_contract.clause import Clause
+
     from .mutants.platform_stores import PlatformStore
 
 AT_ONCE = "concurrency.sessions-do-not-block-each-other"
@@ -41,10 +45,7 @@ TRIED = [one for one in CLAUSES if one.area == "faults" or one.id == AT_ONCE]
 )
 def test_a_correct_store_is_not_accused(store: type[PlatformStore]) -> None:
     """Retries, time-outs of its own, one connection or none, a breaker, a memory: all may be."""
-    made = backend(store)
-    conditions = Conditions(seed=1, effort=EFFORTS["quick"])
-    with provided(made, PostgresChoice("embedded", "never used")) as storage:
-        findings = [try_clause(clause, made, storage, conditions) for clause in TRIED]
+    findings = tried(backend(store), TRIED)
     wrong = {
         one.clause.id: one.headline or one.reason
         for one in findings
@@ -52,3 +53,46 @@ def test_a_correct_store_is_not_accused(store: type[PlatformStore]) -> None:
     }
     assert wrong == {}
     assert Verdict.VIOLATED not in {one.verdict for one in findings}
+
+
+def tried(made: Backend, clauses: list[Clause]) -> list[Finding]:
+    conditions = Conditions(seed=1, effort=EFFORTS["quick"])
+    with provided(made, PostgresChoice("embedded", "the embedded server")) as storage:
+        return [try_clause(clause, made, storage, conditions) for clause in clauses]
+
+
+def pooled(store: type[Pooled], *, timeout: float = 10.0) -> Backend:
+    return Backend(
+        store.__name__,
+        open=store,
+        storage="postgres",
+        profile="ephemeral",
+        adding=store.claims,
+        timeout=timeout,
+    )
+
+
+BINDING = [one for one in TRIED if one.level is Level.MUST]
+
+
+@pytest.mark.parametrize("store", [Pooled, PooledInTransactions], ids=lambda one: one.__name__)
+def test_a_pool_with_time_outs_is_not_accused(store: type[Pooled]) -> None:
+    """The one that asyncpg has holds every MUST: it forgets connections that have ended."""
+    findings = tried(pooled(store), BINDING)
+    assert {one.clause.id: one.verdict for one in findings} == {
+        one.id: Verdict.HELD for one in BINDING
+    }
+
+
+def test_a_pool_without_time_outs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is wrong with it but that it waits for ever for a PostgreSQL that has hung."""
+    monkeypatch.setattr(faults, "LONGEST_SILENCE", 1.0)
+    store = pooled(PooledForEver, timeout=3.0)
+    violated = {
+        one.clause.id: one.headline
+        for one in tried(store, BINDING)
+        if one.verdict is not Verdict.HELD
+    }
+    assert violated == {
+        "faults.operations-are-bounded": "load does not come back from a server that says nothing"
+    }

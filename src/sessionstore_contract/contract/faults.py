@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from .network import (
     expect_raised,
     expect_raised_or_right,
     is_happening,
+    is_http,
     is_right,
     overheard,
     works_again,
@@ -64,6 +66,7 @@ async def dropped_connections_recover(store: Subject) -> None:
     ended = 0
     for way in ("ended", "reset", "terminated by the server"):
         for operation in _one_of_each(network, session):
+            store.stand.history.restart()
             await at_once(*(network.subject.load(session) for _ in range(POOL)))
             dropped = await _drop(network, way)
             ended += dropped
@@ -87,9 +90,20 @@ def _one_of_each(network: Network, session: str) -> list[Any]:
 
 
 async def _drop(network: Network, way: str) -> int:
-    if way == "terminated by the server":
-        return await network.subject.stand.terminate(network.proxy)
-    return network.proxy.drop(by_reset=way == "reset")
+    """End the connections that there are, and let the store be idle until they have ended."""
+    if way != "terminated by the server":
+        dropped = network.proxy.drop(by_reset=way == "reset")
+    else:
+        before = set(network.proxy.numbers())
+        dropped = await network.subject.stand.terminate(network.proxy)
+        deadline = time.monotonic() + network.subject.stand.history.timeout
+        while dropped and time.monotonic() < deadline:
+            if not before & set(network.proxy.numbers()):
+                break
+            await asyncio.sleep(0.001)
+    # Minutes pass, in which the loop runs: a driver that can hear of it has heard of it.
+    await asyncio.sleep(0.01)
+    return dropped
 
 
 def _expect_recovered(step: Step, way: str) -> None:
@@ -173,6 +187,8 @@ async def a_failed_read_raises(store: Subject) -> None:
     for read in network.reads():
         store.stand.history.restart()
         about, lengths = await overheard(network, read.call(network.subject, session), session)
+        if not lengths:
+            store.stand.note(f"{read.operation} asked the server nothing")
         for fault in _cuts(about, lengths, store.stand.effort):
             step, _ = await network.under(fault, read.call(network.subject, session))
             expect_raised_or_right(step, read.right, _worded(fault))
@@ -410,6 +426,11 @@ async def lost_answer_is_not_applied_twice(store: Subject) -> None:
                 continue
             made += await _is_made_for_the_witness(network, session, write.operation)
             await _expect_the_same(network, session, write, step)
+        if is_http(network):
+            session = await network.session()
+            fault = Fault(Deed.FORGE, session.encode(), repeats=True)
+            step, _ = await network.under(fault, write.call(subject, session))
+            await _expect_the_same(network, session, write, step)
     if not made:
         raise NothingFound("no write was made whose answer was lost")
     await _expect_not_made_later(network)
@@ -512,10 +533,10 @@ async def stay_with_their_session(store: Subject) -> None:
     victim = await network.session("victim")
     others = await _others(network)
     about, lengths = await overheard(network, network.subject.load(victim), victim)
-    length = lengths[max(lengths)]
+    length = lengths[max(lengths)] if lengths else 0
     for fault in (
         Fault(Deed.RESET, about),
-        Fault(Deed.END, about, max(lengths), length // 2),
+        Fault(Deed.END, about, max(lengths, default=1), length // 2),
         Fault(Deed.RUBBISH, about),
     ):
         store.stand.history.restart()
@@ -616,7 +637,7 @@ STUCK = 24
 )
 async def answers_are_checked(store: Subject) -> None:
     network = await behind_proxy(store, is_bounded=True)
-    if store.place is not None and store.place.startswith("http://"):
+    if is_http(network):
         await _expect_http_checked(network)
     else:
         await _expect_bytes_checked(network)

@@ -207,6 +207,11 @@ async def overheard(
     return None, dict(plain.lengths)
 
 
+def is_http(network: Network) -> bool:
+    """Answer whether what is said can be read, and answered by the kit."""
+    return network.proxy.place.startswith("http://")
+
+
 def is_right(step: Step, right: Json) -> bool:
     """Answer whether it raised, or answered what is stored."""
     if step.outcome == "raised":

@@ -67,6 +67,11 @@ class Conversation:
         self._dropped: asyncio.Future[type[Exception]] = asyncio.get_running_loop().create_future()
         self._is_over = asyncio.Event()
         self._is_one_ended = False
+        at_server = server.getsockname() if server.family != socket.AF_UNIX else None
+        self.port_at_server: int | None = at_server[1] if at_server else None
+        """By which a server on TCP knows the connection."""
+        self.is_ended_by_server = False
+        """Whether the server will say nothing more."""
 
     async def forward(self) -> None:
         """Forward what is said, both ends included."""
@@ -80,6 +85,7 @@ class Conversation:
         except* OSError:
             reset(self.client)
         finally:
+            self.is_ended_by_server = True
             self.server.close()
             self._is_over.set()
 
@@ -122,7 +128,7 @@ class Conversation:
         fault = armed.fault
         request = await http_exchange.request_from(self.client, begun)
         answers = []
-        for _ in range(0 if fault.forge is not None else 2 if fault.repeats else 1):
+        for _ in range(http_exchange.times_to_ask(fault, request)):
             with await self._proxy.connect() as server:
                 answers.append(await http_exchange.asked(server, request))
         given = http_exchange.made(fault, request, answers)
@@ -144,6 +150,7 @@ class Conversation:
                 self._proxy.withheld += len(chunk)
                 await self._proxy.may_speak.wait()
             await self._answered(chunk)
+        self.is_ended_by_server = True
         self.client.shutdown(socket.SHUT_WR)
         self._end_one_direction()
 

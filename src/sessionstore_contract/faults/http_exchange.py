@@ -19,6 +19,9 @@ CHUNK = 2**16
 
 HEAD_ENDS = b"\r\n\r\n"
 
+REPEATED = frozenset({"PUT", "PATCH", "DELETE"})
+"""Methods of requests that somebody on the way, or the store itself, may well send again."""
+
 
 async def request_from(client: socket.socket, begun: bytes) -> Request:
     """Read the rest of a request that has begun so.
@@ -98,10 +101,17 @@ def worded(answer: Answer, request: Request) -> bytes:
     return head if request.method == "HEAD" else head + answer.body
 
 
+def times_to_ask(fault: Fault, request: Request) -> int:
+    """Answer how often the server is asked before the request is answered."""
+    if fault.forge is not None:
+        return 0
+    return 2 if fault.repeats and request.method in REPEATED else 1
+
+
 def made(fault: Fault, request: Request, answers: list[Answer]) -> Answer | None:
     """Make the answer that the fault has for a request; None leaves the server's as it is."""
     if fault.forge is not None:
         return fault.forge(request)
     if fault.spoil is not None:
         return fault.spoil(request, answers[-1])
-    return answers[-1] if fault.repeats else None
+    return answers[-1] if len(answers) > 1 else None

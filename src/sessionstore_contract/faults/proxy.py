@@ -55,11 +55,6 @@ class Proxy:
         """The faults that lie in wait, and those that have happened."""
         return self._armed
 
-    @property
-    def connections(self) -> int:
-        """Connections of the store that are open."""
-        return len(self._conversations)
-
     def forward(self) -> None:
         """Take connections and forward what is said on them, from either side."""
         self._port.run(self._speak())
@@ -94,11 +89,11 @@ class Proxy:
             armed.release()
 
     def numbers(self) -> list[int]:
-        """Answer the ports by which a server on TCP knows the connections of the store."""
+        """Answer the ports by which a server on TCP knows the connections that it has not ended."""
         return [
-            int(one.server.getsockname()[1])
+            one.port_at_server
             for one in tuple(self._conversations)
-            if one.server.fileno() >= 0 and one.server.family != socket.AF_UNIX
+            if one.port_at_server is not None and not one.is_ended_by_server
         ]
 
     def close(self) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..expect import NothingFound, violated
 from ..fault import Deed, Fault
-from .network import MESSAGES, is_happening, is_right, overheard
+from .network import MESSAGES, is_happening, overheard
+from .outcomes import is_right
 
 if TYPE_CHECKING:
     from ..history import Call, Step

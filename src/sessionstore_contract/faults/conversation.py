@@ -16,6 +16,8 @@ from .place import Place
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..fault import Request
+
 CHUNK = 2**16
 
 OF_REQUESTS = frozenset({Deed.DROP, Deed.FORGE})
@@ -67,6 +69,8 @@ class Conversation:
         self._dropped: asyncio.Future[type[Exception]] = asyncio.get_running_loop().create_future()
         self._is_over = asyncio.Event()
         self._is_one_ended = False
+        self._is_asked = False
+        """Whether the store has said something that the server has not answered."""
         at_server = server.getsockname() if server.family != socket.AF_UNIX else None
         self.port_at_server: int | None = at_server[1] if at_server else None
         """By which a server on TCP knows the connection."""
@@ -104,38 +108,45 @@ class Conversation:
             self._proxy.sent += len(chunk)
             for armed in self._struck:
                 armed.overhear(chunk)
-            chunk = await self._asked(chunk)
-            await loop.sock_sendall(self.server, chunk)
+            await loop.sock_sendall(self.server, await self._asked(chunk))
+            self._is_asked = True
         self.server.shutdown(socket.SHUT_WR)
         self._end_one_direction()
 
     async def _asked(self, chunk: bytes) -> bytes:
         """Answer what is to be forwarded of a question, which may have grown."""
+        request = await self._request(chunk)
+        said = request.raw if request else chunk
         for armed in self._proxy.armed:
-            is_about = self._place(armed).ask(chunk)
+            is_about = self._place(armed).ask(said)
             if not armed.is_live or not is_about:
                 continue
             if armed.fault.deed is Deed.DROP:
                 armed.strike(f"a request on connection {self._number}")
                 reset(self.client)
                 raise _OverError
-            if armed.fault.deed is Deed.FORGE:
-                chunk = await self._forge(armed, chunk)
-        return chunk
+            if armed.fault.deed is Deed.FORGE and request:
+                await self._forge(armed, request)
+        return said
 
-    async def _forge(self, armed: Armed, begun: bytes) -> bytes:
-        """Answer a request in place of the server; where it is to be left alone, answer it."""
-        fault = armed.fault
-        request = await http_exchange.request_from(self.client, begun)
+    async def _request(self, begun: bytes) -> Request | None:
+        """Take a request of HTTP whole that begins here, where one may be answered by us."""
+        is_wanted = any(one.is_live and one.fault.deed is Deed.FORGE for one in self._proxy.armed)
+        if self._is_asked or not is_wanted:
+            return None
+        return await http_exchange.request_from(self.client, begun)
+
+    async def _forge(self, armed: Armed, request: Request) -> None:
+        """Answer a request in place of the server, unless it is to be left alone."""
         answers = []
-        for _ in range(http_exchange.times_to_ask(fault, request)):
+        for _ in range(http_exchange.times_to_ask(armed.fault, request)):
             with await self._proxy.connect() as server:
                 answers.append(await http_exchange.asked(server, request))
-        given = http_exchange.made(fault, request, answers)
+        given = http_exchange.made(armed.fault, request, answers)
         if given is not None:
             armed.strike(f"{request.method} on connection {self._number}")
         elif not answers:
-            return request.raw
+            return
         await self._say(http_exchange.worded(given or answers[-1], request))
         self.client.shutdown(socket.SHUT_WR)
         # Not closed before the other side has: what it has not read yet would be taken back.
@@ -146,6 +157,7 @@ class Conversation:
         loop = asyncio.get_running_loop()
         while chunk := await loop.sock_recv(self.server, CHUNK):
             self._proxy.received += len(chunk)
+            self._is_asked = False
             if not self._proxy.may_speak.is_set():
                 self._proxy.withheld += len(chunk)
                 await self._proxy.may_speak.wait()

@@ -27,8 +27,7 @@ async def request_from(client: socket.socket, begun: bytes) -> Request:
     """Read the rest of a request that has begun so.
 
     Raises:
-        ConnectionError: the store left before it had ended.
-        ValueError: it is no HTTP.
+        ConnectionError: the store left before it had ended, or it is no HTTP.
     """
     raw = begun
     while HEAD_ENDS not in raw:
@@ -36,7 +35,7 @@ async def request_from(client: socket.socket, begun: bytes) -> Request:
     head, _, _ = raw.partition(HEAD_ENDS)
     words = head.split(b"\r\n")[0].decode("latin-1").split(" ")
     if len(words) != 3:
-        raise ValueError("what the store says is no request of HTTP")
+        raise ConnectionResetError("what the store says is no request of HTTP")
     while not _is_whole(raw):
         raw += await _more(client)
     return Request(words[0], words[1], raw)

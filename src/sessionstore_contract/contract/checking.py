@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 
 async def expect_http_checked(network: Network) -> None:
+    """Have each operation answered with what is no answer, in place of the service."""
     subject = network.subject
     session, missing = await network.session(), subject.unused_id("missing")
-    can_tell_routes = await _can_tell_routes(network, missing)
+    effort = subject.stand.effort
+    refusals = list(statuses(effort, can_tell_routes=await _can_tell_routes(network, missing)))
     for read in network.reads():
         heard = Overheard()
         await _listened(network, heard, read.call(subject, session), read.right)
-        for forgery in (*statuses(can_tell_routes), *bodies(heard, session)):
+        for forgery in (*refusals, *bodies(heard, session)):
             step = await _forged(network, forgery, read.call(subject, session))
             expect_raised_or_right(step, read.right, f"to {forgery.name}")
         nothing: Any = {"load": None, "exists": False, "get_cost_data": {}}[read.operation]
@@ -34,7 +36,7 @@ async def expect_http_checked(network: Network) -> None:
         heard, control = Overheard(), await network.session("control")
         await _listened(network, heard, write.call(subject, control), None)
         session = await network.session()
-        for forgery in (*statuses(can_tell_routes), *bodies(heard, control)):
+        for forgery in (*refusals, *bodies(heard, control)):
             step = await _forged(network, forgery, write.call(subject, session))
             if step.beside:
                 expect_raised(step, f"to {forgery.name}")

@@ -26,6 +26,7 @@ def cuts(about: bytes | None, lengths: dict[int, int], effort: Effort) -> list[F
 
 
 def worded(fault: Fault) -> str:
+    """Word the situation in which a fault puts an operation."""
     if fault.deed is Deed.TRICKLE:
         return "when its answer comes in pieces"
     if fault.deed is Deed.RUBBISH:
@@ -35,6 +36,7 @@ def worded(fault: Fault) -> str:
 
 
 def losses(about: bytes | None, lengths: dict[int, int]) -> list[Fault]:
+    """Answer the faults by which a request is lost, or its answer when it was made."""
     found = [Fault(Deed.DROP, about)]
     for answer, length in lengths.items():
         found.append(Fault(Deed.RESET, about, answer))

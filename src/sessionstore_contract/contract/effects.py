@@ -32,6 +32,7 @@ async def _is_made(network: Network, session: str, operation: str) -> bool:
 
 
 async def expect_raised_or_made(network: Network, session: str, step: Step, fault: Fault) -> None:
+    """Demand of a write that met with a fault that it raised, or that what it wrote is there."""
     situation = "when its request is lost" if fault.deed is Deed.DROP else worded(fault)
     expect_came_back(step, situation)
     if step.outcome != "answered":
@@ -51,7 +52,7 @@ async def expect_raised_or_made(network: Network, session: str, step: Step, faul
         )
 
 
-async def writes_raise_while_away(network: Network, session: str) -> None:
+async def expect_writes_raise_while_away(network: Network, session: str) -> None:
     """Demand that each write raises while the server is away, and that none is made later."""
     subject = network.subject
     network.proxy.refuse()

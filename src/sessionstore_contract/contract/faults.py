@@ -18,8 +18,8 @@ from .effects import (
     expect_not_made_later,
     expect_raised_or_made,
     expect_the_same,
+    expect_writes_raise_while_away,
     is_made_for_the_witness,
-    writes_raise_while_away,
 )
 from .neighbours import expect_each_its_own, expect_their_own, late_answer, make_others
 from .network import MESSAGES, behind_proxy, is_http, overheard
@@ -163,7 +163,7 @@ async def a_failed_write_raises(store: Subject) -> None:
             step, _ = await network.under(meant, write.call(subject, session))
             await network.recover(control)
             await expect_raised_or_made(network, session, step, fault)
-    await writes_raise_while_away(network, await network.session())
+    await expect_writes_raise_while_away(network, await network.session())
     network.tell()
 
 

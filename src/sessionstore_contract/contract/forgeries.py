@@ -7,15 +7,20 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ..effort import NORMAL
 from ..fault import Answer, Deed, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ..effort import Effort
     from ..fault import Request
 
 STATUSES = (301, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504)
 """Refusals and failures, of the service and of what stands before it."""
+
+FEWER_STATUSES = (301, 401, 404, 429, 503)
+"""One of each kind, for who is in a hurry."""
 
 PAGE = b"<!doctype html><title>Sign in</title><p>Please sign in to the network."
 """What a gateway, or the wireless network of a hotel, answers with any status."""
@@ -46,12 +51,12 @@ class Forgery:
     """Where it is the status that is wrong."""
 
 
-def statuses(can_tell_routes: bool) -> Iterator[Forgery]:
+def statuses(effort: Effort, *, can_tell_routes: bool) -> Iterator[Forgery]:
     """Answer each status, as no session's service words it.
 
     A 404 is left out where the service's own for a missing session can't be told from it.
     """
-    for status in STATUSES:
+    for status in STATUSES if effort.rounds >= NORMAL.rounds else FEWER_STATUSES:
         if status != HTTPStatus.NOT_FOUND or can_tell_routes:
             yield Forgery(
                 f"the status {status}", Fault(Deed.FORGE, times=None, forge=_with(status)), status

@@ -38,6 +38,7 @@ async def expect_each_its_own(network: Network, others: dict[str, list[Any]]) ->
 
 
 def expect_their_own(steps: list[Step], others: dict[str, list[Any]], when: str) -> None:
+    """Demand of loads that each answers what its own session holds, or raises."""
     for step, right in zip(steps, others.values(), strict=True):
         expect_came_back(step, when)
         if not is_right(step, right):

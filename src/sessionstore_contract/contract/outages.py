@@ -12,6 +12,8 @@ from .network import COSTS, MESSAGES, Network
 from .outcomes import TRIES, expect_raised, expect_raised_or_right, is_right
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..history import Call, Step
 
 
@@ -19,7 +21,8 @@ POOL = 4
 """Operations at once, so that a store has more connections to lose than there are tries."""
 
 
-def one_of_each(network: Network, session: str) -> list[Any]:
+def one_of_each(network: Network, session: str) -> list[Callable[[], Call[Any]]]:
+    """Answer operations that may be the first after connections were dropped."""
     subject = network.subject
     return [
         lambda: subject.load(session),
@@ -46,6 +49,7 @@ async def drop(network: Network, way: str) -> int:
 
 
 def expect_recovered(step: Step, way: str) -> None:
+    """Demand of the last try after connections were dropped that it is answered as ever."""
     right = {"load": MESSAGES, "save": None, "update": True}[step.operation]
     if step.outcome == "answered" and is_right(step, right):
         return
@@ -61,6 +65,7 @@ AWAY = "the server was away and is back"
 
 
 def expect_survived(step: Step, right: Any, what: str) -> None:
+    """Demand of an operation after an outage that it is answered as before it."""
     if step.outcome == "answered" and is_right(step, right):
         return
     violated(
@@ -106,6 +111,7 @@ async def one_on_each(network: Network, session: str) -> list[tuple[Call[Any], A
 
 
 def expect_bounded(step: Step, right: Any, limit: float) -> None:
+    """Demand that an operation came back from silence, and made nothing of it."""
     if step.outcome == "hung":
         violated(
             f"{step.operation} does not come back from a server that says nothing",

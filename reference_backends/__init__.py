@@ -54,11 +54,28 @@ def open_postgres(dsn: str) -> SessionStore:
     return PostgresSessionStore(dsn)
 
 
+def open_postgres_bounded(dsn: str, seconds: float) -> SessionStore:
+    """Open a store in a PostgreSQL database, with time-outs of so many seconds."""
+    with _extra("postgres"):
+        from .postgres import PostgresSessionStore  # noqa: PLC0415
+
+    return PostgresSessionStore(
+        dsn, connect_timeout=seconds, command_timeout=seconds, acquire_timeout=seconds
+    )
+
+
 def open_http(url: str) -> SessionStore:
     """Open a store on a platform service."""
     from .http import HttpSessionStore  # noqa: PLC0415
 
     return HttpSessionStore(url)
+
+
+def open_http_bounded(url: str, seconds: float) -> SessionStore:
+    """Open a store on a platform service, with a time-out of so many seconds."""
+    from .http import HttpSessionStore  # noqa: PLC0415
+
+    return HttpSessionStore(url, timeout=seconds)
 
 
 def open_http_with_token(url: str, token: str) -> SessionStore:
@@ -127,6 +144,7 @@ POSTGRES = Backend(
     profile="full",
     corrupt=_corrupt_postgres,
     legacy="reference",
+    open_bounded=open_postgres_bounded,
 )
 HTTP = Backend(
     "http",
@@ -135,5 +153,6 @@ HTTP = Backend(
     profile="durable",
     adding=("multi-process", "census", "faults"),
     open_with_token=open_http_with_token,
+    open_bounded=open_http_bounded,
     lend=lend_http_client,
 )

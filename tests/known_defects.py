@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract import trial
-from sessionstore_contract.contract import CLAUSES, activity, leaks
+from sessionstore_contract.contract import CLAUSES, activity, leaks, network
 from sessionstore_contract.known_defects import FILE, blanked
 from sessionstore_contract.report.explanation import failure
 from sessionstore_contract.verdict import Finding, Verdict
@@ -113,6 +113,7 @@ def measured(number: int) -> dict[str, Any]:
 
     activity.GAPS = (0.01,)  # type: ignore[assignment]  # the long one is for coarse clocks
     leaks.PATIENCE = 0.2
+    network.BOUND = 0.2
     trial.MOST_SECONDS_OF_SHRINKING = 600.0
     warnings.simplefilter("ignore")
     store = MUTANTS[number]

@@ -16,13 +16,13 @@ REFERENCE = "reference_backends"
 
 ROWS = (
     "__init__ version stopping interface values names capabilities effort",
-    "history interruption second_loop model",
+    "history interruption second_loop model fault",
     "expect linearizability workload timeline timeline_page program tables",
     "clause old_layout subject",
     "contract wire turn",
     (
-        "storage port address faults echo secret opening worker forgotten census lending forks "
-        "row_rights"
+        "storage port address faults termination echo secret opening worker forgotten census "
+        "lending forks row_rights"
     ),
     "backend defects",
     "verdict harness trial wire_trial turn_trial exits known_defects folding",

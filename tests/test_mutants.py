@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sessionstore_contract import trial
-from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks
+from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks, network
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.folding import fold
 from sessionstore_contract.harness import Conditions, try_clause
@@ -34,6 +34,7 @@ from .mutants import (
     durability,
     ephemeral,
     failure,
+    faults,
     first_failure,
     growth,
     identifiers,
@@ -80,6 +81,7 @@ MODULES = (
     failure,
     durability,
     migration,
+    faults,
     closing,
     security,
     growth,
@@ -137,6 +139,16 @@ ON_SERVERS = frozenset({"opening", "closing", "security", "growth", "ephemeral"}
 ON_OLD_PLACES = frozenset({"migration", "messages", "cost", "retention", "opening"})
 """The areas for mutants that migrate wrongly: elsewhere they are what they were made from."""
 
+
+OF_NETWORKS = frozenset(
+    {
+        "concurrency.sessions-do-not-block-each-other",
+        "opening.failed-first-use-can-be-retried",
+        *(clause.id for clause in CLAUSES if clause.area == "faults"),
+    }
+)
+"""The clauses in which the kit stands before the platform: tried on the mutants of one of them."""
+
 RACING = frozenset({"opening", "sharing", "concurrency", "cancellation", "closing"})
 """Areas in which a defect that is not meant for them shows now and then."""
 
@@ -153,23 +165,26 @@ def try_all(
 def clauses_for(store: Any) -> list[Clause]:
     """Answer the clauses that a mutant is held to."""
     defect, made = the_defect(store), backend(store)
-    areas = areas_for(defect.caught_by.partition(".")[0], str(made.storage))
     return [
         clause
         for clause in CLAUSES
-        if (areas is None or clause.area in areas)
+        if is_held_to(clause, defect, made.storage)
         and (clause.id != TAKES_A_PROCESS or clause.id in defect.headlines)
         and (clause.id not in GENERAL or defect.caught_by in GENERAL)
     ]
 
 
-def areas_for(area: str, storage: str) -> frozenset[str] | None:
-    """Answer the areas whose clauses a mutant is held to; None when it is all of them."""
+def is_held_to(clause: Clause, defect: Defect, storage: str) -> bool:
+    """Answer whether a mutant is held to a clause, on what it is kept in."""
+    area = defect.caught_by.partition(".")[0]
+    is_of_networks = clause.id in OF_NETWORKS
+    if storage in {"platform", "postgres"} and defect.caught_by in OF_NETWORKS:
+        return is_of_networks
     if storage == "postgres":
-        return frozenset({area})  # on a server of its own, which takes long enough
+        return clause.area == area  # on a server of its own, which takes long enough
     if area == "migration":
-        return ON_OLD_PLACES
-    return ON_SERVERS if storage == "platform" else None
+        return clause.area in ON_OLD_PLACES
+    return storage != "platform" or (clause.area in ON_SERVERS and not is_of_networks)
 
 
 def effort_for(store: Any) -> Effort:
@@ -238,6 +253,7 @@ def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(activity, "GAPS", (0.01,))
     monkeypatch.setattr(leaks, "PATIENCE", 0.2)
+    monkeypatch.setattr(network, "BOUND", 0.2)
     # What a counterexample is made to says what is diagnosed: on a slow machine as well.
     monkeypatch.setattr(trial, "MOST_SECONDS_OF_SHRINKING", 600.0)
 

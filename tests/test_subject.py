@@ -62,6 +62,12 @@ class Lent:
     async def open_at(self, place: str, *, token: str | None = None) -> Any:
         raise NotImplementedError
 
+    async def open_bounded(self, place: str, seconds: float) -> Any:
+        raise NotImplementedError
+
+    async def terminate(self, proxy: Any) -> int:
+        raise NotImplementedError
+
     async def stand_between(self) -> Any:
         raise NotImplementedError
 

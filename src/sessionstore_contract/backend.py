@@ -84,6 +84,9 @@ class Backend:
     lend: Callable[[str], AbstractAsyncContextManager[Lent]] | None = None
     """Called with a place, answers an async context manager that gives a `Lent`: a store on what
     is held, and given back, here. Who gives it claims `managed`."""
+    open_bounded: Callable[[str, float], Any] | None = None
+    """Called with a place and a number of seconds, answers a store as `open` does whose operations
+    take about so long at the most. It spares the wait for the store's own time-outs."""
     timeout: float = DEFAULT_TIMEOUT
     """Seconds that one call may take before it counts as hung."""
 

@@ -206,7 +206,9 @@ def _abandon(trial: Trial, thread: threading.Thread) -> None:
 def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Finding:
     """Decide what was found: the answer that differs is the store's, what led there is not."""
     failure = stuck or trial.failure or trial.teardown_failure
-    hung = tuple({step.operation for step in trial.history.steps if step.outcome == "hung"})
+    # What the kit has brought about says nothing of the clauses in which it does not.
+    waited = [step for step in trial.history.steps if step.outcome == "hung" and not step.beside]
+    hung = tuple({step.operation for step in waited})
     notes = "; ".join(trial.notes) or None
     found = Finding(trial.clause, Verdict.HELD, reason=notes, hung=hung)
     if failure is None:

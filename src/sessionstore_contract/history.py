@@ -55,6 +55,10 @@ class Step:
     answer_as_given: Any = None
     """A copy of the answer, made when it came."""
     error: BaseException | None = None
+    timeout: float | None = None
+    """Seconds that it may take, where that is not what every call may take."""
+    beside: str = ""
+    """What the kit did to its surroundings meanwhile."""
 
     def require_answer(self) -> None:
         """Raise StepFailed unless the call was answered."""
@@ -160,7 +164,7 @@ class History:
         several = len(numbers) > 1
         return [
             f"{f'[{numbers[step.instance]}] ' if several else ''}{step.call()}"
-            f"  ->  {step.answered()}"
+            f"  ->  {step.answered()}{f'   ({step.beside})' if step.beside else ''}"
             for step in self.steps
         ]
 
@@ -202,14 +206,21 @@ class Call(Generic[T]):
         answer: T = step.answer
         return answer
 
-    async def perform(self, *, is_expected: bool, through: Through = _as_it_is) -> Step:
+    async def perform(
+        self,
+        *,
+        is_expected: bool,
+        through: Through = _as_it_is,
+        timeout: float | None = None,  # noqa: ASYNC109 - the call is abandoned, not cancelled
+    ) -> Step:
         """Make the call and answer its step, whatever came of it."""
         step = self.history.begin(self, is_expected=is_expected)
+        step.timeout = timeout
         task = asyncio.ensure_future(self._guarded(step, through))
         try:
             # Not wait_for: it awaits the call that it cancelled, and a store that swallows the
             # cancellation would never come back. Here the call is abandoned.
-            await asyncio.wait({task}, timeout=self.history.timeout)
+            await asyncio.wait({task}, timeout=timeout or self.history.timeout)
         except asyncio.CancelledError:
             task.cancel()
             raise

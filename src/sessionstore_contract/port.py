@@ -6,12 +6,14 @@ import asyncio
 import socket
 import struct
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .storage.service_loop import ServiceLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+T = TypeVar("T")
 
 HOST = "127.0.0.1"
 
@@ -47,6 +49,10 @@ class Port:
         self._services.close()
         self._reservation.close()
 
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something on the thread that serves the port."""
+        return self._services.run(work)
+
     async def _open(self) -> None:
         if self._listener is None:
             self._listener = _bound(self.number)
@@ -72,6 +78,8 @@ class Port:
         except OSError:
             return  # it has left already
         client.setblocking(False)
+        # Small answers are passed on at once, as they would be without us.
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         conversation = asyncio.get_running_loop().create_task(self._guarded(client))
         self._conversations.add(conversation)
         conversation.add_done_callback(self._conversations.discard)

@@ -76,6 +76,18 @@ class Stand(Protocol):
     async def open_at(self, place: str, *, token: str | None = None) -> Any:
         """Open one more store at this place, with a token if one is given."""
 
+    async def open_bounded(self, place: str, seconds: float) -> Any:
+        """Open one more store at this place, each operation of which takes so long at the most.
+
+        None where the backend does not say how.
+        """
+
+    async def terminate(self, proxy: Proxy) -> int:
+        """Have the server itself end the connections that came through the proxy.
+
+        Answers how many it ended: none where the kit does not know how to tell it.
+        """
+
     async def stand_between(self) -> Proxy:
         """Stand in front of the place's server; the place to open a store at is the proxy's."""
 

@@ -23,6 +23,7 @@ from .opening import call_opener, open_store, settled
 from .secret import Secret, secret_for
 from .storage import StorageUnavailableError
 from .subject import Subject
+from .termination import terminated
 from .worker import RemoteStore, UnnamedOpenerError
 
 if TYPE_CHECKING:
@@ -124,6 +125,23 @@ class Trial:
         if token is None or with_token is None:
             return await self._open(self.backend.open, place)
         return await self._open(lambda place: with_token(place, token), place)
+
+    async def open_bounded(self, place: str, seconds: float) -> Subject | None:
+        """Open one more store at this place, each operation of which takes so long at the most.
+
+        None where the backend does not say how.
+        """
+        bounded = self.backend.open_bounded
+        if bounded is None:
+            return None
+        return await self._open(lambda place: bounded(place, seconds), place)
+
+    async def terminate(self, proxy: Proxy) -> int:
+        """Have the server itself end the connections that came through the proxy.
+
+        Answers how many it ended: none where the kit does not know how to tell it.
+        """
+        return await terminated(self.place or "", proxy.numbers())
 
     async def _open(self, opener: Callable[..., Any], place: str | None) -> Subject:
         before = self.phase, self.phase_began
@@ -473,7 +491,7 @@ class Trial:
         """Say what does not come back although its time is over; None while all is well."""
         now = time.monotonic()
         for step in self.history.pending():
-            if now - step.began_at > self.backend.timeout + GRACE:
+            if now - step.began_at > (step.timeout or self.backend.timeout) + GRACE:
                 step.outcome = "hung"
                 if step.is_expected:
                     return expect.Violation(

@@ -40,6 +40,9 @@ TAKES_A_NAME = "closing.forgotten-close-lets-the-process-end"
 
 BACKENDS = (NULL, MODEST, MEMORY, SQLITE)
 
+HTTP = reference_backends.HTTP
+"""For the defects that the others can't have: they have no server."""
+
 
 def tried(clause: Clause, backend: Backend) -> Finding:
     conditions = Conditions(seed=1, effort=EFFORTS["quick"])
@@ -49,12 +52,14 @@ def tried(clause: Clause, backend: Backend) -> Finding:
 
 def pairs() -> list[tuple[Backend, Defect]]:
     """Every defect on every one of the backends that claims what it needs."""
-    return [
-        (backend, one)
-        for backend in BACKENDS
-        for one in DEFECTS
-        if one.missing(wrapped(backend, one.wrapper).capabilities) is None
+    return [(backend, one) for backend in BACKENDS for one in DEFECTS if can_have(backend, one)] + [
+        (HTTP, one) for one in DEFECTS if one.area == "faults" and can_have(HTTP, one)
     ]
+
+
+def can_have(backend: Backend, defect: Defect) -> bool:
+    """Answer whether a defect can be seen on a backend."""
+    return defect.missing(wrapped(backend, defect.wrapper).capabilities) is None
 
 
 @pytest.fixture
@@ -70,6 +75,14 @@ def test_a_wrapper_without_a_defect_leaves_a_correct_store_correct(backend: Back
     findings = [tried(clause, bare) for clause in CLAUSES if clause.id != TAKES_A_NAME]
 
     assert {one.verdict for one in findings} == {Verdict.HELD, Verdict.NOT_APPLICABLE}
+
+
+def test_a_wrapper_passes_faults_on() -> None:
+    """What a defect of the network is caught by is its own doing, too."""
+    bare = wrapped(HTTP, Wrapper)
+    findings = [tried(clause, bare) for clause in CLAUSES if clause.area == "faults"]
+
+    assert {one.verdict for one in findings} == {Verdict.HELD}
 
 
 @pytest.mark.parametrize(

@@ -96,5 +96,6 @@ def backend(store: Any, *, corrupt: Callable[[str, str], Any] | None = None) -> 
         legacy="reference" if "migration" in claims else None,
         open_with_token=getattr(store, "open_with_token", None),
         lend=getattr(store, "lend", None),
+        open_bounded=getattr(store, "open_bounded", None),
         timeout=defect.timeout if defect else 10.0,
     )

@@ -47,6 +47,11 @@ class RemembersItsFirstFailure(PlatformStore):
 @mutant(
     "opening.failed-first-use-can-be-retried",
     "exists answers False although the place can't be reached",
+    also={
+        "faults.a-failed-read-raises": "exists answers False when an end comes for an answer",
+        "faults.operations-are-bounded": "exists answers False and the server has said nothing",
+        "faults.answers-are-checked": "exists answers False to the status 301",
+    },
 )
 class TakesAwayForMissing(PlatformStore):
     """Answers that nothing is there when nobody answers."""
@@ -61,6 +66,11 @@ class TakesAwayForMissing(PlatformStore):
 @mutant(
     "opening.failed-first-use-can-be-retried",
     "save answers None although the place can't be reached",
+    also={
+        "faults.a-failed-write-raises": "save answers None when its request is lost, and nothing",
+        "faults.operations-are-bounded": "save answers None and the server has said nothing",
+        "faults.answers-are-checked": "save answers None to the status 301",
+    },
 )
 class SavesForNobody(PlatformStore):
     """Swallows that a history was not saved."""

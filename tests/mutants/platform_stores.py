@@ -21,13 +21,22 @@ class PlatformStore(HttpSessionStore):
     connection_kind: ClassVar[type[Connection]] = Connection
 
     def __init__(
-        self, url: str, *, token: str | None = None, client: httpx.AsyncClient | None = None
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        client: httpx.AsyncClient | None = None,
+        timeout: float = 5.0,
     ) -> None:
         super().__init__(url, token=token, client=client)
         self.token = token
         self._connection = self.connection_kind(
-            url, token=token, client=client, transport=None, timeout=5.0
+            url, token=token, client=client, transport=None, timeout=timeout
         )
+
+    @classmethod
+    def open_bounded(cls, url: str, seconds: float) -> Self:
+        return cls(url, timeout=seconds)
 
 
 class TokenStore(PlatformStore):

@@ -18,6 +18,8 @@ from ..values import are_equal, word
 from ..workload import play, workload
 from .beginning import begin_with, make_sure
 from .in_turn import create_in_turn, delete_in_turn, save_in_turn, update_in_turn
+from .network import MESSAGES, behind_proxy
+from .stuck import expect_others_are_served
 
 if TYPE_CHECKING:
     from ..history import Call, Step
@@ -589,6 +591,29 @@ def _is_explained(judgement: Judgement) -> None:
             )
         case Ruling.UNDECIDED:
             raise NothingFound(judgement.headline())
+
+
+@should(
+    "concurrency.sessions-do-not-block-each-other",
+    "A slow operation on one session does not hold up another session's.",
+    because="One long chat, or one answer that is late, makes every other chat of the process "
+    "wait.",
+    remedy="No lock around the whole store: one for each session, if any. More than one "
+    "connection, and none held while something else is waited for.",
+    needs={Capability.FAULTS},
+    evidence=["adk-python#4655"],
+)
+async def sessions_do_not_block_each_other(store: Subject) -> None:
+    network = await behind_proxy(store)
+    slow = await network.session("slow")
+    for call in (
+        network.subject.load(slow),
+        network.subject.save(slow, MESSAGES),
+        network.subject.update(slow, cost_data={"turns": 2}),
+    ):
+        store.stand.history.restart()
+        await expect_others_are_served(network, slow, [call])
+    store.stand.note("what the kit did: 3 answers held back")
 
 
 STALL = 0.001

@@ -199,6 +199,10 @@ async def failed_first_use_can_be_retried(store: Subject) -> None:
     control = await store.stand.open_at(proxy.place)
     await make_sure(control.exists(control.unused_id()), False)
     await control.close()
+    if not proxy.passed:
+        raise NothingFound(
+            "the store works, and nothing of it came by the address that it was opened at"
+        )
     for first in _first_operations(store):
         proxy.refuse()
         await _fail_and_retry(store, proxy, first)

@@ -18,6 +18,7 @@ from . import (
     durability,
     ephemeral,
     failure,
+    faults,
     growth,
     identifiers,
     interface,
@@ -70,6 +71,7 @@ DEFECTS: tuple[Defect, ...] = tuple(
         failure,
         durability,
         migration,
+        faults,
         closing,
         security,
         growth,
@@ -128,9 +130,20 @@ def wrapped(backend: Backend, wrapper: type[Wrapper]) -> Backend:
         finally:
             await ending()
 
+    bounded = backend.open_bounded
+
+    @asynccontextmanager
+    async def opened_bounded(place: str, seconds: float) -> AsyncIterator[Any]:
+        store, ending = await open_store(lambda place: bounded and bounded(place, seconds), place)
+        try:
+            yield wrapper(store)
+        finally:
+            await ending()
+
     return replace(
         backend,
         open=opened,
+        open_bounded=None if bounded is None else opened_bounded,
         timeout=(declared and declared.timeout) or backend.timeout,
         adding=set(backend.adding) - {LEFT_OUT},
         without={*backend.without, LEFT_OUT},

@@ -1,0 +1,113 @@
+"""Answers that are none, for each operation: made by the kit, or spoilt by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..fault import Deed, Fault
+from ..history import StepFailed
+from .cuts import worded
+from .effects import expect_raised_or_made
+from .forgeries import Forgery, Overheard, bodies, statuses
+from .network import Network, overheard
+from .outcomes import expect_raised, expect_raised_or_right, is_right
+
+if TYPE_CHECKING:
+    from ..history import Call, Step
+
+
+async def expect_http_checked(network: Network) -> None:
+    """Have each operation answered with what is no answer, in place of the service."""
+    subject = network.subject
+    session, missing = await network.session(), subject.unused_id("missing")
+    effort = subject.stand.effort
+    refusals = list(statuses(effort, can_tell_routes=await _can_tell_routes(network, missing)))
+    for read in network.reads():
+        heard = Overheard()
+        await _listened(network, heard, read.call(subject, session), read.right)
+        for forgery in (*refusals, *bodies(heard, session)):
+            step = await _forged(network, forgery, read.call(subject, session))
+            expect_raised_or_right(step, read.right, f"to {forgery.name}")
+        nothing: Any = {"load": None, "exists": False, "get_cost_data": {}}[read.operation]
+        for forgery in bodies(heard, session):
+            step = await _forged(network, forgery, read.call(subject, missing))
+            expect_raised_or_right(step, nothing, f"to {forgery.name}")
+    for write in network.writes():
+        heard, control = Overheard(), await network.session("control")
+        await _listened(network, heard, write.call(subject, control), None)
+        session = await network.session()
+        for forgery in (*refusals, *bodies(heard, control)):
+            step = await _forged(network, forgery, write.call(subject, session))
+            if step.beside:
+                expect_raised(step, f"to {forgery.name}")
+            else:
+                # It was not forged: it has been made.
+                session = await network.session()
+
+
+async def _can_tell_routes(network: Network, missing: str) -> bool:
+    """Look whether the service words a missing session otherwise than a missing route."""
+    heard = Overheard()
+    await _listened(network, heard, network.subject.load(missing), None)
+    answers = [one.body for one in heard.exchanges.values() if one.status == NOT_FOUND]
+    if answers and all(body and b'"Not Found"' not in body for body in answers):
+        return True
+    network.subject.stand.note(
+        "the service does not tell a missing session from a missing route: no 404 was tried"
+    )
+    return False
+
+
+NOT_FOUND = 404
+
+
+async def _listened(network: Network, heard: Overheard, call: Call[Any], right: Any) -> None:
+    """Make a call, and keep what was said over HTTP."""
+    network.subject.stand.history.restart()
+    network.proxy.arm(heard.fault())
+    try:
+        step = await call.perform(is_expected=False)
+    finally:
+        network.proxy.disarm()
+    step.require_answer()
+    if right is not None and not is_right(step, right):
+        raise StepFailed(step)
+
+
+async def _forged(network: Network, forgery: Forgery, call: Call[Any]) -> Step:
+    network.subject.stand.history.restart()
+    step, armed = await network.under(forgery.fault, call)
+    if armed.happened:
+        step.beside = f"{armed.told[-1]}: {forgery.name}"
+    return step
+
+
+async def expect_bytes_checked(network: Network) -> None:
+    """Have answers turn into rubbish, and come in pieces, where the kit knows no more of them."""
+    subject = network.subject
+    session = await network.session()
+    for read in network.reads():
+        about, lengths = await overheard(network, read.call(subject, session), session)
+        for answer, length in lengths.items():
+            for fault in (
+                Fault(Deed.TRICKLE, about, answer),
+                Fault(Deed.RUBBISH, about, answer),
+                Fault(Deed.RUBBISH, about, answer, length // 2),
+                Fault(Deed.RUBBISH, about, answer, length - 1),
+            ):
+                subject.stand.history.restart()
+                step, _ = await network.under(fault, read.call(subject, session))
+                expect_raised_or_right(step, read.right, worded(fault))
+                await network.recover(session)
+    for write in network.writes():
+        control = await network.session("control")
+        about, lengths = await overheard(network, write.call(subject, control), control)
+        for answer, length in lengths.items():
+            for after in (0, length // 2):
+                session = await network.session()
+                named = about and session.encode()
+                fault = Fault(Deed.RUBBISH, named, answer, after)
+                subject.stand.history.restart()
+                step, _ = await network.under(fault, write.call(subject, session))
+                await network.recover(control)
+                await expect_raised_or_made(network, session, step, fault)

@@ -1,0 +1,124 @@
+"""The server drops what is idle, goes away, or hangs; and is well again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..expect import NothingFound, violated
+from .beginning import make_sure
+from .network import COSTS, MESSAGES, Network
+from .outcomes import TRIES, expect_raised, expect_raised_or_right, is_right
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..history import Call, Step
+
+
+POOL = 4
+"""Operations at once, so that a store has more connections to lose than there are tries."""
+
+
+def one_of_each(network: Network, session: str) -> list[Callable[[], Call[Any]]]:
+    """Answer operations that may be the first after connections were dropped."""
+    subject = network.subject
+    return [
+        lambda: subject.load(session),
+        lambda: subject.save(session, MESSAGES),
+        lambda: subject.update(session, cost_data=COSTS),
+    ]
+
+
+async def drop(network: Network, way: str) -> int:
+    """End the connections that there are, and let the store be idle until they have ended."""
+    if way != "terminated by the server":
+        dropped = network.proxy.drop(by_reset=way == "reset")
+    else:
+        before = set(network.proxy.numbers())
+        dropped = await network.subject.stand.terminate(network.proxy)
+        deadline = time.monotonic() + network.subject.stand.history.timeout
+        while dropped and time.monotonic() < deadline:
+            if not before & set(network.proxy.numbers()):
+                break
+            await asyncio.sleep(0.001)
+    # Minutes pass, in which the loop runs: a driver that can hear of it has heard of it.
+    await asyncio.sleep(0.01)
+    return dropped
+
+
+def expect_recovered(step: Step, way: str) -> None:
+    """Demand of the last try after connections were dropped that it is answered as ever."""
+    right = {"load": MESSAGES, "save": None, "update": True}[step.operation]
+    if step.outcome == "answered" and is_right(step, right):
+        return
+    times = "twice" if step.outcome == "raised" else "once"
+    violated(
+        f"{step.operation} fails {times} after idle connections were {way}",
+        demanded=f"an answer, at the latest at try {TRIES}",
+        answered=step.answered(),
+    )
+
+
+AWAY = "the server was away and is back"
+
+
+def expect_survived(step: Step, right: Any, what: str) -> None:
+    """Demand of an operation after an outage that it is answered as before it."""
+    if step.outcome == "answered" and is_right(step, right):
+        return
+    violated(
+        f"after {what} {step.operation} "
+        + (
+            f"answers {step.answered()}"
+            if step.outcome == "answered"
+            else "hangs"
+            if step.outcome == "hung"
+            else step.answered()
+        ),
+        demanded="the answer of before",
+        answered=step.answered(),
+    )
+
+
+LONGEST_SILENCE = 30.0
+"""Seconds that an operation is given where the backend does not say how to make it shorter."""
+
+
+WRITTEN = object()
+"""Stands for the answer of a write, which is right in no case."""
+
+
+async def one_on_each(network: Network, session: str) -> list[tuple[Call[Any], Any]]:
+    """Make a call for each operation, on an instance of its own that is in use.
+
+    On one instance the second of them would have to wait for the first; where nobody else may be
+    in there is one.
+    """
+    made: list[tuple[Call[Any], Any]] = []
+    asked = [(read.call, read.right) for read in network.reads()]
+    asked += [(write.call, WRITTEN) for write in network.writes()]
+    for number, (call, right) in enumerate(asked):
+        if number and network.witness is None:
+            break
+        subject = network.subject if number == 0 else await network.opened()
+        if subject is None:
+            raise NothingFound("the store could not be opened once more")
+        await make_sure(subject.exists(session), answer=True)
+        made.append((call(subject, session), right))
+    return made
+
+
+def expect_bounded(step: Step, right: Any, limit: float) -> None:
+    """Demand that an operation came back from silence, and made nothing of it."""
+    if step.outcome == "hung":
+        violated(
+            f"{step.operation} does not come back from a server that says nothing",
+            demanded="an exception, within the time-out of the store",
+            answered=f"nothing in {limit:g} s",
+        )
+    if right is WRITTEN:
+        expect_raised(step, "and the server has said nothing")
+    else:
+        expect_raised_or_right(step, right, "and the server has said nothing")

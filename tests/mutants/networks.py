@@ -1,0 +1,114 @@
+"""Correct stores over a network, each of another design: no fault may have them accused."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sessionstore_contract.interface import StoreUnavailableError
+
+from .platform_stores import PlatformStore
+from .raw_connection import RawConnection, RawStore
+
+if TYPE_CHECKING:
+    from reference_backends.http_connection import Connection, Reply
+    from sessionstore_contract.interface import Json
+
+
+class Retrying(RawConnection):
+    """Tries everything again twice, writes too, a little later each time."""
+
+    async def ask(self, method: str, path: str, body: Json = None, **rest: Any) -> Reply:
+        for pause in (0.01, 0.05):
+            try:
+                return await super().ask(method, path, body, **rest)
+            except StoreUnavailableError:
+                await asyncio.sleep(pause)
+        return await super().ask(method, path, body, **rest)
+
+
+class RetryingStore(RawStore):
+    """Tries again by itself."""
+
+    connection_kind: ClassVar[type[Connection]] = Retrying
+
+
+class OneForEach(RawConnection):
+    """Keeps no connection."""
+
+    async def exchange(self, asked: str, request: bytes) -> Reply:
+        reply = await super().exchange(asked, request)
+        self.after_failure()
+        return reply
+
+
+class ConnectsForEachOperation(RawStore):
+    """Has no connection while it is idle."""
+
+    connection_kind: ClassVar[type[Connection]] = OneForEach
+
+
+class PatientStore(PlatformStore):
+    """Has a time-out of some seconds, which nobody can make shorter."""
+
+    open_bounded = None  # type: ignore[assignment]
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        super().__init__(url, **{**settings, "timeout": 2.0})
+
+
+class Breaking(RawConnection):
+    """Does not try for a while when it has failed three times on end."""
+
+    failures = 0
+    until = -1.0
+
+    async def ask(self, method: str, path: str, body: Json = None, **rest: Any) -> Reply:
+        now = asyncio.get_running_loop().time()
+        if now < self.until:
+            raise StoreUnavailableError("it was away a moment ago", is_retry_safe=True)
+        try:
+            reply = await super().ask(method, path, body, **rest)
+        except StoreUnavailableError:
+            self.failures += 1
+            if self.failures >= 3:
+                self.failures, self.until = 0, now + 0.2
+            raise
+        self.failures = 0
+        return reply
+
+
+class BreakerStore(RawStore):
+    """Has a circuit breaker."""
+
+    connection_kind: ClassVar[type[Connection]] = Breaking
+
+
+class Remembering(PlatformStore):
+    """Answers reads from what it has read or written, while the platform does not answer."""
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        super().__init__(url, **settings)
+        self.known: dict[str, list[Json]] = {}
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        try:
+            found = await super().load(session_id)
+        except StoreUnavailableError:
+            if session_id in self.known:
+                return self.known[session_id]
+            raise
+        if found is not None:
+            self.known[session_id] = found
+        return found
+
+
+CORRECT = (
+    PlatformStore,
+    RawStore,
+    RetryingStore,
+    ConnectsForEachOperation,
+    PatientStore,
+    BreakerStore,
+    Remembering,
+)

@@ -1,0 +1,101 @@
+"""No clause of faults accuses a store that does it right, whatever its design."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sessionstore_contract import Backend
+from sessionstore_contract.clause import Level
+from sessionstore_contract.contract import CLAUSES, faults
+from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.harness import Conditions, try_clause
+from sessionstore_contract.runs import provided
+from sessionstore_contract.storage.selection import PostgresChoice
+from sessionstore_contract.verdict import Finding, Verdict
+
+from .mutants.defect import backend
+from .mutants.networks import (
+    CORRECT,
+    ConnectsForEachOperation,
+    Remembering,
+    RetryingStore,
+)
+from .mutants.postgres_pools import Pooled, PooledForEver, PooledInTransactions
+
+if TYPE_CHECKING:
+    from sessionstore_contract.clause import Clause
+
+    from .mutants.platform_stores import PlatformStore
+
+AT_ONCE = "concurrency.sessions-do-not-block-each-other"
+
+QUICK = (RetryingStore, ConnectsForEachOperation, Remembering)
+"""The others do nothing that one of these, or a mutant with another defect, does not do."""
+
+TRIED = [one for one in CLAUSES if one.area == "faults" or one.id == AT_ONCE]
+
+
+@pytest.mark.parametrize(
+    "store",
+    [store if store in QUICK else pytest.param(store, marks=pytest.mark.soak) for store in CORRECT],
+    ids=lambda store: store.__name__,
+)
+def test_a_correct_store_is_not_accused(store: type[PlatformStore]) -> None:
+    """Retries, time-outs of its own, one connection or none, a breaker, a memory: all may be."""
+    findings = tried(backend(store), TRIED)
+    wrong = {
+        one.clause.id: one.headline or one.reason
+        for one in findings
+        if one.verdict is not Verdict.HELD and one.clause.level is Level.MUST
+    }
+    assert wrong == {}
+    assert Verdict.VIOLATED not in {one.verdict for one in findings}
+
+
+def tried(made: Backend, clauses: list[Clause]) -> list[Finding]:
+    conditions = Conditions(seed=1, effort=EFFORTS["quick"])
+    with provided(made, PostgresChoice("embedded", "the embedded server")) as storage:
+        return [try_clause(clause, made, storage, conditions) for clause in clauses]
+
+
+def pooled(store: type[Pooled], *, timeout: float = 10.0) -> Backend:
+    return Backend(
+        store.__name__,
+        open=store,
+        storage="postgres",
+        profile="ephemeral",
+        adding=store.claims,
+        timeout=timeout,
+    )
+
+
+BINDING = [one for one in TRIED if one.level is Level.MUST]
+
+
+@pytest.mark.parametrize(
+    "store",
+    [pytest.param(Pooled, marks=pytest.mark.soak), PooledInTransactions],
+    ids=lambda one: one.__name__,
+)
+def test_a_pool_with_time_outs_is_not_accused(store: type[Pooled]) -> None:
+    """The one that asyncpg has holds every MUST: it forgets connections that have ended."""
+    findings = tried(pooled(store), BINDING)
+    assert {one.clause.id: one.verdict for one in findings} == {
+        one.id: Verdict.HELD for one in BINDING
+    }
+
+
+def test_a_pool_without_time_outs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is wrong with it but that it waits for ever for a PostgreSQL that has hung."""
+    monkeypatch.setattr(faults, "LONGEST_SILENCE", 1.0)
+    clauses = [one for one in BINDING if one.id in {BOUNDED, "faults.a-failed-read-raises"}]
+    findings = tried(pooled(PooledForEver, timeout=3.0), clauses)
+    assert {one.clause.id: one.headline for one in findings} == {
+        "faults.a-failed-read-raises": None,
+        BOUNDED: "load does not come back from a server that says nothing",
+    }
+
+
+BOUNDED = "faults.operations-are-bounded"

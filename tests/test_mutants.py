@@ -168,7 +168,7 @@ def clauses_for(store: Any) -> list[Clause]:
     return [
         clause
         for clause in CLAUSES
-        if is_held_to(clause, defect, made.storage)
+        if is_held_to(clause, defect, str(made.storage))
         and (clause.id != TAKES_A_PROCESS or clause.id in defect.headlines)
         and (clause.id not in GENERAL or defect.caught_by in GENERAL)
     ]

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sessionstore_contract import trial
+from sessionstore_contract import drawing
 from sessionstore_contract.contract import CLAUSES, activity, leaks, network
 from sessionstore_contract.known_defects import FILE, blanked
 from sessionstore_contract.report.explanation import failure
@@ -114,7 +114,7 @@ def measured(number: int) -> dict[str, Any]:
     activity.GAPS = (0.01,)  # type: ignore[assignment]  # the long one is for coarse clocks
     leaks.PATIENCE = 0.2
     network.BOUND = 0.2
-    trial.MOST_SECONDS_OF_SHRINKING = 600.0
+    drawing.MOST_SECONDS_OF_SHRINKING = 600.0
     warnings.simplefilter("ignore")
     store = MUTANTS[number]
     with in_memory():

@@ -25,7 +25,7 @@ ROWS = (
         "lending forks row_rights"
     ),
     "backend defects",
-    "verdict harness trial wire_trial turn_trial exits known_defects folding",
+    "verdict harness trial drawing wire_trial turn_trial exits known_defects folding",
     (
         "baseline report catalogue turn_catalogue proof prover runs crew trial_worker "
         "trial_process conduct doctor"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessionstore_contract import trial
+from sessionstore_contract import drawing
 from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks, network
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.folding import fold
@@ -255,7 +255,7 @@ def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaks, "PATIENCE", 0.2)
     monkeypatch.setattr(network, "BOUND", 0.2)
     # What a counterexample is made to says what is diagnosed: on a slow machine as well.
-    monkeypatch.setattr(trial, "MOST_SECONDS_OF_SHRINKING", 600.0)
+    monkeypatch.setattr(drawing, "MOST_SECONDS_OF_SHRINKING", 600.0)
 
 
 @pytest.mark.parametrize("store", MUTANTS, ids=lambda store: store.__name__)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 
-from sessionstore_contract import trial
+from sessionstore_contract import drawing
 from sessionstore_contract.contract.programs import EVERY, FAR_AHEAD, NOTHING, OFTEN, programs
 from sessionstore_contract.contract.sequence import (
     follows_the_model,
@@ -155,7 +155,7 @@ def test_another_seed_draws_other_programs() -> None:
 
 def test_a_violation_is_found_again_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same program but for what a run marks its ids with, made as small as it can be."""
-    monkeypatch.setattr(trial, "MOST_SECONDS_OF_SHRINKING", 600.0)
+    monkeypatch.setattr(drawing, "MOST_SECONDS_OF_SHRINKING", 600.0)
     monkeypatch.setattr(secrets, "token_hex", lambda size: "ab" * size)
     once, again = (attempt(follows_the_model, cost.MergesNestedObjects) for _ in range(2))
     assert once.program == again.program
@@ -165,7 +165,7 @@ def test_a_violation_is_found_again_with_its_seed(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.soak
 def test_the_machine_alone_catches_most_defects(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of those made for other clauses; what it can't see are odd values, sizes, times and ids."""
-    monkeypatch.setattr(trial, "MOST_SHRINKING", 0)
+    monkeypatch.setattr(drawing, "MOST_SHRINKING", 0)
     others = mutants_of(lifecycle, messages, cost, retention, isolation)
     verdicts = {one: attempt(follows_the_model, one).verdict for one in others}
 

@@ -10,11 +10,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from . import census, expect, forgotten, old_layout, program, row_rights
 from .address import NoAddressError
+from .drawing import Drawing, Enough
 from .faults import Proxy
 from .forks import FirstUser, Forks
 from .history import History, Step, StepFailed, word_error
@@ -29,6 +29,8 @@ from .worker import RemoteStore, UnnamedOpenerError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
+    from hypothesis.strategies import SearchStrategy
+
     from .backend import Backend, Lent
     from .clause import Clause, OldPlace
     from .effort import Effort
@@ -36,34 +38,9 @@ if TYPE_CHECKING:
 GRACE = 2.0
 """Seconds beyond the time-out of a call before its loop counts as blocked."""
 
-MOST_SHRINKING = 400
-"""Examples that are tried to make a counterexample smaller."""
-MOST_FRUITLESS = 120
-"""... one after the other, none of which made it so."""
-MOST_SECONDS_OF_SHRINKING = 10.0
-"""... on a store so slow that these would take longer."""
-SHARE_OF_DRAWING = 0.5
-"""Part of the clause's time after which no more examples are drawn."""
-
 
 class OpeningFailed(Exception):  # noqa: N818 - an outcome, told as what happened
     """The backend could not be opened on a place."""
-
-
-class _Enough(BaseException):
-    """Takes a failure past hypothesis, which would repeat it to make it smaller."""
-
-    def __init__(self, failure: Exception) -> None:
-        super().__init__(failure)
-        self.failure = failure
-
-
-@dataclass(frozen=True)
-class _Counterexample:
-    """A violation, and the steps that show it."""
-
-    violation: expect.Violation
-    steps: tuple[Step, ...]
 
 
 class Trial:
@@ -109,9 +86,7 @@ class Trial:
         self._outside: list[Callable[[], None]] = []
         # Not from the seed: another run with it may have left its sessions on the place.
         self._mark = secrets.token_hex(6)
-        self._smallest: _Counterexample | None = None
-        self._tried = self._tried_before = self._tried_at_last = 0
-        self._found_at = 0.0
+        self._drawing: Drawing | None = None
 
     # what a clause is lent ----------------------------------------------------------------------
 
@@ -381,8 +356,8 @@ class Trial:
             if self.clause.examples is None:
                 self._run(loop, _await(self.clause.procedure(subject)))
             else:
-                self._try_examples(loop, subject)
-        except _Enough as stopped:
+                self._try_examples(loop, subject, self.clause.examples)
+        except Enough as stopped:
             self.failure = stopped.failure
         except Exception as error:  # noqa: BLE001 - judged by the harness
             self.failure = error
@@ -397,77 +372,18 @@ class Trial:
                 self._outside.pop()()
         task.result()
 
-    def _try_examples(self, loop: asyncio.AbstractEventLoop, subject: Subject) -> None:
-        """Draw examples; a failing one is made small, and its history is what remains."""
-        import hypothesis  # noqa: PLC0415 - most clauses do without
-
-        examples = self.clause.examples
-        if examples is None:
-            return
-
-        @hypothesis.seed(self.seed)
-        @hypothesis.settings(
-            max_examples=self.effort.examples,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(hypothesis.HealthCheck),
-            phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
-            report_multiple_bugs=False,
-            verbosity=hypothesis.Verbosity.quiet,
-            print_blob=False,
+    def _try_examples(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        subject: Subject,
+        examples: Callable[[], SearchStrategy[Any]],
+    ) -> None:
+        self._drawing = Drawing(self.history, self.effort, self.note)
+        self._drawing.run(
+            examples(),
+            self.seed,
+            lambda example: loop.run_until_complete(self.clause.procedure(subject, example)),
         )
-        @hypothesis.given(examples())
-        def one(example: Any) -> None:
-            if self._may_try_another():
-                self._try_example(loop, subject, example)
-
-        try:
-            one()
-        except _Enough:
-            raise
-        except Exception:
-            if self._smallest is None:
-                raise
-        if self._smallest is not None:
-            # Not what hypothesis ran last: an answer that comes and goes may have been right then.
-            self._stop_with(self._smallest)
-
-    def _try_example(self, loop: asyncio.AbstractEventLoop, subject: Subject, example: Any) -> None:
-        self.history.restart()
-        self._tried += 1
-        try:
-            loop.run_until_complete(self.clause.procedure(subject, example))
-        except expect.Violation as violation:
-            steps = tuple(self.history.steps)
-            if steps[-1].outcome == "hung":
-                raise _Enough(violation) from None
-            self._tried_at_last = self._tried
-            if self._smallest is None:
-                self._found_at, self._tried_before = time.monotonic(), self._tried
-            if self._smallest is None or len(steps) <= len(self._smallest.steps):
-                self._smallest = _Counterexample(violation, steps)
-            raise
-        except Exception as failure:  # noqa: BLE001 - judged by the harness
-            raise _Enough(failure) from None
-
-    def _may_try_another(self) -> bool:
-        """Answer whether there is time for one more example; end the making smaller when not."""
-        if self._smallest is not None:
-            is_enough = (
-                self._tried - self._tried_before >= MOST_SHRINKING
-                or self._tried - self._tried_at_last >= MOST_FRUITLESS
-                or time.monotonic() - self._found_at >= MOST_SECONDS_OF_SHRINKING
-            )
-            if is_enough:
-                self._stop_with(self._smallest)
-        elif time.monotonic() - self.phase_began > self.effort.limit * SHARE_OF_DRAWING:
-            self.note(f"{self._tried} of {self.effort.examples} examples were tried: time was up")
-            return False
-        return True
-
-    def _stop_with(self, found: _Counterexample) -> NoReturn:
-        self.history.steps[:] = found.steps
-        raise _Enough(found.violation)
 
     def _tear_down(self, loop: asyncio.AbstractEventLoop) -> None:
         for subject in reversed(self._subjects):
@@ -504,8 +420,8 @@ class Trial:
         if self.phase != "procedure" and waited > 3 * self.backend.timeout + GRACE:
             return OpeningFailed(f"{self.phase} did not end within {waited:.0f} s")
         if waited > self.effort.limit:
-            if self._smallest is not None:
-                return self._smallest.violation
+            if self._drawing is not None and self._drawing.smallest is not None:
+                return self._drawing.smallest.violation
             return expect.NothingFound(
                 f"the clause was given up after {waited:.0f} s, the most at this effort"
             )

@@ -159,7 +159,8 @@ class Service:
             return f"left {where}" if at(received.body) else answers.of_stream(received)
 
         said = _said(script, stream=True, turn_id=None)
-        return self._call("turn", method, session, **said, client_leaves=where)
+        said |= {"client_leaves": where, **({"then_send": "raises"} if is_told else {})}
+        return self._call("turn", method, session, **said)
 
     def trouble(
         self, words: str, behaviour: Behaviour, operations: Iterable[str] = STORED

@@ -35,6 +35,7 @@ docs: known-defects  ## write what is generated
 known-defects: setup  ## try the contract on every mutant, and keep what each of them breaks
 	$(BIN)/python -m tests.known_defects
 	$(BIN)/python -m tests.wire_defects
+	$(BIN)/python -m tests.turn.known_failures
 
 format: setup
 	$(BIN)/ruff check --fix .

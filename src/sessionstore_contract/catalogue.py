@@ -138,32 +138,40 @@ def page(contract: Contract = STORE) -> str:
     return "\n".join(lines) + "\n"
 
 
-def explain(clause: Clause, applies: str | None = None) -> str:
+def explain(
+    clause: Clause,
+    applies: str | None = None,
+    example: list[str] | None = None,
+    *,
+    whom: str | None = None,
+) -> str:
     """Word one clause for a terminal: what it demands, why, how to hold it, how it fails."""
     lines = [f"{clause.level.upper()} {clause.id}", "", *_wrapped(clause.sentence)]
     applies = applies or _applies(clause)
     if applies:
         lines += ["", "applies", *_wrapped(applies)]
     lines += ["", "because", *_wrapped(clause.because), "", "to hold it", *_wrapped(clause.remedy)]
-    example = failure_of(clause.id)
+    example = failure_of(clause.id) if example is None else example
     if example:
         shown = (f"  {line}".rstrip() for line in example)
-        lines += ["", f"what a {_held(clause)} that does not hold it is told", *shown]
+        lines += ["", f"what a {whom or _held(clause)} that does not hold it is told", *shown]
     if clause.evidence:
         lines += ["", "seen in", *_wrapped(", ".join(clause.evidence))]
     lines += ["", "procedure", f"  {clause.where()}"]
     return "\n".join(lines)
 
 
-def entry(clause: Clause, applies: str) -> list[str]:
+def entry(
+    clause: Clause, applies: str, example: list[str] | None = None, *, whom: str | None = None
+) -> list[str]:
     """Word one clause for a page; `applies` says to what."""
     lines = [f"### `{clause.id}`", "", f"**{clause.level.upper()}.** {clause.sentence}", ""]
     lines += [f"Applies {applies}.", ""] if applies else []
     lines += [f"Because: {clause.because}", "", f"To hold it: {clause.remedy}"]
     lines += ["", f"Seen in: {', '.join(clause.evidence)}."] if clause.evidence else []
-    example = failure_of(clause.id)
+    example = failure_of(clause.id) if example is None else example
     if example:
-        summary = f"<summary>What a {_held(clause)} that does not hold it is told</summary>"
+        summary = f"<summary>What a {whom or _held(clause)} that does not hold it is told</summary>"
         lines += ["", "<details>", summary, "", "```text", *example, "```", "", "</details>"]
     return lines
 

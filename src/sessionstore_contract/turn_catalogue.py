@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     from .turn.clauses import TurnClause
 
+FAILURES = Path(__file__).parent / "turn" / "failures.json"
+"""A failure of each clause; `make docs` writes the file."""
+
+WHOM = "system"
+
 PREAMBLE = (
     "What a chat server does with the usage of each turn. Generated from the clauses (`make "
     "docs`). MUST decides conformance; SHOULD is reported, and decides only under `--strict`. "
@@ -73,13 +78,19 @@ def page() -> str:
     """Word the contract as a Markdown page: `docs/turn.md` is this."""
     lines = [f"# The turn contract, version {VERSION}", "", PREAMBLE]
     for clause in CLAUSES:
-        lines += ["", *catalogue.entry(clause, clause.applies())]
+        lines += ["", *catalogue.entry(clause, clause.applies(), failure_of(clause.id), whom=WHOM)]
     return "\n".join(lines) + "\n"
 
 
 def explain(clause: TurnClause) -> str:
-    """Word one clause for a terminal: what it demands, why, how to hold it."""
-    return catalogue.explain(clause, clause.applies())
+    """Word one clause for a terminal: what it demands, why, how to hold it, how it fails."""
+    return catalogue.explain(clause, clause.applies(), failure_of(clause.id), whom=WHOM)
+
+
+def failure_of(clause_id: str) -> list[str]:
+    """Answer the lines of a failure of the clause: what a system with one defect was told."""
+    failures: dict[str, list[str]] = json.loads(FAILURES.read_text(encoding="utf-8"))
+    return failures.get(clause_id, [])
 
 
 if __name__ == "__main__":

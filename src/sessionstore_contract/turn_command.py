@@ -75,7 +75,8 @@ def _try(system: System, clauses: list[TurnClause], given: dict[str, Any]) -> No
     for clause in clauses:
         finding = try_turn_clause(clause, system, seed=seed, effort=EFFORTS[given["effort"]])
         findings.append(finding)
-        remark = "" if finding.verdict is Verdict.HELD else f": {headline(finding)}"
+        is_plain = finding.verdict is Verdict.HELD and finding.reason is None
+        remark = "" if is_plain else f": {finding.reason or headline(finding)}"
         click.echo(f"{finding.verdict:15} {clause.level.upper():6} {clause.id}{remark}")
     for finding in findings:
         if finding.verdict in {Verdict.VIOLATED, Verdict.INCONCLUSIVE, Verdict.FAULTED}:

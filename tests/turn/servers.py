@@ -224,6 +224,22 @@ class LetsTheAgentFinish(PlainServer):
             await self.tell(one, quiet)
 
 
+class InATaskOfTheResponse(PlainServer):
+    """Settles when the response is over, as the background task of a framework does.
+
+    Right on a server that lets `send` pass when the client has left; most do.
+    """
+
+    async def stream(self, one: Conversation, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        with suppress(RuntimeError):
+            async for text in self.speak(one):
+                await send(event({"choices": [{"index": 0, "delta": {"content": text}}]}))
+            await send(DONE)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self.settle(one)
+
+
 DONE = {"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": True}
 
 
@@ -237,7 +253,7 @@ async def reply(send: Any, status: int, content: Json) -> None:
     await send({"type": "http.response.body", "body": json.dumps(content).encode()})
 
 
-CORRECT = (PlainServer, InTheBackground, LetsTheAgentFinish)
+CORRECT = (PlainServer, InTheBackground, LetsTheAgentFinish, InATaskOfTheResponse)
 
 
 def system(kind: Any, *, bound: float = 10.0) -> ChatServer:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sessionstore_contract import turn_catalogue
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.report.explanation import explain
+from sessionstore_contract.turn.leaving import NOT_WHERE_SEND_RAISES
 from sessionstore_contract.turn.system import Ability
+from sessionstore_contract.turn_trial import try_turn_clause
 from sessionstore_contract.verdict import Verdict
 
 from . import accumulators, servers
@@ -35,3 +38,15 @@ def test_a_correct_system_holds_every_clause(system: System, seed: int) -> None:
     if Ability.CHAT not in system.abilities:
         accused = [text for text in accused if not text.startswith("not-applicable")]
     assert accused == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "remark"),
+    [(servers.InATaskOfTheResponse, NOT_WHERE_SEND_RAISES), (servers.PlainServer, None)],
+)
+def test_what_is_right_on_most_servers_is_remarked(kind: Any, remark: str | None) -> None:
+    """Nobody is accused of what another server would do to the application."""
+    (clause,) = turn_catalogue.select(["client-that-leaves-at-done-is-counted"])
+    finding = try_turn_clause(clause, servers.system(kind), seed=1, effort=EFFORTS["quick"])
+    assert finding.verdict is Verdict.HELD
+    assert finding.reason == remark

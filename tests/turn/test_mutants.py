@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sessionstore_contract import turn_catalogue
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.turn import AREAS, CLAUSES
 from sessionstore_contract.verdict import Verdict
@@ -67,3 +69,13 @@ def rivals() -> Iterator[tuple[str, tuple[str, ...]]]:
             for function in called_from(functions[clause.procedure.__name__], functions):
                 for headline in headlines_in(function):
                     yield clause.id, headline
+
+
+def test_a_failure_of_each_clause_is_known() -> None:
+    """`make docs` writes them anew: what is shown is what a mutant is told."""
+    known = json.loads(turn_catalogue.FAILURES.read_text(encoding="utf-8"))
+    assert list(known) == [one.id for one in CLAUSES]
+    for clause, lines in known.items():
+        told = [defect_of(kind).headline for kind in MUTANTS if defect_of(kind).caught_by == clause]
+        headline = " ".join(lines[: lines.index("")])
+        assert any(headline.startswith(one) for one in told)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .system import System
 
 SPOKEN_OF = {
-    Ability.CHAT: "are chat servers",
     Ability.TURN_IDS: "are given turn ids",
     Ability.USAGE_MIDWAY: "learn of usage before the end of a turn",
     Ability.SEVERAL: "can be one of several on a store",
@@ -39,7 +38,9 @@ class TurnClause(Clause):
         """Say which systems the clause speaks of."""
         if not self.asks:
             return "to chat servers, and to accumulators alone"
-        return f"to systems that {' and '.join(SPOKEN_OF[one] for one in sorted(self.asks))}"
+        kind = "chat servers" if Ability.CHAT in self.asks else "systems"
+        that = " and ".join(SPOKEN_OF[one] for one in sorted(self.asks - {Ability.CHAT}))
+        return f"to {kind} that {that}" if that else f"to {kind}"
 
 
 def _clause(

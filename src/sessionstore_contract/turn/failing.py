@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..subject import Subject
+    from .service import Service
     from .stores import Behaviour
 
 SESSION = "chat"
@@ -26,13 +27,15 @@ NONSENSE: tuple[Any, ...] = (None, 42, "text", ["x"], {"input_tokens": "many", "
 BROKEN = RuntimeError("the store is broken")
 
 
-def _faults() -> Iterator[tuple[str, Behaviour, tuple[str, ...]]]:
+RAISES = "raises"
+
+
+def _faults() -> Iterator[tuple[str, str, Behaviour, tuple[str, ...]]]:
     for operation in ("load", "save", "get_cost_data", "update"):
-        yield f"while {operation} raises", raising(BROKEN), (operation,)
-    yield "while every operation raises", raising(BROKEN), STORED
+        yield operation, RAISES, raising(BROKEN), (operation,)
+    yield "every operation", RAISES, raising(BROKEN), STORED
     for answer in NONSENSE:
-        words = f"while every operation answers {answer!r}"
-        yield words, answering(answer), STORED
+        yield "every operation", f"answers {answer!r}", answering(answer), STORED
 
 
 def _ways(subject: Subject) -> tuple[bool, ...]:
@@ -53,14 +56,26 @@ def _ways(subject: Subject) -> tuple[bool, ...]:
     evidence=["seed", "origin"],
 )
 async def store_fault_never_breaks_the_answer(subject: Subject) -> None:
-    for trouble, behaviour, operations in _faults():
+    for what, does, behaviour, operations in _faults():
         for is_streamed in _ways(subject):
-            await _hold_in_trouble(subject, trouble, behaviour, operations, is_streamed)
+            store = KitStore()
+            store.put(SESSION)
+            service = await open_on(subject, store)
+            await service.turn(SESSION, FIRST)
+            warned = len(service.workshop.log.warned)
+            await service.trouble(does, behaviour, operations)
+            turn = service.turn(SESSION, FIRST, stream=is_streamed)
+            await expect_complete(turn, f"while {what} {does}")
+            # What the end of the server makes of a broken store is no matter of the answer.
+            await service.shut_down().perform(is_expected=False)
+            has_failed = does == RAISES and bool(store.failures)
+            if has_failed and len(service.workshop.log.warned) == warned:
+                _expect_to_be_logged(service, f"while {what} {does}")
     for is_streamed in _ways(subject):
         store = KitStore()
         store.put(SESSION)
         service = await open_on(subject, store)
-        store.behave(hanging(service.workshop.release))
+        await service.trouble("does not answer", hanging(service.workshop.release))
         await expect_complete(
             service.turn(SESSION, FIRST, stream=is_streamed), "while the store does not answer"
         )
@@ -79,27 +94,8 @@ async def _hold_when_it_goes(subject: Subject, behaviour: Behaviour) -> None:
     )
 
 
-async def _hold_in_trouble(
-    subject: Subject,
-    trouble: str,
-    behaviour: Behaviour,
-    operations: tuple[str, ...],
-    is_streamed: bool,
-) -> None:
-    store = KitStore()
-    store.put(SESSION)
-    service = await open_on(subject, store)
-    await service.turn(SESSION, FIRST)
-    before = len(service.workshop.log.warned)
-    store.behave(behaviour, operations)
-    calls = len(store.calls)
-    await expect_complete(service.turn(SESSION, FIRST, stream=is_streamed), trouble)
-    # What the end of the server makes of a store that is broken then is no matter of the answer.
-    await service.shut_down().perform(is_expected=False)
-    is_met = any(one in operations for one in store.calls[calls:])
-    is_logged = len(service.workshop.log.warned) > before
-    is_judged = is_met and "raises" in trouble and service.workshop.system.logger is not None
-    if is_judged and not is_logged:
+def _expect_to_be_logged(service: Service, trouble: str) -> None:
+    if service.workshop.system.logger is not None:
         violated(
             f"nothing is logged {trouble}",
             demanded="a warning or an error in the log",
@@ -117,19 +113,19 @@ async def _hold_in_trouble(
     evidence=["origin"],
 )
 async def failed_read_never_lowers_totals(subject: Subject) -> None:
-    for trouble, behaviour in (
-        ("read that raises", raising(BROKEN)),
-        ("read that answers None", answering(None)),
-        ("read that answers a text", answering("not now")),
-        ("read that answers texts for sums", answering({"input_tokens": "many"})),
+    for does, behaviour in (
+        ("raises", raising(BROKEN)),
+        ("answers None", answering(None)),
+        ("answers a text", answering("not now")),
+        ("answers texts for sums", answering({"input_tokens": "many"})),
     ):
         store = KitStore()
         store.put(SESSION)
         service = await open_on(subject, store)
         await service.turn(SESSION, FIRST)
-        store.behave(behaviour, ["get_cost_data"])
+        await service.trouble(does, behaviour, ["get_cost_data"])
         await service.turn(SESSION, SECOND)
-        store.recover()
+        await service.recovery()
         await service.turn(SESSION, THIRD)
         await service.shut_down()
         await expect_totals(
@@ -137,9 +133,9 @@ async def failed_read_never_lowers_totals(subject: Subject) -> None:
             SESSION,
             total(FIRST, SECOND, THIRD),
             rather_than={
-                f"a {trouble} costs all that was counted before": total(SECOND, THIRD),
-                f"a {trouble} costs the turn": total(FIRST, THIRD),
-                f"after a {trouble} nothing is counted": total(FIRST),
+                f"a read that {does} costs all that was counted before": total(SECOND, THIRD),
+                f"a read that {does} costs the turn": total(FIRST, THIRD),
+                f"after a read that {does} nothing is counted": total(FIRST),
             },
         )
 
@@ -158,9 +154,9 @@ async def failed_write_is_counted_later(subject: Subject) -> None:
     store.put(SESSION)
     service = await open_on(subject, store)
     await service.turn(SESSION, FIRST)
-    store.behave(raising(BROKEN), ["update"])
+    await service.trouble("raises", raising(BROKEN), ["update"])
     await service.turn(SESSION, SECOND)
-    store.recover()
+    await service.recovery()
     await service.turn(SESSION, THIRD)
     await service.shut_down()
     await expect_totals(
@@ -188,9 +184,9 @@ async def uncertain_write_counts_once(subject: Subject) -> None:
     store.put(SESSION)
     service = await open_on(subject, store)
     await service.turn(SESSION, FIRST, turn_id="turn-1")
-    store.behave(raising_afterwards(BROKEN), ["update"])
+    await service.trouble("writes, and raises", raising_afterwards(BROKEN), ["update"])
     await service.turn(SESSION, SECOND, turn_id="turn-2")
-    store.recover()
+    await service.recovery()
     await service.turn(SESSION, THIRD, turn_id="turn-3")
     await service.shut_down()
     await expect_totals(

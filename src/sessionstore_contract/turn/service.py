@@ -12,15 +12,16 @@ from ..history import Call
 from . import answers
 from .asgi import Application, Received
 from .script import Agent, Script, Usage
-from .stores import KitStore
+from .stores import STORED, KitStore
 from .system import TOTALS, Accumulator, ChatServer, Figures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..history import History
     from ..interface import Json
     from ..subject import Subject
+    from .stores import Behaviour
     from .system import System
 
 MODEL = "model-a"
@@ -158,7 +159,28 @@ class Service:
             return f"left {where}" if at(received.body) else answers.of_stream(received)
 
         said = _said(script, stream=True, turn_id=None)
-        return self._call("turn", method, session, **said, client_leaves=where)
+        said |= {"client_leaves": where, **({"then_send": "raises"} if is_told else {})}
+        return self._call("turn", method, session, **said)
+
+    def trouble(
+        self, words: str, behaviour: Behaviour, operations: Iterable[str] = STORED
+    ) -> Call[None]:
+        """Let operations of the store behave so from now on, and say so in the history."""
+        operations = tuple(operations)
+
+        async def method(**_: Any) -> None:
+            self.store.behave(behaviour, operations)
+
+        named = operations if operations != STORED else ("every_operation",)
+        return self._call("the_store", method, **dict.fromkeys(named, words))
+
+    def recovery(self) -> Call[None]:
+        """Let the store hold the contract from now on."""
+
+        async def method(**_: Any) -> None:
+            self.store.recover()
+
+        return self._call("the_store", method, every_operation="works")
 
     def shut_down(self) -> Call[None]:
         """End the system as its server does, with time for what is still to be written."""
@@ -176,6 +198,14 @@ class Service:
             return {name: found[name] for name in names if name in found}
 
         return self._call("totals", method, session)
+
+    def keeps_cached_tokens(self, session: str) -> bool:
+        """Answer whether they are among the totals, as far as can be seen: they need not be."""
+        try:
+            found = self.workshop.system.totals(self.store.peek(session) or {})
+        except Exception:  # noqa: BLE001 - the step that reads the totals will tell
+            return True
+        return not found or "cached_tokens" in found
 
     def cost_data(self, session: str) -> Call[dict[str, Json]]:
         """Read the cost data out of the store, past its operations."""

@@ -101,6 +101,8 @@ class KitStore(SessionStore):
         """How operations on one session behave, whichever."""
         self.calls: list[str] = []
         """The operations that were called, in order."""
+        self.failures: list[str] = []
+        """The operations that have raised, in order."""
         self.updates: list[dict[str, Json]] = []
         """The cost data of each update that was called."""
         self._sessions: dict[str, _Session] = {}
@@ -143,7 +145,11 @@ class KitStore(SessionStore):
         behaviour = self.behaviours.get(operation)
         if session_id in self.of_session:
             behaviour = self.of_session[session_id]
-        return await (really() if behaviour is None else behaviour(really))
+        try:
+            return await (really() if behaviour is None else behaviour(really))
+        except Exception:
+            self.failures.append(operation)
+            raise
 
     async def create(self, session_id: str | None = None) -> str:
         def do() -> str:

@@ -99,24 +99,25 @@ async def totals_are_the_sum_of_turns(subject: Subject, program: list[Deed]) -> 
     for deed in program:
         match deed:
             case Trouble(None):
-                store.recover()
+                await service.recovery()
             case Trouble(operation):
-                store.behave(raising(RuntimeError("the store is away")), [str(operation)])
+                away = raising(RuntimeError("the store is away"))
+                await service.trouble("raises", away, [str(operation)])
             case Restart():
-                await _end(service, store, taken)
+                await _end(service, taken)
                 service = await open_on(subject, store)
             case AtOnce(turns):
                 await _take(service, turns, taken, has_ids=has_ids)
-    await _end(service, store, taken)
+    await _end(service, taken)
     for session in SESSIONS:
         await _expect_the_sum(
             service, session, [usage for (name, _), usage in taken.items() if name == session]
         )
 
 
-async def _end(service: Service, store: KitStore, taken: dict[tuple[str, str], Usage]) -> None:
+async def _end(service: Service, taken: dict[tuple[str, str], Usage]) -> None:
     """End the system in order: what waits is counted with one more turn, if not by the end."""
-    store.recover()
+    await service.recovery()
     for session in SESSIONS:
         last = Taken(session, Usage(1, 1, 0), "")
         await _take(service, (last,), taken, has_ids=False)

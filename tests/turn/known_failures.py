@@ -1,0 +1,49 @@
+"""A failure of each clause on turns, from what the mutants were told.
+
+    python -m tests.turn.known_failures
+
+tries on each mutant the clause that is meant for it, and writes the shortest failure of each.
+"""
+
+from __future__ import annotations
+
+import json
+
+from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.report.explanation import failure
+from sessionstore_contract.turn import CLAUSES
+from sessionstore_contract.turn_catalogue import FAILURES
+from sessionstore_contract.turn_trial import try_turn_clause
+from sessionstore_contract.verdict import Verdict
+
+from .defect import MUTANTS, defect_of, system_of
+from .test_mutants import PROPERTY
+
+SHOWN = 8
+"""Steps of a witness that an example shows."""
+
+
+def failures_of(clause_id: str) -> list[list[str]]:
+    """Answer what each mutant that the clause is meant for is told."""
+    (clause,) = (one for one in CLAUSES if one.id == clause_id)
+    effort = EFFORTS["normal" if clause_id == PROPERTY else "quick"]
+    found = []
+    for kind in MUTANTS:
+        if defect_of(kind).caught_by == clause_id:
+            finding = try_turn_clause(clause, system_of(kind), seed=1, effort=effort)
+            if finding.verdict is Verdict.VIOLATED:
+                found.append(failure(finding, longest=SHOWN, width=78))
+    return found
+
+
+def main() -> None:
+    """Write the file."""
+    shortest = {
+        clause.id: min(failures_of(clause.id), key=lambda lines: (len(lines), lines))
+        for clause in CLAUSES
+    }
+    FAILURES.write_text(json.dumps(shortest, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

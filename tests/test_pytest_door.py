@@ -77,7 +77,9 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 def run(project: pytest.Pytester, *arguments: str, optimised: bool = False) -> pytest.RunResult:
     """Run their tests in a process of their own, as they would."""
     flags = ["-O"] if optimised else []
-    command = [sys.executable, *flags, "-m", "pytest", "-p", "no:pytester", *arguments]
+    command = [sys.executable, *flags, "-m", "pytest", "-p", "no:pytester"]
+    # What it imports at every start would be paid for by each of these runs.
+    command += ["-p", "no:schemathesis", *arguments]
     return project.run(*command, timeout=60)
 
 

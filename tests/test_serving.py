@@ -84,6 +84,29 @@ def until_refused(address: tuple[str, int]) -> None:
             socket.create_connection(address, timeout=30).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            continue  # it was waiting to be let in when the door was closed
+
+
+def test_a_request_to_a_worker_is_answered(tmp_path: Path) -> None:
+    """SIGTERM while one of several workers reads a PATCH: the others end, and this one answers."""
+    body = b'{"cost_data": {"kept": true}}'
+    with service("--store", f"sqlite:///{tmp_path}/s.db", "--workers", "3") as served:
+        httpx.put(f"{served.url}/v1/sessions/s", json={"messages": []}, timeout=60)
+        address = ("127.0.0.1", urlsplit(served.url).port or 0)
+        with socket.create_connection(address, timeout=30) as line:
+            line.sendall(
+                b"PATCH /v1/sessions/s HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n"
+                b"content-length: %d\r\n\r\n" % len(body)
+            )
+            assert line.recv(4096).startswith(b"HTTP/1.1 100")
+            workers = children_of(served.process.pid)
+            served.process.send_signal(signal.SIGTERM)
+            while children_of(served.process.pid) == workers:
+                pass  # the word has not been passed on yet
+            line.sendall(body)
+            assert line.recv(4096).startswith(b"HTTP/1.1 200")
+        assert served.process.wait(60) == 0
 
 
 async def test_workers_on_postgresql_keep_every_patch(database: str) -> None:
@@ -134,6 +157,7 @@ def test_the_contract_of_a_platform_holds_on_it(tmp_path: Path, claims: str) -> 
             [
                 *(sys.executable, "-m", "sessionstore_contract", "wire", served.url, *arguments),
                 *("--with", claims, "--json", str(path), "--strict"),
+                *("--effort", "quick"),
             ],
             env={**os.environ, **TOKENS},
             capture_output=True,
@@ -213,8 +237,8 @@ def loaded(url: str, seconds: float, requests: int) -> dict[str, Any]:
 def test_a_load_from_another_process(tmp_path: Path) -> None:
     """Reads and PATCHes of many clients: no error, no lost key."""
     with service("--store", f"sqlite:///{tmp_path}/s.db") as served:
-        found = loaded(served.url, 0, 1200)
-    assert found["requests"] >= 1000
+        found = loaded(served.url, 0, 720)
+    assert found["requests"] == 720
     assert (found["errors"], found["lost"]) == ([], 0)
 
 

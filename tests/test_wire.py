@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUICK = EFFORTS["quick"]
-CLAIMS = ("--with", "cost-read,auth", "--token-env", "WIRE_TOKEN", "--body-limit", "3000000")
+CLAIMS = ("--with", "cost-read,auth", "--token-env", "WIRE_TOKEN", "--body-limit", "100000")
 ENVIRONMENT = {**os.environ, "WIRE_TOKEN": "right-token"}
 
 

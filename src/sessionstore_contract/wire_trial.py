@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import time
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from .wire.exchange import ANONYMOUS, Credential, Exchange, ExchangeFailed, curl
 from .wire.lifespan import PATIENCE, NotStartedError, started
 
 if TYPE_CHECKING:
+    import ssl
     from typing import Self
 
     from .clause import Clause
@@ -49,6 +51,7 @@ class WireDesk:
 
     def __init__(self, platform: Platform, *, seed: int, effort: Effort = NORMAL) -> None:
         self.platform = platform
+        self._url = (platform.url or "$URL").rstrip("/")
         self.server: str | None = None
         """What the platform says that it is."""
         self._seed = seed
@@ -133,6 +136,7 @@ class WireDesk:
         return httpx.AsyncClient(
             base_url=self.platform.url or IN_PROCESS,
             transport=self._transport,
+            verify=_certificates(),
             trust_env=False,
             follow_redirects=False,
             timeout=None,  # noqa: S113 - the client bounds the whole request
@@ -145,7 +149,7 @@ class WireDesk:
         platform = self.platform
         return Client(
             http,
-            url=platform.url or "$URL",
+            url=self._url,
             capabilities=platform.capabilities,
             effort=self._effort,
             seed=random.Random(f"{self._seed}:{name}"),  # noqa: S311 - it must be repeatable
@@ -166,7 +170,7 @@ class WireDesk:
             clause,
             Verdict.INCONCLUSIVE,
             witness=tuple(lines(history)),
-            program=tuple(curl_lines(history[-MOST_COMMANDS:], self.platform.url or "$URL")),
+            program=tuple(curl_lines(history[-MOST_COMMANDS:], self._url)),
         )
         match failure:
             case Violation():
@@ -197,6 +201,12 @@ class WireDesk:
         for name in ("witness", "program"):
             said[name] = tuple(map(self.platform.hide, getattr(finding, name)))
         return replace(finding, **said)
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    # Reading them takes longer than everything else about a client.
+    return httpx.create_ssl_context()
 
 
 def _credential(token: str | None, name: str) -> Credential | None:

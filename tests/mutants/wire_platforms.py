@@ -43,7 +43,7 @@ class PlainPlatform:
 
     token: ClassVar[str | None] = "right-token"
     reader: ClassVar[str | None] = "reader-token"
-    limit: ClassVar[int] = 3_000_000
+    limit: ClassVar[int] = 100_000
     ids: ClassVar[str] = r"[A-Za-z0-9-]{1,64}"
     is_served: ClassVar[bool] = False
     """Whether it is tried on a socket."""

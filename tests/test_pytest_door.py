@@ -151,7 +151,7 @@ def test_a_clause_that_is_not_claimed_is_skipped_aloud(project: pytest.Pytester)
     """The reason names the capability."""
     result = run(project, "-rs", "-k", NOT_CLAIMED)
 
-    result.stdout.fnmatch_lines(["SKIPPED*needs migration, which is not claimed"])
+    result.stdout.fnmatch_lines(["SKIPPED*needs migration, reference-layout, which is not claimed"])
 
 
 def test_the_test_counts_as_written_in_the_authors_file(project: pytest.Pytester) -> None:

@@ -10,6 +10,7 @@ from ..capabilities import Capability
 from ..expect import Violation, expect
 from ..history import StepFailed
 from ..values import are_equal
+from .beginning import make_sure
 
 if TYPE_CHECKING:
     from ..history import Call, Step
@@ -58,6 +59,27 @@ class Deed:
         self.step = step
         if step.outcome == "answered" and not are_equal(step.answer_as_given, self.answer):
             raise StepFailed(step)
+
+
+async def write_in_turn(store: Subject) -> None:
+    """Make sure that the writes of a burst are right one after the other, when nothing ends."""
+    session, merged = await _made(store), {**COSTS, **MORE_COSTS}
+    await make_sure(store.load(session), BEFORE)
+    await make_sure(store.update(session, cost_data=MORE_COSTS), answer=True)
+    await store.save(session, [])
+    await make_sure(store.load(session), [])
+    if store.can(Capability.COST_READ):
+        await make_sure(store.get_cost_data(session), merged)
+    await make_sure(store.delete(session), answer=True)
+    for missing in (session, store.unused_id("missing")):
+        await make_sure(store.load(missing), MISSING)
+        await make_sure(store.exists(missing), answer=False)
+        if store.can(Capability.COST_READ):
+            await make_sure(store.get_cost_data(missing), {})
+    await make_sure(store.create(session), session)
+    await make_sure(store.load(session), [])
+    if store.can(Capability.COST_READ):
+        await make_sure(store.get_cost_data(session), {})
 
 
 async def prepare_burst(store: Subject, size: int) -> list[Deed]:

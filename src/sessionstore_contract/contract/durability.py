@@ -11,7 +11,7 @@ from ..clause import must, should
 from ..expect import NothingFound, expect
 from ..history import word_error
 from ..subject import at_once
-from .burst import expect_kept, largest_file, prepare_burst, prepare_filling
+from .burst import expect_kept, largest_file, prepare_burst, prepare_filling, write_in_turn
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -75,6 +75,8 @@ async def acknowledged_survives_kill(store: Subject) -> None:
     for number in range(effort.kills):
         store.stand.history.restart()
         doomed = await store.elsewhere()
+        if number == 0:
+            await write_in_turn(doomed)
         deeds = await prepare_burst(doomed, effort.size // 4)
         # Right after an answer first: a random moment hardly ever falls between that and a commit
         # which comes too late. First of all after the last answer, when most is to be lost.
@@ -106,6 +108,7 @@ async def acknowledged_survives_kill(store: Subject) -> None:
 async def full_disk_loses_nothing(store: Subject) -> None:
     await store.close()
     filling = await store.elsewhere()
+    await write_in_turn(filling)
     text = f"{store.stand.random.getrandbits(8 * FILLING):x}"
     deeds = await prepare_filling(filling, [{"role": "user", "content": text}])
     try:
@@ -135,6 +138,7 @@ async def full_disk_loses_nothing(store: Subject) -> None:
 )
 async def server_crash(store: Subject) -> None:
     size = store.stand.effort.size // 4
+    await write_in_turn(store)
     under_way = await prepare_burst(store, size)
     acknowledged = await prepare_burst(store, size)
     await _carry_out(acknowledged)

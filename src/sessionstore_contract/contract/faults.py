@@ -85,7 +85,7 @@ async def dropped_connections_recover(store: Subject) -> None:
     needs={Capability.FAULTS},
 )
 async def restart_is_survived(store: Subject) -> None:
-    network = await behind_proxy(store)
+    network = await behind_proxy(store, is_bounded=True)
     subject, timeout = network.subject, store.stand.history.timeout
     session = await network.session()
     for is_used_meanwhile in (True, False):

@@ -11,7 +11,7 @@ import pytest
 from reference_backends.platform import create_app
 from sessionstore_contract import Backend
 from sessionstore_contract.clause import Level
-from sessionstore_contract.contract import CLAUSES, faults
+from sessionstore_contract.contract import CLAUSES, outages
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import Conditions, try_clause
 from sessionstore_contract.runs import provided
@@ -96,7 +96,7 @@ def test_a_pool_with_time_outs_is_not_accused(store: type[Pooled]) -> None:
 
 def test_a_pool_without_time_outs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is wrong with it but that it waits for ever for a PostgreSQL that has hung."""
-    monkeypatch.setattr(faults, "LONGEST_SILENCE", 1.0)
+    monkeypatch.setattr(outages, "LONGEST_SILENCE", 1.0)
     clauses = [one for one in BINDING if one.id in {BOUNDED, "faults.a-failed-read-raises"}]
     findings = tried(pooled(PooledForEver, timeout=3.0), clauses)
     assert {one.clause.id: one.headline for one in findings} == {

@@ -113,7 +113,7 @@ def measured(number: int) -> dict[str, Any]:
 
     activity.GAPS = (0.01,)  # type: ignore[assignment]  # the long one is for coarse clocks
     leaks.PATIENCE = 0.2
-    network.BOUND = 0.2
+    network.BOUND = 0.5
     drawing.MOST_SECONDS_OF_SHRINKING = 600.0
     warnings.simplefilter("ignore")
     store = MUTANTS[number]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
 
+from reference_backends.platform import create_app
 from sessionstore_contract import Backend
 from sessionstore_contract.clause import Level
-from sessionstore_contract.contract import CLAUSES, faults
+from sessionstore_contract.contract import CLAUSES, outages
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import Conditions, try_clause
 from sessionstore_contract.runs import provided
+from sessionstore_contract.storage.platform import PlatformStorage
 from sessionstore_contract.storage.selection import PostgresChoice
 from sessionstore_contract.verdict import Finding, Verdict
 
 from .mutants.defect import backend
+from .mutants.faults import TakesAMissingRouteForAMissingSession
 from .mutants.networks import (
     CORRECT,
     ConnectsForEachOperation,
@@ -25,6 +30,8 @@ from .mutants.networks import (
 from .mutants.postgres_pools import Pooled, PooledForEver, PooledInTransactions
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
     from sessionstore_contract.clause import Clause
 
     from .mutants.platform_stores import PlatformStore
@@ -56,7 +63,7 @@ def test_a_correct_store_is_not_accused(store: type[PlatformStore]) -> None:
 
 def tried(made: Backend, clauses: list[Clause]) -> list[Finding]:
     conditions = Conditions(seed=1, effort=EFFORTS["quick"])
-    with provided(made, PostgresChoice("embedded", "the embedded server")) as storage:
+    with TemporaryDirectory() as run, provided(made, PostgresChoice("embedded", run)) as storage:
         return [try_clause(clause, made, storage, conditions) for clause in clauses]
 
 
@@ -89,7 +96,7 @@ def test_a_pool_with_time_outs_is_not_accused(store: type[Pooled]) -> None:
 
 def test_a_pool_without_time_outs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is wrong with it but that it waits for ever for a PostgreSQL that has hung."""
-    monkeypatch.setattr(faults, "LONGEST_SILENCE", 1.0)
+    monkeypatch.setattr(outages, "LONGEST_SILENCE", 1.0)
     clauses = [one for one in BINDING if one.id in {BOUNDED, "faults.a-failed-read-raises"}]
     findings = tried(pooled(PooledForEver, timeout=3.0), clauses)
     assert {one.clause.id: one.headline for one in findings} == {
@@ -99,3 +106,45 @@ def test_a_pool_without_time_outs_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 BOUNDED = "faults.operations-are-bounded"
+
+
+def indistinct(app: ASGIApp) -> ASGIApp:
+    """Word every 404 alike, as services do that leave it to the status."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        is_missing = False
+
+        async def reworded(message: Message) -> None:
+            nonlocal is_missing
+            if message["type"] == "http.response.start":
+                is_missing = message["status"] == 404
+                if is_missing:
+                    message = {**message, "headers": [(b"content-length", b"2")]}
+            elif is_missing:
+                message = {**message, "body": b"no"}
+            await send(message)
+
+        await app(scope, receive, reworded)
+
+    return served
+
+
+class IndistinctPlatforms(PlatformStorage):
+    """Serves platforms whose 404 says nothing but 404."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._make_app = lambda: indistinct(create_app())
+
+
+def test_a_store_may_go_by_the_status_where_there_is_nothing_else() -> None:
+    """Its service does not tell a missing session from a missing route, so nor can the store."""
+    (clause,) = (one for one in CLAUSES if one.id == "faults.answers-are-checked")
+    storage = IndistinctPlatforms()
+    made = replace(backend(TakesAMissingRouteForAMissingSession), storage=storage)
+    try:
+        finding = try_clause(clause, made, storage, Conditions(seed=1, effort=EFFORTS["quick"]))
+    finally:
+        storage.close()
+    assert finding.verdict is Verdict.HELD, finding.headline or finding.reason
+    assert "no 404 was tried" in str(finding.reason)

@@ -17,12 +17,17 @@ async def terminated(place: str, ports: list[int]) -> int:
     """
     if place.partition("://")[0] not in POSTGRES_SCHEMES or not ports:
         return 0
-    import asyncpg  # noqa: PLC0415 - an extra
-
-    connection = await asyncpg.connect(place)
+    try:
+        import asyncpg  # noqa: PLC0415 - an extra
+    except ImportError:
+        return 0
+    try:
+        connection = await asyncpg.connect(place, timeout=10)
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return 0
     try:
         return int(await connection.fetchval(ENDING, ports))
-    except asyncpg.InsufficientPrivilegeError:
+    except asyncpg.PostgresError:
         return 0
     finally:
         await connection.close()

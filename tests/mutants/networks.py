@@ -103,6 +103,16 @@ class Remembering(PlatformStore):
         return found
 
 
+class AsksByHead(PlatformStore):
+    """Looks for a session by HEAD, whose answer has no body to be checked."""
+
+    async def exists(self, session_id: str) -> bool:
+        reply = await self._connection.ask("HEAD", f"/v1/sessions/{session_id}")
+        if reply.status not in {200, 404}:
+            raise StoreUnavailableError(f"HEAD answered {reply.status}", is_retry_safe=True)
+        return reply.status == 200
+
+
 CORRECT = (
     PlatformStore,
     RawStore,
@@ -111,4 +121,5 @@ CORRECT = (
     PatientStore,
     BreakerStore,
     Remembering,
+    AsksByHead,
 )

@@ -25,12 +25,12 @@ from .neighbours import expect_each_its_own, expect_their_own, late_answer, make
 from .network import MESSAGES, behind_proxy, is_http, overheard
 from .outages import (
     AWAY,
-    LONGEST_SILENCE,
     POOL,
     drop,
     expect_bounded,
     expect_recovered,
     expect_survived,
+    longest_silence,
     one_of_each,
     one_on_each,
 )
@@ -85,7 +85,7 @@ async def dropped_connections_recover(store: Subject) -> None:
     needs={Capability.FAULTS},
 )
 async def restart_is_survived(store: Subject) -> None:
-    network = await behind_proxy(store)
+    network = await behind_proxy(store, is_bounded=True)
     subject, timeout = network.subject, store.stand.history.timeout
     session = await network.session()
     for is_used_meanwhile in (True, False):
@@ -185,7 +185,7 @@ async def a_failed_write_raises(store: Subject) -> None:
 async def operations_are_bounded(store: Subject) -> None:
     network = await behind_proxy(store, is_bounded=True)
     session, kept = await network.session(), await network.session("kept")
-    limit = store.stand.history.timeout if network.is_bounded else LONGEST_SILENCE
+    limit = longest_silence(network)
     calls = await one_on_each(network, session)
     network.proxy.silence()
     cold = await network.opened()

@@ -59,8 +59,8 @@ class Network:
     proxy: Proxy
     witness: Subject | None
     """Another instance, past the proxy; None where nobody else may be in."""
-    is_bounded: bool
-    """Whether the store was asked to be quick about it."""
+    bound: float | None
+    """Seconds that its operations were asked to take at the most, if they were."""
     happened: dict[str, int] = field(default_factory=dict)
     """The faults that were made, by what they are."""
 
@@ -110,8 +110,8 @@ class Network:
         """Open the store once more behind the proxy; None where opening raises."""
         stand = self.subject.stand
         try:
-            if self.is_bounded:
-                return await stand.open_bounded(self.proxy.place, BOUND)  # type: ignore[no-any-return]
+            if self.bound is not None:
+                return await stand.open_bounded(self.proxy.place, self.bound)  # type: ignore[no-any-return]
             return await stand.open_at(self.proxy.place)  # type: ignore[no-any-return]
         except Exception:  # noqa: BLE001 - opening that fails is a failed first use
             return None
@@ -165,11 +165,11 @@ async def behind_proxy(store: Subject, *, is_bounded: bool = False) -> Network:
     proxy = await store.stand.stand_between()
     proxy.forward()
     subject = await store.stand.open_bounded(proxy.place, BOUND) if is_bounded else None
-    is_bounded = subject is not None
+    bound = None if subject is None else BOUND
     if subject is None:
         subject = await store.stand.open_at(proxy.place)
     witness = store if store.can(Capability.SHARED) else None
-    network = Network(subject, proxy, witness, is_bounded)
+    network = Network(subject, proxy, witness, bound)
     session = await network.session("warm")
     # Twice: a driver prepares at the first time what it uses at the second.
     for _ in range(2):

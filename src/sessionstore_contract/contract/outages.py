@@ -86,6 +86,17 @@ LONGEST_SILENCE = 30.0
 """Seconds that an operation is given where the backend does not say how to make it shorter."""
 
 
+MOST_BOUNDS = 5
+"""How often its bound an operation is given that was asked for one: machines are slow at times."""
+
+
+def longest_silence(network: Network) -> float:
+    """Answer the seconds within which an operation has to come back from a silent server."""
+    if network.bound is None:
+        return LONGEST_SILENCE
+    return max(network.subject.stand.history.timeout, MOST_BOUNDS * network.bound)
+
+
 WRITTEN = object()
 """Stands for the answer of a write, which is right in no case."""
 

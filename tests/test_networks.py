@@ -94,15 +94,28 @@ def test_a_pool_with_time_outs_is_not_accused(store: type[Pooled]) -> None:
     }
 
 
-def test_a_pool_without_time_outs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_without_time_outs_is_named() -> None:
     """Nothing is wrong with it but that it waits for ever for a PostgreSQL that has hung."""
-    monkeypatch.setattr(outages, "LONGEST_SILENCE", 1.0)
+    bounded = replace(
+        pooled(PooledForEver, timeout=3.0), open_bounded=lambda place, _: PooledForEver(place)
+    )
     clauses = [one for one in BINDING if one.id in {BOUNDED, "faults.a-failed-read-raises"}]
-    findings = tried(pooled(PooledForEver, timeout=3.0), clauses)
+    findings = tried(bounded, clauses)
     assert {one.clause.id: one.headline for one in findings} == {
         "faults.a-failed-read-raises": None,
         BOUNDED: "load does not come back from a server that says nothing",
     }
+
+
+def test_a_bound_that_is_not_known_accuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be longer than anybody wants to wait: no verdict, and the way out."""
+    monkeypatch.setattr(outages, "LONGEST_SILENCE", 1.0)
+    (finding,) = tried(
+        pooled(PooledForEver, timeout=3.0), [one for one in BINDING if one.id == BOUNDED]
+    )
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert "within 1 s" in str(finding.reason)
+    assert "open_bounded" in str(finding.reason)
 
 
 BOUNDED = "faults.operations-are-bounded"

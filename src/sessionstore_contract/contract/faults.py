@@ -198,7 +198,7 @@ async def operations_are_bounded(store: Subject) -> None:
     for step in steps:
         step.beside = "the server says nothing"
     for step, (_, right) in zip(steps, calls, strict=True):
-        expect_bounded(step, right, limit)
+        expect_bounded(step, right, limit, is_known=network.bound is not None)
     network.proxy.forward()
     step = await works_in_time(partial(network.subject.load, kept), store.stand.history.timeout)
     expect_survived(step, MESSAGES, "the server said nothing and speaks again")

@@ -121,8 +121,17 @@ async def one_on_each(network: Network, session: str) -> list[tuple[Call[Any], A
     return made
 
 
-def expect_bounded(step: Step, right: Any, limit: float) -> None:
-    """Demand that an operation came back from silence, and made nothing of it."""
+def expect_bounded(step: Step, right: Any, limit: float, *, is_known: bool) -> None:
+    """Demand that an operation came back from silence, and made nothing of it.
+
+    `is_known` says whether the store was asked for a bound: else it may have a longer one.
+    """
+    if step.outcome == "hung" and not is_known:
+        raise NothingFound(
+            f"{step.operation} did not come back from a server that says nothing within "
+            f"{limit:g} s, and the store's own time-out is not known: Backend(open_bounded=...) "
+            "opens a store with a short one"
+        )
     if step.outcome == "hung":
         violated(
             f"{step.operation} does not come back from a server that says nothing",

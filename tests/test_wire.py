@@ -271,7 +271,7 @@ def test_a_platform_that_hangs_costs_its_clauses_alone() -> None:
         {"url": "http://127.0.0.1", "token": ""},
         {"url": "http://127.0.0.1:port"},
     ],
-    ids=str,
+    ids=["nothing", "both", "a token of two words", "an empty token", "no port"],
 )
 def test_a_platform_that_is_described_wrong_is_refused(mistake: dict[str, Any]) -> None:
     """At once, and without the token in the message."""

@@ -195,6 +195,9 @@ class SqliteSessionStore(SessionStore):
             )
 
     async def _connect(self) -> _Connections:
+        # SQLite shares what it knows of a file among the connections of a process: beside one that
+        # may only read, a new one may not write either.
+        await self._retired()
         writing = ThreadedConnection(self._connect_for_writing)
         reading = ThreadedConnection(self._connect_for_reading)
         await writing.open()
@@ -243,9 +246,13 @@ class SqliteSessionStore(SessionStore):
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
 
-    async def _close(self) -> None:
+    async def _retired(self) -> None:
+        """Wait until what was retired is closed."""
         if self._retiring:
             await asyncio.wait(tuple(self._retiring))
+
+    async def _close(self) -> None:
+        await self._retired()
         opening = self._opening
         if opening is None or self._loop is None:
             return

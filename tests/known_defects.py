@@ -17,6 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
+from hypothesis import strategies
+
 from sessionstore_contract import drawing
 from sessionstore_contract.contract import CLAUSES, activity, leaks, network
 from sessionstore_contract.known_defects import FILE, blanked
@@ -46,6 +49,8 @@ SHOWN = 8
 def record(name: str, clause: str, findings: Iterable[Finding]) -> dict[str, Any]:
     """Word what is kept of a mutant: the defect, and a failure of the clause that names it."""
     violated = {one.clause.id: one for one in findings if one.verdict is Verdict.VIOLATED}
+    if clause not in violated:
+        raise LookupError(f"{clause} does not name {name}")
     headlines = {one: blanked(finding.headline or "") for one, finding in violated.items()}
     return {
         "name": name,
@@ -122,12 +127,20 @@ def measured(number: int) -> dict[str, Any]:
     return record(name_of(store), the_defect(store).caught_by, findings)
 
 
+@hypothesis.given(strategies.text())
+def draw_once(_: str) -> None:
+    """Have hypothesis read what it wants to know of the modules, once for all processes."""
+
+
 def main() -> None:
     """Write the file."""
     from .test_mutants import MUTANTS
 
-    with multiprocessing.Pool() as processes:
-        records = processes.map(measured, range(len(MUTANTS)), chunksize=4)
+    draw_once()
+    # Each in a process of its own: what one has left behind, and what of it goes away, is counted
+    # with the others.
+    with multiprocessing.Pool(maxtasksperchild=1) as processes:
+        records = processes.map(measured, range(len(MUTANTS)), chunksize=1)
     FILE.write_text(
         json.dumps(document(records), indent=1, ensure_ascii=True) + "\n", encoding="utf-8"
     )

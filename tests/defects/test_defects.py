@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import reference_backends
-from sessionstore_contract.contract import AREAS, CLAUSES, activity
+from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks
 from sessionstore_contract.defects import (
     DEFECTS,
     Defect,
@@ -64,8 +64,12 @@ def can_have(backend: Backend, defect: Defect) -> bool:
 
 @pytest.fixture
 def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the long gap: it is for stores that keep whole seconds."""
+    """Spare the long gap: it is for stores that keep whole seconds.
+
+    And the time for things to go away: what a wrapper leaves behind does not.
+    """
     monkeypatch.setattr(activity, "GAPS", (0.01,))
+    monkeypatch.setattr(leaks, "PATIENCE", 0.2)
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda one: one.name)

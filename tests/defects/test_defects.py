@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -89,9 +89,14 @@ def test_a_wrapper_passes_faults_on() -> None:
     assert {one.verdict for one in findings} == {Verdict.HELD}
 
 
-@pytest.mark.parametrize(
-    ("backend", "defect"), pairs(), ids=[f"{one.name}-{other.name}" for one, other in pairs()]
-)
+def parameter(backend: Backend, defect: Defect) -> Any:
+    """On SQLite as well, what can be seen on a dict is left to the soak."""
+    is_left = backend is SQLITE and can_have(MEMORY, defect)
+    marks = [pytest.mark.soak] if is_left else []
+    return pytest.param(backend, defect, id=f"{backend.name}-{defect.name}", marks=marks)
+
+
+@pytest.mark.parametrize(("backend", "defect"), [parameter(*pair) for pair in pairs()])
 @pytest.mark.usefixtures("exact_clocks")
 def test_a_defect_is_caught_by_the_clause_meant_for_it(backend: Backend, defect: Defect) -> None:
     """On a dict, on SQLite, and on stores that claim little."""

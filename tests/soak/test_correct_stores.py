@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 LEFT_TO_THE_SOAK = {
     *("SlowStore", "RoundedSecondsStore", "WholeSecondsStore"),
-    *("RowLockStore", "TokenStore"),
+    *("RowLockStore", "TokenStore", "LentStore"),
+    *("FileStore, by a coroutine", "RowsStore, by a context manager"),
 }
-"""The former wait rather than work; the latter have a server, as the reference backends have."""
+"""They wait rather than work, or have a server as the reference backends have, or are opened
+otherwise than a store that is tried here."""
 
 LOTS = [
     (backend, replace(Lot.of(number % 3 + 1), has_neighbour=False))

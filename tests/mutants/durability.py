@@ -275,6 +275,8 @@ FULL = "when the disk is full"
     "durability.full-disk-loses-nothing",
     "load raised JSONDecodeError",
     adding=("multi-process",),
+    # A kill at a random moment may find a file half written, too: the defect is the same.
+    is_everywhere=True,
 )
 class WritesInPlace(FileStore):
     """Writes a file anew where it is."""

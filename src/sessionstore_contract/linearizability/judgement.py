@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .operation import Operation
 
 MOST_SHRINKING = 200_000
-"""Situations that a counterexample may take to be made small, beyond those that found it: ten
-seconds' at the most. One that is not smaller by then is shown as it is."""
+"""Situations that a counterexample may take to be made small, beyond those that found it: some ten
+seconds' where nothing else runs. One that is not smaller by then is shown as it is."""
 
 LIMIT = 2_000_000
 """Situations that are looked at before a history counts as undecided."""

@@ -47,10 +47,13 @@ def children_of(pid: int) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            if int(path.read_text("utf-8").rpartition(")")[2].split()[1]) == pid:
-                found.append(int(path.parent.name))
+            state, parent = path.read_text("utf-8").rpartition(")")[2].split()[:2]
         except OSError:
             continue  # it has ended meanwhile
+        # One that has ended stays in the list until its parent asks for it, and a parent that waits
+        # for its children in a row asks for none while the first of them runs.
+        if int(parent) == pid and state != "Z":
+            found.append(int(path.parent.name))
     return found
 
 

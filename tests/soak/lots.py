@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from sessionstore_contract.capabilities import Capability
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import Conditions, try_clause
@@ -103,7 +104,7 @@ class Yard:
 
     def _storage_for(self, clause: Clause, lot: Lot) -> Storage:
         # A place can be made old only before anybody has used it.
-        is_used = lot.is_on_used_place and clause.old_place is None
+        is_used = lot.is_on_used_place and Capability.MIGRATION not in clause.needs
         return self.used if is_used else self.storage
 
 

@@ -133,7 +133,7 @@ SQLITE = Backend(
     open=open_sqlite,
     storage="file",
     profile="durable",
-    adding=("multi-process", "census"),
+    adding=("multi-process", "census", "power-loss"),
     corrupt=_corrupt_sqlite,
     legacy="reference",
 )

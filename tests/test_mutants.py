@@ -15,7 +15,7 @@ import pytest
 
 from sessionstore_contract import drawing
 from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks, network
-from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.effort import EFFORTS, THOROUGH
 from sessionstore_contract.folding import fold
 from sessionstore_contract.harness import Conditions, try_clause
 from sessionstore_contract.known_defects import FILE, known_defects
@@ -45,6 +45,7 @@ from .mutants import (
     messages,
     migration,
     opening,
+    power,
     retention,
     security,
     sequence,
@@ -80,6 +81,7 @@ MODULES = (
     cancellation,
     failure,
     durability,
+    power,
     migration,
     faults,
     closing,
@@ -125,6 +127,7 @@ EFFORT_OF = {
     "sequence": LONGER,
 }
 
+THOROUGH_ALONE = {clause.id for clause in CLAUSES if clause.is_thorough}
 GENERAL = {clause.id for clause in CLAUSES if clause.covers}
 """The clauses that say of everything what the model says. Any defect may break them, whether it is
 drawn or not: those of programs are tried on the mutants of other areas in `test_sequence`."""
@@ -192,6 +195,8 @@ def effort_for(store: Any) -> Effort:
     defect = the_defect(store)
     if defect.effort:
         return EFFORTS[defect.effort]
+    if defect.caught_by in THOROUGH_ALONE:
+        return replace(QUICKER, name=THOROUGH.name)
     return EFFORT_OF.get(defect.caught_by.partition(".")[0], QUICKER)
 
 

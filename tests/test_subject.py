@@ -41,6 +41,12 @@ class Lent:
     async def open_elsewhere(self, environment: Mapping[str, str], place: str | None) -> Subject:
         return Subject(self.make(**environment), self, place)
 
+    async def open_recorded(self) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    async def open_or_hear_why(self) -> Any:
+        raise NotImplementedError
+
     async def crash_server(self) -> None:
         raise NotImplementedError
 

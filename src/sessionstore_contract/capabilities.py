@@ -20,6 +20,7 @@ class Capability(StrEnum):
     SHARED = "shared"
     MULTI_PROCESS = "multi-process"
     DURABLE = "durable"
+    POWER_LOSS = "power-loss"
     FILES = "files"
     MIGRATION = "migration"
     REFERENCE_LAYOUT = "reference-layout"
@@ -38,6 +39,7 @@ MEANINGS = {
     Capability.SHARED: "several instances on one place see each other",
     Capability.MULTI_PROCESS: "several processes on one place see each other",
     Capability.DURABLE: "what was acknowledged outlives the instance and its process",
+    Capability.POWER_LOSS: "what was acknowledged is on the disk when the power fails",
     Capability.FILES: "what is stored is in files that the store itself writes",
     Capability.MIGRATION: "a place of an earlier release is opened and brought up to date",
     Capability.REFERENCE_LAYOUT: "sessions are in the table that the kit knows, and may look into",

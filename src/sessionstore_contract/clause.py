@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .capabilities import Capability
+from .effort import THOROUGH
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -72,6 +73,9 @@ class Clause:
     takes_own_server: bool = False
     """The first place is on a server that serves nobody else, which the clause may crash."""
 
+    is_thorough: bool = False
+    """Takes what not every machine has: tried at the effort `thorough` alone."""
+
     def places_at(self, effort: Effort) -> int:
         """Answer how many fresh places the clause is lent."""
         return self.places if isinstance(self.places, int) else self.places(effort)
@@ -85,15 +89,22 @@ class Clause:
     def area(self) -> str:
         return self.id.partition(".")[0]
 
-    def missing(self, claims: Iterable[Capability]) -> str | None:
-        """Say why the clause does not apply to a backend that claims these; None when it does."""
+    def missing(self, claims: Iterable[Capability], effort: Effort | None = None) -> str | None:
+        """Say why the clause does not apply to a backend that claims these; None when it does.
+
+        With an effort: why it is not tried at that.
+        """
         claimed = frozenset(claims)
         if self.scope is Scope.EPHEMERAL and Capability.PERSISTENCE in claimed:
             return "is for stores that do not claim persistence"
         if self.moot_with and self.moot_with <= claimed:
             return f"speaks of what is not claimed; {', '.join(sorted(self.moot_with))} are"
         lacking = sorted(self.needs - claimed)
-        return f"needs {', '.join(lacking)}, which is not claimed" if lacking else None
+        if lacking:
+            return f"needs {', '.join(lacking)}, which is not claimed"
+        if self.is_thorough and effort is not None and effort.name != THOROUGH.name:
+            return f"is tried with --effort {THOROUGH.name} alone"
+        return None
 
     def where(self) -> str:
         """Answer file and line of the procedure."""
@@ -116,6 +127,7 @@ def _clause(
     old_place: OldPlace | None = None,
     places: int | Callable[[Effort], int] = 1,
     takes_own_server: bool = False,
+    is_thorough: bool = False,
     follows: Iterable[str] = (),
     covers: Iterable[str] = (),
 ) -> Callable[[Any], Clause]:
@@ -137,6 +149,7 @@ def _clause(
             old_place=old_place,
             places=places,
             takes_own_server=takes_own_server,
+            is_thorough=is_thorough,
             follows=tuple(follows),
             covers=tuple(covers),
         )

@@ -15,7 +15,7 @@ from .contract import CLAUSES
 from .crew import Crew, Task
 from .effort import NORMAL
 from .report.document import BackendReport, Report, write
-from .runs import not_tried
+from .runs import NOT_SELECTED, not_tried
 from .storage import StorageUnavailableError
 from .storage.elsewhere import NamedPlace
 from .storage.selection import PostgresChoice, server_held
@@ -123,8 +123,8 @@ class Conductor:
         findings = []
         for clause in CLAUSES:
             chosen = clause in self.plan.clauses
-            reason = "the run was stopped before it" if chosen else "not selected to be tried"
-            findings += not_tried([clause], described.capabilities, reason)
+            reason = "the run was stopped before it" if chosen else NOT_SELECTED
+            findings += not_tried([clause], described.capabilities, reason, self.plan.effort)
         backend = BackendReport(
             described.name,
             crew.order.target,

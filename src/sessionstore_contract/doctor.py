@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from .backend import installed
+from .power import compiler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,12 @@ def examine() -> Iterator[str]:
         "crashing a server",
         "an embedded PostgreSQL of its own; nobody else's" if has_server else "none to be crashed",
     )
-    yield _line(False, "losing power", "not tried; that a process was killed says nothing of it")
+    found = compiler()
+    yield _line(
+        found is not None,
+        "losing power",
+        f"{found}, with --effort thorough" if found else "it takes Linux and a C compiler (cc)",
+    )
     yield f"     backends installed: {', '.join(installed())}"
 
 

@@ -74,3 +74,4 @@ EFFORTS = {
     )
 }
 NORMAL = EFFORTS["normal"]
+THOROUGH = EFFORTS["thorough"]

@@ -112,7 +112,7 @@ def try_clause(
     clause: Clause, backend: Backend, storage: Storage, conditions: Conditions
 ) -> Finding:
     """Try one clause on one fresh place. Answers a finding whatever the store does."""
-    inapplicable = clause.missing(backend.capabilities)
+    inapplicable = clause.missing(backend.capabilities, conditions.effort)
     if inapplicable:
         return Finding(clause, Verdict.NOT_APPLICABLE, reason=inapplicable)
     began = time.monotonic()

@@ -95,8 +95,10 @@ def at_the_caller(test: FunctionType) -> FunctionType:
 
 def report_finding(finding: Finding, name: str, *, seed: int, is_strict: bool) -> None:
     """Let the test that found it pass, fail, or fail as expected of a SHOULD clause."""
-    if finding.verdict in {Verdict.HELD, Verdict.NOT_APPLICABLE}:
+    if finding.verdict is Verdict.HELD:
         return
+    if finding.verdict is Verdict.NOT_APPLICABLE:
+        pytest.skip(finding.reason or "")
     text = f"{explain(finding, name)}\n\nseed {seed} (--sessionstore-seed)"
     if finding.clause.level is not Level.MUST and not is_strict:
         pytest.xfail(text.partition("\n")[0])

@@ -46,13 +46,19 @@ def provided(backend: Backend, postgres: PostgresChoice) -> Iterator[Storage]:
         yield made
 
 
+NOT_SELECTED = "not selected to be tried"
+
+
 def not_tried(
-    clauses: Iterable[Clause], capabilities: frozenset[Capability], reason: str
+    clauses: Iterable[Clause],
+    capabilities: frozenset[Capability],
+    reason: str,
+    effort: Effort | None = None,
 ) -> list[Finding]:
     """Word what there is to say of clauses that were not tried."""
     found = []
     for clause in clauses:
-        inapplicable = clause.missing(capabilities)
+        inapplicable = clause.missing(capabilities, effort)
         verdict = Verdict.NOT_APPLICABLE if inapplicable else Verdict.INCONCLUSIVE
         found.append(Finding(clause, verdict, reason=inapplicable or reason))
     return found
@@ -84,7 +90,9 @@ def check_sync(
             findings = [
                 try_clause(clause, backend, provider, conditions)
                 if clause in chosen
-                else not_tried([clause], backend.capabilities, "not selected to be tried")[0]
+                else not_tried([clause], backend.capabilities, "not selected to be tried", effort)[
+                    0
+                ]
                 for clause in CLAUSES
             ]
             server = provider.server()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .effort import Effort
     from .faults import Proxy
     from .interface import Json
+    from .power import Recording
     from .secret import Secret
 
 
@@ -63,6 +64,12 @@ class Stand(Protocol):
 
     async def open_elsewhere(self, environment: Mapping[str, str], place: str | None) -> Any:
         """Open one more store on the place of one that is open, in a process of its own."""
+
+    async def open_recorded(self) -> tuple[Any, Recording]:
+        """Open one more store on the first place, in a process whose files are recorded."""
+
+    async def open_or_hear_why(self) -> Any:
+        """Open one more store on the first place; answer the exception if that can't be done."""
 
     async def crash_server(self) -> None:
         """Stop the server that serves the first place alone without warning, and start it again."""

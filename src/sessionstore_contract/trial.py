@@ -20,6 +20,7 @@ from .forks import FirstUser, Forks
 from .history import History, Step, StepFailed, word_error
 from .lending import ONE_FOR_ALL, Lending
 from .opening import call_opener, open_store, settled
+from .power import NotRecordedError, Recording
 from .secret import Secret, secret_for
 from .storage import StorageUnavailableError
 from .subject import Subject
@@ -259,6 +260,22 @@ class Trial:
             ) from error
         self._endings.append(store.end)
         return self._subject(store, where)
+
+    async def open_recorded(self) -> tuple[Subject, Recording]:
+        """Open one more store on the first place, in a process whose files are recorded."""
+        try:
+            recording = await asyncio.to_thread(Recording, self.place or "")
+        except NotRecordedError as error:
+            raise expect.NothingFound(str(error)) from error
+        self._endings.append(_ending(recording.close))
+        return await self.open_elsewhere(recording.environment), recording
+
+    async def open_or_hear_why(self) -> Subject | OpeningFailed:
+        """Open one more store on the first place; answer the exception if that can't be done."""
+        try:
+            return await self.open()
+        except OpeningFailed as refused:
+            return refused
 
     async def crash_server(self) -> None:
         """Stop the server that serves the first place alone without warning, and start it again."""

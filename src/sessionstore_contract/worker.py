@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from . import names
 from .history import OPERATIONS, word_error
 from .opening import open_store
+from .power.marking import mark_of, marker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -198,6 +199,7 @@ class _Servant:
         self._answers = answers
         self._store: Any = None
         self._answers_left = 0
+        self._mark: Callable[[bytes], object] | None = None
 
     async def serve(self) -> None:
         loop = asyncio.get_running_loop()
@@ -224,6 +226,7 @@ class _Servant:
                 sys.path[:] = request["path"]
                 opener = names.find_elsewhere(request["name"], request["source"])
                 self._store, _ = await open_store(opener, request["place"])
+                self._mark = marker()
                 said["answer"] = None
             elif request["operation"] == "limit":
                 _limit_files(request["size"])
@@ -234,7 +237,10 @@ class _Servant:
                 said["answer"] = None
             else:
                 method = getattr(self._store, request["operation"])
-                answer = await method(*unpacked(request["arguments"]), **request["keywords"])
+                arguments = unpacked(request["arguments"])
+                answer = await method(*arguments, **request["keywords"])
+                if self._mark is not None:
+                    self._mark(mark_of(*arguments[:1]))
                 said["answer"] = json.loads(json.dumps(answer))
         except BaseException as error:  # noqa: BLE001 - what a store raises is data
             text = word_error(error).partition(": ")[2]

@@ -45,19 +45,28 @@ class JournalStore(SessionStore):
             fcntl.flock(self.file, fcntl.LOCK_EX)
             self.file.seek(self.read_to)
             for line in self.file.readlines():
-                if not line.endswith(b"\n"):
+                event = self.told(line)
+                if event is None:
                     # Who was killed while it wrote has acknowledged nothing.
                     self.file.truncate(self.read_to)
                     break
-                self.fold(json.loads(line))
+                self.fold(event)
                 self.read_to += len(line)
             yield self.rows
 
+    def worded(self, event: dict[str, Json]) -> bytes:
+        return json.dumps(event).encode() + b"\n"
+
+    def told(self, line: bytes) -> dict[str, Any] | None:
+        """Read a line; None when it is not whole."""
+        return json.loads(line) if line.endswith(b"\n") else None
+
     def append(self, event: dict[str, Json]) -> None:
-        line = json.dumps({**event, "at": now()}).encode() + b"\n"
+        dated = {**event, "at": now()}
+        line = self.worded(dated)
         self.file.write(line)
         self.file.flush()
-        self.fold(json.loads(line))
+        self.fold(dated)
         self.read_to += len(line)
 
     def fold(self, event: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from ..expect import NothingFound, expect
 from ..history import word_error
 from ..subject import at_once
 from .burst import expect_kept, largest_file, prepare_burst, prepare_filling, write_in_turn
+from .power import Load, expect_kept_without_power
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -23,6 +24,8 @@ FILLING = 500_000
 """Bytes that can't be made smaller, of a history for which there is no room."""
 ROOM = 100_000
 """Bytes that there is room for."""
+LOADS = 3
+"""Bursts of writes, one after the other, during which the power may fail."""
 
 
 @must(
@@ -124,6 +127,44 @@ async def full_disk_loses_nothing(store: Subject) -> None:
     for deed in deeds:
         await expect(filling.save(deed.session, [])).to_succeed()
         await expect(filling.load(deed.session)).to_be([])
+
+
+@must(
+    "durability.acknowledged-survives-power-loss",
+    "Every write acknowledged before the power fails is on the disk, and each session is in some "
+    "state that was acknowledged or under way.",
+    because="The system keeps in memory what a program has written, and writes it to the disk when "
+    "it likes. What nobody has synced is gone with the power, or half there: the name without its "
+    "content, one page without the other.",
+    remedy="SQLite: a WAL with `PRAGMA synchronous = FULL`, or the rollback journal with EXTRA; "
+    "NORMAL and OFF lose what they have acknowledged. A file: os.fsync of the new file, "
+    "os.replace, then os.fsync of its folder. A key-value store: a sync for each answer (Redis: "
+    "`appendfsync always`).",
+    # A process alone can be recorded, and what it has written is a file.
+    needs={Capability.DURABLE, Capability.MULTI_PROCESS, Capability.POWER_LOSS},
+    follows=["durability.acknowledged-survives-kill"],
+    is_thorough=True,
+)
+async def acknowledged_survives_power_loss(store: Subject) -> None:
+    await store.close()
+    recorded, recording = await store.stand.open_recorded()
+    if not recording.is_running:
+        raise NothingFound("the recorder of files was not loaded into the store's process")
+    await write_in_turn(recorded)
+    loads = []
+    for number in range(LOADS):
+        deeds = await prepare_burst(recorded, store.stand.effort.size // 40)
+        begun = recording.position()
+        if number < LOADS - 1:
+            await _carry_out(deeds)
+        else:
+            # Which one was last must not depend on who was faster.
+            for deed in deeds:
+                deed.hold(await deed.call.perform(is_expected=True))
+        loads.append(Load(deeds, begun))
+    await recorded.close()
+    await recorded.killed()
+    await expect_kept_without_power(store, recording, loads)
 
 
 @should(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .capabilities import Capability
 from .clause import Scope
 from .contract import CLAUSES
+from .effort import THOROUGH
 from .known_defects import failure_of
 from .names import nearest
 from .version import CONTRACT_VERSION, WIRE_VERSION
@@ -192,7 +193,8 @@ def _applies(clause: Clause) -> str:
             return "to every store"
     claims = ", ".join(sorted(clause.needs))
     unless = f", unless {' and '.join(sorted(clause.moot_with))} are" if clause.moot_with else ""
-    return f"where {claims} {'are' if len(clause.needs) > 1 else 'is'} claimed{unless}"
+    alone = f", with `--effort {THOROUGH.name}`" if clause.is_thorough else ""
+    return f"where {claims} {'are' if len(clause.needs) > 1 else 'is'} claimed{unless}{alone}"
 
 
 def _wrapped(text: str) -> list[str]:

@@ -12,12 +12,12 @@ from urllib.parse import unquote_to_bytes
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from reference_backends import rest
+from reference_backends import histories, rest
 from reference_backends.platform_description import INSTANT, described
-from reference_backends.platform_door import Door, answer
+from reference_backends.platform_door import Door, answer, json_answer
 from reference_backends.platform_errors import Refusal, missing, translate_errors
 from reference_backends.platform_paths import served_at
-from reference_backends.rules import check_cost_data, check_id, check_messages
+from reference_backends.rules import check_cost_data, check_id, encode
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
     Json,
@@ -159,7 +159,8 @@ class _Sessions:
         messages = await self._store.load(session_id)
         if messages is None:
             return missing()
-        return answer(200, {"session_id": session_id, "messages": messages})
+        text = await histories.joined(messages)
+        return json_answer(200, f'{{"session_id":{encode(session_id)},"messages":{text}}}')
 
     async def exists(self, request: Request) -> Response:
         found = await self._store.exists(_session_id(request))
@@ -168,7 +169,7 @@ class _Sessions:
     async def save(self, request: Request) -> Response:
         session_id = _session_id(request)
         body = await self._members(request, required={"messages"})
-        await self._store.save(session_id, check_messages(body["messages"]))
+        await self._store.save(session_id, await histories.checked(body["messages"]))
         return answer(200, {"session_id": session_id})
 
     async def update(self, request: Request) -> Response:
@@ -235,7 +236,7 @@ async def _body(request: Request, limit: int) -> Json:
             await _read_on(stream)
             raise Refusal(413, rest.TOO_LARGE, f"the body has more than {limit} bytes")
     try:
-        return rest.read_json(bytes(body))
+        return await rest.read_in_pieces(bytes(body))
     except ValueError as problem:
         raise Refusal(400, rest.INVALID_BODY, f"the body is no JSON: {problem}") from None
 

@@ -8,13 +8,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
-from reference_backends import rest
+from reference_backends import histories, rest
 from reference_backends.http_connection import Connection, Reply, Token
 from reference_backends.rules import (
     check_cost_data,
     check_cutoff,
     check_id,
-    check_messages,
+    encode,
     fresh_id,
 )
 from sessionstore_contract.interface import (
@@ -72,11 +72,11 @@ class HttpSessionStore(SessionStore):
         wanted = fresh_id() if session_id is None else check_id(session_id)
         is_repeatable = session_id is not None
         reply = await self._connection.ask(
-            "POST", _SESSIONS, {"session_id": wanted}, is_repeatable=is_repeatable
+            "POST", _SESSIONS, encode({"session_id": wanted}), is_repeatable=is_repeatable
         )
         if reply.status == HTTPStatus.CONFLICT:
             raise SessionExistsError(f"a session {wanted!a} exists")
-        _of_session(reply, wanted, status=201, is_repeatable=is_repeatable)
+        await _of_session(reply, wanted, status=201, is_repeatable=is_repeatable)
         return wanted
 
     async def load(self, session_id: str) -> list[Message] | None:
@@ -84,19 +84,19 @@ class HttpSessionStore(SessionStore):
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
         path = _path(session_id)
-        body = {"messages": check_messages(messages)}
+        body = f'{{"messages":{await histories.worded(messages)}}}'
         reply = await self._connection.ask("PUT", path, body)
-        _of_session(reply, session_id)
+        await _of_session(reply, session_id)
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
         if cost_data is None:
             return await self.exists(session_id)
         path = _path(session_id)
-        body = {"cost_data": check_cost_data(cost_data)}
+        body = encode({"cost_data": check_cost_data(cost_data)})
         reply = await self._connection.ask("PATCH", path, body)
         if _is_missing(reply):
             return False
-        _of_session(reply, session_id)
+        await _of_session(reply, session_id)
         return True
 
     async def get_cost_data(self, session_id: str) -> dict[str, Json]:
@@ -115,7 +115,7 @@ class HttpSessionStore(SessionStore):
         reply = await self._connection.ask("DELETE", _path(session_id))
         if _is_missing(reply):
             return False
-        _of_session(reply, session_id)
+        await _of_session(reply, session_id)
         return True
 
     async def exists(self, session_id: str) -> bool:
@@ -135,7 +135,7 @@ class HttpSessionStore(SessionStore):
         reply = await self._connection.ask("DELETE", f"{_SESSIONS}?inactive_since={since}")
         if reply.status in _NO_ROUTE:
             raise NotImplementedError(f"{reply.asked}: the platform has no housekeeping")
-        return _member(reply, _body(reply), "deleted", int)
+        return _member(reply, await _body(reply), "deleted", int)
 
     async def close(self) -> None:
         await self._connection.close()
@@ -144,7 +144,8 @@ class HttpSessionStore(SessionStore):
         reply = await self._connection.ask("GET", _path(session_id), by=deadline)
         if _is_missing(reply):
             return None
-        messages: list[Message] = _member(reply, _of_session(reply, session_id), "messages", list)
+        body = await _of_session(reply, session_id)
+        messages: list[Message] = _member(reply, body, "messages", list)
         return messages
 
     async def _cost_data(self, session_id: str, deadline: float) -> dict[str, Json] | None:
@@ -154,9 +155,8 @@ class HttpSessionStore(SessionStore):
             return None
         if reply.status in _NO_ROUTE:
             raise NotImplementedError(f"{reply.asked}: the platform has no cost data to read")
-        cost_data: dict[str, Json] = _member(
-            reply, _of_session(reply, session_id), "cost_data", dict
-        )
+        body = await _of_session(reply, session_id)
+        cost_data: dict[str, Json] = _member(reply, body, "cost_data", dict)
         return cost_data
 
 
@@ -169,20 +169,20 @@ def _is_missing(reply: Reply) -> bool:
     return reply.status == HTTPStatus.NOT_FOUND and reply.code == rest.SESSION_MISSING
 
 
-def _of_session(
+async def _of_session(
     reply: Reply, session_id: str, *, status: int = 200, is_repeatable: bool = True
 ) -> dict[str, Json]:
-    body = _body(reply, status=status, is_repeatable=is_repeatable)
+    body = await _body(reply, status=status, is_repeatable=is_repeatable)
     if body.get("session_id") != session_id:
         raise _distrust(reply, "what is not about this session", is_repeatable=is_repeatable)
     return body
 
 
-def _body(reply: Reply, *, status: int = 200, is_repeatable: bool = True) -> dict[str, Json]:
+async def _body(reply: Reply, *, status: int = 200, is_repeatable: bool = True) -> dict[str, Json]:
     if reply.status != status:
         raise _refusal(reply, is_repeatable=is_repeatable)
     try:
-        body = rest.read_json(reply.body)
+        body = await rest.read_in_pieces(reply.body)
     except ValueError:
         body = None
     if not isinstance(body, dict):

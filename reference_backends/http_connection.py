@@ -15,11 +15,9 @@ import anyio
 import httpx
 
 from reference_backends.rest import error_code
-from reference_backends.rules import encode
 from reference_backends.secrecy import Redaction, check_token
 from reference_backends.tracing import carried
 from sessionstore_contract.interface import (
-    Json,
     SessionStoreError,
     StoreClosedError,
     StoreUnavailableError,
@@ -86,12 +84,12 @@ class Connection:
         self,
         method: str,
         path: str,
-        body: Json = None,
+        body: str | None = None,
         *,
         by: float | None = None,
         is_repeatable: bool = True,
     ) -> Reply:
-        """Send one request and answer what came back, whatever its status.
+        """Send one request, with JSON text as its body, and answer what came back.
 
         Raises:
             StoreUnavailableError: no whole answer came by the deadline `by`.
@@ -130,7 +128,7 @@ class Connection:
         client: httpx.AsyncClient,
         method: str,
         path: str,
-        body: Json,
+        body: str | None,
         *,
         headers: dict[str, str],
     ) -> httpx.Response | _Failure:
@@ -139,7 +137,7 @@ class Connection:
                 return await client.request(
                     method,
                     self.url + path,
-                    content=None if body is None else encode(body).encode(),
+                    content=None if body is None else body.encode(),
                     headers=headers,
                     # A redirect may lead anywhere, and the token would go there too.
                     follow_redirects=False,

@@ -6,16 +6,18 @@ import asyncio
 import re
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
+from fastapi import FastAPI
+from starlette.responses import Response
 
-from reference_backends import rest
+from reference_backends import histories, rest
 from reference_backends.platform_description import INSTANT, described
-from reference_backends.platform_door import Door, answer
+from reference_backends.platform_door import Door, answer, json_answer
 from reference_backends.platform_errors import Refusal, missing, translate_errors
-from reference_backends.rules import check_cost_data, check_id, check_messages
+from reference_backends.platform_paths import served_at
+from reference_backends.rules import check_cost_data, check_id, encode
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
     Json,
@@ -24,8 +26,14 @@ from sessionstore_contract.interface import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
+    from collections.abc import Set as AbstractSet
 
+    from starlette.requests import Request
+    from starlette.routing import Route
+
+
+_NOT_ENCODED: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
 READY_WITHIN: Final = 5.0
 """Seconds in which a storage that is ready has answered."""
@@ -67,7 +75,9 @@ def create_app(
             if close_store:
                 await store.close()
 
+    description = described(max_body_bytes, asks_for_token=token is not None)
     app = FastAPI(
+        routes=[*_Sessions(store, max_body_bytes).routes(), *_service(store, description)],
         title="Session store",
         version="1",
         lifespan=lifespan,
@@ -77,25 +87,16 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
     )
-    app.state.max_body_bytes = max_body_bytes
     app.add_middleware(Door, token=token, reader_token=reader_token)
     translate_errors(app)
-    app.include_router(_sessions(store))
-    app.include_router(_one_session(store))
-
-    app.include_router(_service(store, described(max_body_bytes, asks_for_token=token is not None)))
     return app
 
 
-def _service(store: SessionStore, description: dict[str, Json]) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/healthz")
-    async def is_alive() -> Response:
+def _service(store: SessionStore, description: dict[str, Json]) -> list[Route]:
+    async def is_alive(_: Request) -> Response:
         return answer(200, {"status": "ok"})
 
-    @router.get("/readyz")
-    async def is_ready() -> Response:
+    async def is_ready(_: Request) -> Response:
         # Any operation will do: what counts is whether the storage answers, and in time.
         try:
             async with asyncio.timeout(READY_WITHIN):
@@ -104,11 +105,14 @@ def _service(store: SessionStore, description: dict[str, Json]) -> APIRouter:
             raise StoreUnavailableError("no answer in time", is_retry_safe=True) from None
         return answer(200, {"status": "ok"})
 
-    @router.get("/openapi.json")
-    async def describe() -> Response:
+    async def describe(_: Request) -> Response:
         return answer(200, description)
 
-    return router
+    return [
+        served_at("/healthz", GET=is_alive),
+        served_at("/readyz", GET=is_ready),
+        served_at("/openapi.json", GET=describe),
+    ]
 
 
 def _memory_store() -> SessionStore:
@@ -118,25 +122,88 @@ def _memory_store() -> SessionStore:
     return MemorySessionStore()
 
 
-async def _session_id(
-    session_id: Annotated[str, Path(description="percent-encoded, one segment")],
-) -> str:
-    if re.search("%(?![0-9A-Fa-f]{2})", session_id):
-        raise InvalidSessionIdError("the id is not percent-encoded")
-    try:
-        decoded = unquote_to_bytes(session_id).decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidSessionIdError("the id is not percent-encoded UTF-8") from None
-    return check_id(decoded)
+class _Sessions:
+    """The routes under `/v1/sessions`, each a function of the request that answers a response."""
 
+    def __init__(self, store: SessionStore, max_body_bytes: int) -> None:
+        self._store = store
+        self._max_body_bytes = max_body_bytes
 
-SessionId = Annotated[str, Depends(_session_id)]
+    def routes(self) -> list[Route]:
+        return [
+            served_at("/v1/sessions", POST=self.create, DELETE=self.delete_before),
+            served_at(
+                "/v1/sessions/{session_id}",
+                GET=self.load,
+                HEAD=self.exists,
+                PUT=self.save,
+                PATCH=self.update,
+                DELETE=self.delete,
+            ),
+            served_at("/v1/sessions/{session_id}/cost_data", GET=self.get_cost_data),
+        ]
 
+    async def create(self, request: Request) -> Response:
+        body = await self._members(request, optional={"session_id"})
+        session_id = check_id(body["session_id"]) if "session_id" in body else None
+        return answer(201, {"session_id": await self._store.create(session_id)})
 
-def _members(*, required: frozenset[str], optional: frozenset[str]) -> Callable[..., Any]:
-    # Misspelt members are refused: a PUT of {"mesages": [...]} must not erase the history.
-    async def read(request: Request) -> dict[str, Json]:
-        body = await _body(request)
+    async def delete_before(self, request: Request) -> Response:
+        since = request.query_params.get("inactive_since")
+        if since is None:
+            raise Refusal(422, rest.INVALID_QUERY, "missing or wrong: inactive_since")
+        return answer(200, {"deleted": await self._store.delete_before(_instant(since))})
+
+    async def load(self, request: Request) -> Response:
+        session_id = _session_id(request)
+        messages = await self._store.load(session_id)
+        if messages is None:
+            return missing()
+        text = await histories.joined(messages)
+        return json_answer(200, f'{{"session_id":{encode(session_id)},"messages":{text}}}')
+
+    async def exists(self, request: Request) -> Response:
+        found = await self._store.exists(_session_id(request))
+        return Response(status_code=200 if found else 404)
+
+    async def save(self, request: Request) -> Response:
+        session_id = _session_id(request)
+        body = await self._members(request, required={"messages"})
+        await self._store.save(session_id, await histories.checked(body["messages"]))
+        return answer(200, {"session_id": session_id})
+
+    async def update(self, request: Request) -> Response:
+        session_id = _session_id(request)
+        body = await self._members(request, optional={"cost_data"})
+        fields = {"cost_data": check_cost_data(body["cost_data"])} if body else {}
+        found = await self._store.update(session_id, **fields)
+        # Without the history: the cost of counting tokens must not grow with the chat.
+        return answer(200, {"session_id": session_id}) if found else missing()
+
+    async def delete(self, request: Request) -> Response:
+        session_id = _session_id(request)
+        found = await self._store.delete(session_id)
+        return answer(200, {"session_id": session_id}) if found else missing()
+
+    async def get_cost_data(self, request: Request) -> Response:
+        session_id = _session_id(request)
+        cost_data = await self._store.get_cost_data(session_id)
+        # {} may stand for a missing session. Asked in this order, no answer is invented: a session
+        # that exists now was there with {} at the read, or was made, with {}, after it. The other
+        # order would answer {} for one that had cost data and was deleted in between.
+        if not cost_data and not await self._store.exists(session_id):
+            return missing()
+        return answer(200, {"session_id": session_id, "cost_data": cost_data})
+
+    async def _members(
+        self,
+        request: Request,
+        *,
+        required: AbstractSet[str] = frozenset(),
+        optional: AbstractSet[str] = frozenset(),
+    ) -> dict[str, Json]:
+        # Misspelt members are refused: a PUT of {"mesages": [...]} must not erase the history.
+        body = await _body(request, self._max_body_bytes)
         if not isinstance(body, dict):
             raise Refusal(422, rest.INVALID_BODY, "the body is no JSON object")
         if unknown := body.keys() - required - optional:
@@ -146,12 +213,20 @@ def _members(*, required: frozenset[str], optional: frozenset[str]) -> Callable[
             raise Refusal(422, rest.INVALID_BODY, f"the body needs {', '.join(sorted(absent))}")
         return body
 
-    return read
+
+def _session_id(request: Request) -> str:
+    session_id: str = request.path_params["session_id"]
+    if _NOT_ENCODED.search(session_id):
+        raise InvalidSessionIdError("the id is not percent-encoded")
+    try:
+        decoded = unquote_to_bytes(session_id).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidSessionIdError("the id is not percent-encoded UTF-8") from None
+    return check_id(decoded)
 
 
-async def _body(request: Request) -> Json:
+async def _body(request: Request, limit: int) -> Json:
     # Counted as it arrives: a chunked body announces no length, and an announced one may lie.
-    limit = request.app.state.max_body_bytes
     body = bytearray()
     stream = request.stream()
     async for chunk in stream:
@@ -161,7 +236,7 @@ async def _body(request: Request) -> Json:
             await _read_on(stream)
             raise Refusal(413, rest.TOO_LARGE, f"the body has more than {limit} bytes")
     try:
-        return rest.read_json(bytes(body))
+        return await rest.read_in_pieces(bytes(body))
     except ValueError as problem:
         raise Refusal(400, rest.INVALID_BODY, f"the body is no JSON: {problem}") from None
 
@@ -174,77 +249,6 @@ async def _read_on(stream: AsyncIterator[bytes]) -> None:
         while left > 0:
             async with asyncio.timeout(PAUSE):
                 left -= len(await anext(stream))
-
-
-_NewSession = Annotated[
-    dict[str, Json], Depends(_members(required=frozenset(), optional=frozenset({"session_id"})))
-]
-_History = Annotated[
-    dict[str, Json], Depends(_members(required=frozenset({"messages"}), optional=frozenset()))
-]
-_Fields = Annotated[
-    dict[str, Json], Depends(_members(required=frozenset(), optional=frozenset({"cost_data"})))
-]
-
-
-def _sessions(store: SessionStore) -> APIRouter:
-    router = APIRouter(prefix="/v1/sessions")
-
-    @router.post("", status_code=201)
-    async def create(body: _NewSession) -> Response:
-        session_id = check_id(body["session_id"]) if "session_id" in body else None
-        return answer(201, {"session_id": await store.create(session_id)})
-
-    @router.delete("")
-    async def delete_before(inactive_since: Annotated[str, Query()]) -> Response:
-        return answer(200, {"deleted": await store.delete_before(_instant(inactive_since))})
-
-    return router
-
-
-def _one_session(store: SessionStore) -> APIRouter:
-    router = APIRouter(prefix="/v1/sessions/{session_id}")
-
-    @router.get("")
-    async def load(session_id: SessionId) -> Response:
-        messages = await store.load(session_id)
-        if messages is None:
-            return missing()
-        return answer(200, {"session_id": session_id, "messages": messages})
-
-    @router.head("")
-    async def exists(session_id: SessionId) -> Response:
-        return Response(status_code=200 if await store.exists(session_id) else 404)
-
-    @router.put("")
-    async def save(session_id: SessionId, body: _History) -> Response:
-        await store.save(session_id, check_messages(body["messages"]))
-        return answer(200, {"session_id": session_id})
-
-    @router.patch("")
-    async def update(session_id: SessionId, body: _Fields) -> Response:
-        fields = {"cost_data": check_cost_data(body["cost_data"])} if body else {}
-        found = await store.update(session_id, **fields)
-        # Without the history: the cost of counting tokens must not grow with the chat.
-        return answer(200, {"session_id": session_id}) if found else missing()
-
-    @router.delete("")
-    async def delete(session_id: SessionId) -> Response:
-        return (
-            answer(200, {"session_id": session_id}) if await store.delete(session_id) else missing()
-        )
-
-    @router.get("/cost_data")
-    async def get_cost_data(session_id: SessionId) -> Response:
-        cost_data = await store.get_cost_data(session_id)
-        # {} may stand for a missing session. Asked in this order, no answer is invented: a session
-        # that exists now was there with {} at the read, or was made, with {}, after it. The other
-        # order would answer {} for one that had cost data and was deleted in between.
-        if not cost_data and not await store.exists(session_id):
-            return missing()
-        return answer(200, {"session_id": session_id, "cost_data": cost_data})
-
-    return router
 
 
 def _instant(text: str) -> datetime:

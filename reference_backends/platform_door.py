@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from reference_backends import rest, tracing
 
@@ -31,6 +31,12 @@ def answer(
 ) -> JSONResponse:
     """Word an answer; no cache on the way may keep it and serve an old state later."""
     return JSONResponse(content, status, {"cache-control": "no-store", **(headers or {})})
+
+
+def json_answer(status: int, text: str) -> Response:
+    """Answer JSON that is worded already, in the same way."""
+    headers = {"cache-control": "no-store"}
+    return Response(text, status, headers, media_type="application/json")
 
 
 def error(

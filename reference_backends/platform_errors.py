@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from reference_backends import rest, tracing
@@ -61,7 +60,6 @@ def translate_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, _store_error(status, code, message))
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
-    app.add_exception_handler(RequestValidationError, _invalid_query)
 
 
 def _store_error(
@@ -89,9 +87,3 @@ async def _not_routed(request: Request, problem: Exception) -> JSONResponse:
         # The router names the methods of the first route of the path alone.
         headers = {"allow": ", ".join(methods_of(request.scope["path"]))}
     return error(problem.status_code, code, problem.detail, headers=headers)
-
-
-async def _invalid_query(_: Request, problem: Exception) -> JSONResponse:
-    assert isinstance(problem, RequestValidationError)  # noqa: S101 - what it is registered for
-    names = {str(found["loc"][-1]) for found in problem.errors()}
-    return error(422, rest.INVALID_QUERY, f"missing or wrong: {', '.join(sorted(names))}")

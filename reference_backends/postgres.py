@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from reference_backends import jsonb, rules
+from reference_backends import histories, jsonb, rules
 from reference_backends.postgres_errors import RETRIED_AT_ONCE, Translator, is_lost, sqlstate
 from reference_backends.postgres_layout import Layout
 from reference_backends.postgres_pool import FirstUsePool
@@ -79,14 +79,14 @@ class PostgresSessionStore(SessionStore):
         row = await self._read(self._sql.load, rules.check_id(session_id))
         if row is None:
             return None
-        messages = [] if row[0] is None else _decoded(row[0])
+        messages = [] if row[0] is None else await _history(row[0])
         if not isinstance(messages, list):
             raise SessionStoreError(f"the stored messages of {session_id!r} are no list")
         return messages
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
         rules.check_id(session_id)
-        text = jsonb.encode(rules.check_messages(messages))
+        text = await histories.worded(messages, encode=jsonb.encode)
         await self._write(self._sql.save, session_id, text)
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
@@ -199,6 +199,14 @@ class _Statements:
             f"WITH gone AS (DELETE FROM {table} WHERE updated_at < $1 RETURNING 1)"
             " SELECT count(*) FROM gone"
         )
+
+
+async def _history(text: str) -> Json:
+    try:
+        return await histories.read(text)
+    except ValueError as error:
+        reason = str(error)
+    raise SessionStoreError(f"what is stored can't be read: {reason}")
 
 
 def _decoded(text: str) -> Json:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
 import asyncpg
@@ -17,7 +17,7 @@ from sessionstore_contract.interface import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from reference_backends.postgres_layout import Connection
 
@@ -55,8 +55,7 @@ class FirstUsePool:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.is_closed = False
 
-    @asynccontextmanager
-    async def connection(self, turn: str | None = None) -> AsyncIterator[Connection]:
+    def connection(self, turn: str | None = None) -> _Loan:
         """Lend a connection; those who name the same turn get one after the other.
 
         Writers of one session would wait for each other on the server, each with a connection in
@@ -66,18 +65,7 @@ class FirstUsePool:
             StoreClosedError: the pool was closed.
             StoreUnavailableError: there was no connection in time.
         """
-        async with AsyncExitStack() as held:
-            try:
-                async with asyncio.timeout(self._acquire_timeout):
-                    pool = await self._opened()
-                    if turn is not None:
-                        await held.enter_async_context(self._turns.setdefault(turn, asyncio.Lock()))
-                    connection = await held.enter_async_context(self._lent(pool))
-            except TimeoutError:
-                raise StoreUnavailableError(
-                    "PostgreSQL gave no connection in time", is_retry_safe=True
-                ) from None
-            yield connection
+        return _Loan(self, turn)
 
     async def close(self) -> None:
         """Close every connection; operations under way have some seconds to finish."""
@@ -120,8 +108,11 @@ class FirstUsePool:
         )
         await pool
         try:
-            async with self._lent(pool) as connection:
+            connection = await self._acquired(pool)
+            try:
                 await self._prepare(connection)
+            finally:
+                await self._release(pool, connection)
         except BaseException:
             pool.terminate()
             raise
@@ -131,24 +122,54 @@ class FirstUsePool:
         if opening.cancelled() or opening.exception() is not None:
             self._opening = None
 
-    @asynccontextmanager
-    async def _lent(self, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[Connection]:
-        connection = await self._acquired(pool)
+    async def lend(self, loan: _Loan) -> None:
+        """Give the loan its turn and its connection, in time."""
         try:
-            if self._is_doubtful:
-                connection = await self._tried_out(pool, connection)
-            yield connection
-        except (StoreClosedError, TimeoutError, asyncio.CancelledError):
-            raise  # asyncpg knows what the connection is in the middle of, and cancels that
-        except BaseException as error:
+            async with asyncio.timeout(self._acquire_timeout):
+                pool = await self._opened()
+                if loan.turn is not None:
+                    lock = self._turns.setdefault(loan.turn, asyncio.Lock())
+                    await lock.acquire()
+                    loan.lock = lock
+                loan.pool, loan.connection = pool, await self._usable(pool)
+        except TimeoutError:
+            raise StoreUnavailableError(
+                "PostgreSQL gave no connection in time", is_retry_safe=True
+            ) from None
+
+    async def take_back(self, loan: _Loan, error: BaseException | None) -> None:
+        """Take the connection back, after what happened while it was lent."""
+        if loan.pool is None or loan.connection is None:
+            return
+        # Of the ones that are passed over asyncpg knows what the connection is in the middle of.
+        if error is not None and not isinstance(error, _KNOWN):
             if not isinstance(error, asyncpg.PostgresError):
-                _end(connection)
+                _end(loan.connection)
             if isinstance(error, Exception) and is_lost(error):
                 self._is_doubtful = True
                 self._tried.clear()
-            raise
-        finally:
-            await self._release(pool, connection)
+        await self._release(loan.pool, loan.connection)
+
+    async def _usable(self, pool: asyncpg.Pool[asyncpg.Record]) -> Connection:
+        """Answer a connection that the server is known to serve, where there is doubt.
+
+        Where one connection was lost, others may be dead too, and each would cost a write.
+        """
+        while True:
+            connection = await self._acquired(pool)
+            if not self._is_doubtful or connection.get_server_pid() in self._tried:
+                return connection
+            try:
+                await connection.execute("SELECT 1")
+            except Exception:  # noqa: BLE001 - however it fails, it is of no use
+                _end(connection)
+                await self._release(pool, connection)
+            except BaseException:
+                await self._release(pool, connection)
+                raise
+            else:
+                self._tried.add(connection.get_server_pid())
+                return connection
 
     async def _acquired(self, pool: asyncpg.Pool[asyncpg.Record]) -> Connection:
         # The pool's own time-out can swallow a cancellation on Python 3.11; ours is outside.
@@ -168,24 +189,6 @@ class FirstUsePool:
         with suppress(Exception):
             await pool.release(connection, timeout=RELEASE_TIMEOUT)
 
-    async def _tried_out(
-        self, pool: asyncpg.Pool[asyncpg.Record], connection: Connection
-    ) -> Connection:
-        """Answer a connection that the server is known to serve.
-
-        Where one connection was lost, others may be dead too, and each would cost a write.
-        """
-        while (server_process := connection.get_server_pid()) not in self._tried:
-            try:
-                await connection.execute("SELECT 1")
-            except Exception:  # noqa: BLE001 - however it fails, it is of no use
-                _end(connection)
-                await self._release(pool, connection)
-                connection = await self._acquired(pool)
-            else:
-                self._tried.add(server_process)
-        return connection
-
     async def _close(self) -> None:
         opening = self._opening
         if opening is None:
@@ -201,6 +204,40 @@ class FirstUsePool:
                 await pool.close()
         except Exception:  # noqa: BLE001 - whatever it was, the connections are given up
             pool.terminate()
+
+
+_KNOWN = (StoreClosedError, TimeoutError, asyncio.CancelledError)
+
+
+class _Loan:
+    """A connection for the length of an `async with`; every operation makes one."""
+
+    __slots__ = ("_lender", "connection", "lock", "pool", "turn")
+
+    def __init__(self, lender: FirstUsePool, turn: str | None) -> None:
+        self._lender = lender
+        self.turn = turn
+        self.lock: asyncio.Lock | None = None
+        self.pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self.connection: Connection | None = None
+
+    async def __aenter__(self) -> Connection:
+        try:
+            await self._lender.lend(self)
+        except BaseException:
+            self._end_turn()
+            raise
+        return cast("Connection", self.connection)
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        try:
+            await self._lender.take_back(self, error)
+        finally:
+            self._end_turn()
+
+    def _end_turn(self) -> None:
+        if self.lock is not None:
+            self.lock.release()
 
 
 def _end(connection: Connection) -> None:

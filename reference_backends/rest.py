@@ -6,6 +6,7 @@ import json
 import math
 from typing import Final, NoReturn
 
+from reference_backends import histories
 from sessionstore_contract.interface import Json
 
 SESSION_MISSING: Final = "session_missing"
@@ -52,14 +53,20 @@ def read_json(body: bytes) -> Json:
     service is refused.
     """
     try:
-        return json.loads(
-            body.decode("utf-8"),
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            object_pairs_hook=_object,
-        )
+        return histories.read_at_once(body.decode("utf-8"), _STRICT)
     except RecursionError:
         # Cut off from the parser's own exception, whose traceback is a thousand frames long.
+        pass
+    raise ValueError("nested too deeply")
+
+
+async def read_in_pieces(body: bytes) -> Json:
+    """Do the same for a body that may be long, and let others have their turn meanwhile."""
+    if len(body) <= histories.GROUP:
+        return read_json(body)
+    try:
+        return await histories.read(body.decode("utf-8"), _STRICT)
+    except RecursionError:
         pass
     raise ValueError("nested too deeply")
 
@@ -91,3 +98,8 @@ def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(found) != len(members):
         raise ValueError("an object names a member twice")
     return found
+
+
+_STRICT: Final = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_object
+)

@@ -7,6 +7,7 @@ import math
 import secrets
 from datetime import datetime
 
+from reference_backends.plain_values import is_plain
 from sessionstore_contract.interface import InvalidSessionIdError, Json, UnstorableValueError
 
 MAX_ID_LENGTH = 255
@@ -18,6 +19,10 @@ MAX_DEPTH = 256
 
 MAX_INTEGER_BITS = 14_000
 """Python refuses to read integers of more than 4,300 digits, which is some 14,284 bits."""
+
+
+MANY = 16
+"""Members from which on it is faster to look at all of a level at once."""
 
 
 def fresh_id() -> str:
@@ -49,17 +54,38 @@ def check_id(session_id: object) -> str:
 
 def check_messages(messages: object) -> list[Json]:
     """Answer the messages, or raise UnstorableValueError."""
+    found = check_list(messages)
+    check_members(found, 0)
+    return found
+
+
+def check_list(messages: object) -> list[Json]:
+    """Answer the messages if they are a list, whose members are then to be checked."""
     if not isinstance(messages, list):
         raise UnstorableValueError(f"messages are a list, not {type(messages).__name__}")
-    _check_whole(messages, "messages")
     return messages
+
+
+def check_members(group: list[Json], start: int) -> None:
+    """Raise UnstorableValueError unless these can be kept; the first is message `start`."""
+    if len(group) >= MANY and is_plain(group, max_depth=MAX_DEPTH):
+        return
+    try:
+        for index, item in enumerate(group, start):
+            _check_member(item, 1, index)
+    except _UnstorableError as found:
+        raise _located("messages", found) from None
 
 
 def check_cost_data(cost_data: object) -> dict[str, Json]:
     """Answer the cost data, or raise UnstorableValueError."""
     if not isinstance(cost_data, dict):
         raise UnstorableValueError(f"cost data is an object, not {type(cost_data).__name__}")
-    _check_whole(cost_data, "cost_data")
+    if not (len(cost_data) >= MANY and is_plain(cost_data, max_depth=MAX_DEPTH)):
+        try:
+            _check(cost_data, 1)
+        except _UnstorableError as found:
+            raise _located("cost_data", found) from None
     return cost_data
 
 
@@ -74,7 +100,10 @@ def check_cutoff(cutoff: object) -> datetime:
 
 def encode(value: Json) -> str:
     """Word a value that was checked as JSON text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def decode(text: str | bytes) -> Json:
@@ -90,12 +119,9 @@ class _UnstorableError(Exception):
         self.path: list[str] = []
 
 
-def _check_whole(value: Json, name: str) -> None:
-    try:
-        _check(value, 1)
-    except _UnstorableError as found:
-        path = name + "".join(reversed(found.path))
-        raise UnstorableValueError(f"{path[:80]}: {found}") from None
+def _located(name: str, found: _UnstorableError) -> UnstorableValueError:
+    path = name + "".join(reversed(found.path))
+    return UnstorableValueError(f"{path[:80]}: {found}")
 
 
 def _check(value: Json, depth: int) -> None:

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reference_backends import histories
 from reference_backends.rules import (
     check_cost_data,
     check_cutoff,
     check_id,
-    check_messages,
     decode,
     encode,
     fresh_id,
@@ -108,11 +108,12 @@ class SqliteSessionStore(SessionStore):
         if not rows:
             return None
         with self._naming(f"messages of session {session_id!r}"):
-            return read_messages(rows[0][0])
+            return await read_messages(rows[0][0])
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
         check_id(session_id)
-        await self._write(partial(_save, session_id, encode(check_messages(messages))))
+        text = await histories.worded(messages)
+        await self._write(partial(_save, session_id, text))
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
         check_id(session_id)

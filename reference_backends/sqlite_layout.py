@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+from reference_backends import histories
 from reference_backends.rules import decode
 from sessionstore_contract.interface import Json, Message, SessionStoreError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The history last: SQLite reads a row from its beginning, page by page.
 _CREATE_TABLE = """
     CREATE TABLE sessions (
         session_id TEXT PRIMARY KEY,
-        messages TEXT,
         created_at TEXT,
         updated_at TEXT,
-        cost_data TEXT
+        cost_data TEXT,
+        messages TEXT
     )
 """
 _ADD_COST_DATA = "ALTER TABLE sessions ADD COLUMN cost_data TEXT"
@@ -119,9 +125,10 @@ class UnreadableError(Exception):
     """What is stored is not what the store writes."""
 
 
-def read_messages(stored: bytes | None) -> list[Message]:
+async def read_messages(stored: bytes | None) -> list[Message]:
     """Read the column `messages`; NULL is no messages."""
-    messages = _read(stored, "[]")
+    with _unreadable():
+        messages = await histories.read("[]" if stored is None else stored)
     if not isinstance(messages, list):
         raise UnreadableError(f"a JSON array is due, not {type(messages).__name__}")
     return messages
@@ -129,14 +136,16 @@ def read_messages(stored: bytes | None) -> list[Message]:
 
 def read_cost_data(stored: bytes | None) -> dict[str, Json]:
     """Read the column `cost_data`; NULL, in rows of before it was there, is no cost data."""
-    cost_data = _read(stored, "{}")
+    with _unreadable():
+        cost_data = decode("{}" if stored is None else stored)
     if not isinstance(cost_data, dict):
         raise UnreadableError(f"a JSON object is due, not {type(cost_data).__name__}")
     return cost_data
 
 
-def _read(stored: bytes | None, empty: str) -> Json:
+@contextmanager
+def _unreadable() -> Iterator[None]:
     try:
-        return decode(empty if stored is None else stored)
+        yield
     except (ValueError, RecursionError) as error:
         raise UnreadableError(str(error)) from error

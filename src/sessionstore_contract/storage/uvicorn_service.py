@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 if TYPE_CHECKING:
     import socket
@@ -19,13 +19,13 @@ _silent = logging.getLogger(__name__)
 _silent.setLevel(logging.CRITICAL + 1)
 
 
-class _QuietProtocol(H11Protocol):
-    """Logs nothing: connections that are cut in mid-request are what the kit does on purpose."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.logger = _silent
-        self.access_log = False
+def _quiet_protocol(*args: Any, **kwargs: Any) -> asyncio.Protocol:
+    """Make a protocol that logs nothing: connections are cut in mid-request on purpose here."""
+    # httptools where it is installed, which reads and writes a request at half the cost of h11.
+    protocol: Any = AutoHTTPProtocol(*args, **kwargs)
+    protocol.logger = _silent
+    protocol.access_log = False
+    return cast("asyncio.Protocol", protocol)
 
 
 async def start(make_app: Callable[[], Any], listener: socket.socket) -> uvicorn.Server:
@@ -36,7 +36,7 @@ async def start(make_app: Callable[[], Any], listener: socket.socket) -> uvicorn
     """
     config = uvicorn.Config(
         make_app(),
-        http=_QuietProtocol,
+        http=cast("type[asyncio.Protocol]", _quiet_protocol),
         ws="none",
         log_config=None,
         date_header=False,

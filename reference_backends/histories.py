@@ -1,0 +1,231 @@
+"""Long histories to and from JSON text, in pieces between which the event loop serves others.
+
+Wording ten megabytes takes some 100 ms, and no thread would help: the interpreter's JSON parser
+lets nobody else run before it has ended. A history that takes less than PIECE is done in one go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from reference_backends import rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessionstore_contract.interface import Json
+
+PIECE: Final = 0.004
+"""Seconds of work after which the others have their turn."""
+
+GROUP: Final = 2**16
+"""Characters that are worded, or read, in one call of the library, as far as can be foreseen."""
+
+MOST_IN_GROUP: Final = 1024
+
+
+async def worded(messages: object, *, encode: Callable[[Json], str] = rules.encode) -> str:
+    """Check the messages, and answer them as JSON text.
+
+    The text is of the moment of the call, whatever becomes of the messages meanwhile.
+
+    Raises:
+        UnstorableValueError: they can't be kept.
+    """
+    kept = rules.check_list(messages)
+    count, start, width = len(kept), 0, 1
+    is_ours = False
+    pace = _Pace()
+    texts: list[str] = []
+    while start < count:
+        if pace.is_over:
+            if not is_ours:
+                kept, is_ours = [*kept[:start], *map(_copied, kept[start:])], True
+            await pace.pause()
+        group = kept[start : start + width]
+        rules.check_members(group, start)
+        texts.append(encode(group)[1:-1])
+        start += width
+        width = _next_width(width, len(texts[-1]))
+    return f"[{','.join(texts)}]"
+
+
+async def joined(messages: list[Json]) -> str:
+    """Answer as JSON text what a store has answered: nobody else has it."""
+    pace = _Pace()
+    texts: list[str] = []
+    start, width = 0, 1
+    while start < len(messages):
+        await pace.pause_if_due()
+        texts.append(rules.encode(messages[start : start + width])[1:-1])
+        start += width
+        width = _next_width(width, len(texts[-1]))
+    return f"[{','.join(texts)}]"
+
+
+async def checked(messages: object) -> list[Json]:
+    """Answer the messages, which nobody else has, or raise UnstorableValueError."""
+    kept = rules.check_list(messages)
+    pace = _Pace()
+    for start in range(0, len(kept), MOST_IN_GROUP):
+        await pace.pause_if_due()
+        rules.check_members(kept[start : start + MOST_IN_GROUP], start)
+    return kept
+
+
+async def read(text: str | bytes, decoder: json.JSONDecoder | None = None) -> Json:
+    """Answer what `json.loads` with this decoder would, or raise what it would."""
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    decoder = _DECODER if decoder is None else decoder
+    if len(text) > GROUP:
+        try:
+            return await _read_in_pieces(text, decoder)
+        except (ValueError, IndexError, RecursionError):
+            pass  # read as a whole it is refused in the library's own words
+    return read_at_once(text, decoder)
+
+
+def read_at_once(text: str, decoder: json.JSONDecoder) -> Json:
+    """Answer what `json.loads` would, with a decoder that is made once."""
+    if text.startswith("\ufeff"):
+        raise json.JSONDecodeError("Unexpected UTF-8 BOM (decode using utf-8-sig)", text, 0)
+    return decoder.decode(text)
+
+
+_DECODER: Final = json.JSONDecoder()
+_SPACE: Final = " \t\n\r"
+_ALIKE: Final = 7
+"""Characters by which one message is known to begin as another does."""
+_MOST_CUTS: Final = 32
+
+
+class _Pace:
+    """How long the loop has been kept from its other tasks."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    @property
+    def is_over(self) -> bool:
+        return time.perf_counter() - self._began > PIECE
+
+    async def pause(self) -> None:
+        await asyncio.sleep(0)
+        self._began = time.perf_counter()
+
+    async def pause_if_due(self) -> None:
+        if self.is_over:
+            await self.pause()
+
+
+def _next_width(width: int, characters: int) -> int:
+    """Answer how many messages are likely to be GROUP characters, when so many were these."""
+    return min(MOST_IN_GROUP, max(1, GROUP * width // (characters + 1)))
+
+
+def _copied(value: Json, depth: int = 1) -> Json:
+    # What is deeper is refused when its turn comes, and what holds itself is deeper.
+    if depth <= rules.MAX_DEPTH:
+        if isinstance(value, dict):
+            return {key: _copied(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list):
+            return [_copied(item, depth + 1) for item in value]
+    return value
+
+
+async def _read_in_pieces(text: str, decoder: json.JSONDecoder) -> Json:
+    """Read an array, or an object whose members may be arrays, or raise what says nothing."""
+    reading = _Reading(text, decoder)
+    position = reading.after_space(0)
+    value: Json
+    if text[position] == "[":
+        value, position = await reading.array(position)
+    elif text[position] == "{":
+        value, position = await reading.object(position)
+    else:
+        value, position = decoder.raw_decode(text, position)
+    if reading.after_space(position) != len(text):
+        raise ValueError("more text after the value")
+    return value
+
+
+class _Reading:
+    def __init__(self, text: str, decoder: json.JSONDecoder) -> None:
+        self._text = text
+        self._decoder = decoder
+        # What makes an object of its members; None is the library's own way.
+        self._hook: Any = getattr(decoder, "object_pairs_hook", None)
+        self._pace = _Pace()
+
+    def after_space(self, position: int) -> int:
+        text = self._text
+        while position < len(text) and text[position] in _SPACE:
+            position += 1
+        return position
+
+    async def array(self, position: int) -> tuple[list[Json], int]:
+        """Read the array that begins here, some elements at a time.
+
+        They are cut apart where it looks as between the first two. A cut that is inside a text, or
+        deeper, leaves something open, which no `]` at its end can close: so it is no JSON, and the
+        next one is tried.
+        """
+        text, decoder = self._text, self._decoder
+        start = self.after_space(position + 1)
+        if text[start] == "]":
+            return [], start + 1
+        item, end = decoder.raw_decode(text, start)
+        items = [item]
+        separated = self.after_space(end)
+        if text[separated] != ",":
+            return items, self._closed(separated, "]")
+        start = self.after_space(separated + 1)
+        gap = start - end
+        between = text[end - 1 : start + _ALIKE]
+        while (cut := text.find(between, start + GROUP) + 1) > 0:
+            await self._pace.pause_if_due()
+            items += self._elements(start, cut, between)
+            start = self._cut + gap
+        await self._pace.pause_if_due()
+        rest, end = decoder.raw_decode("[" + text[start:])
+        return items + rest, start + end - 1
+
+    def _elements(self, start: int, cut: int, between: str) -> list[Json]:
+        for _ in range(_MOST_CUTS):
+            try:
+                found: list[Json] = self._decoder.decode(f"[{self._text[start:cut]}]")
+            except ValueError:
+                cut = self._text.index(between, cut) + 1
+            else:
+                self._cut = cut
+                return found
+        raise ValueError("no way to cut it was found")
+
+    async def object(self, position: int) -> tuple[Json, int]:
+        members: list[tuple[str, Json]] = []
+        position = self.after_space(position + 1)
+        while True:
+            if self._text[position] != '"':
+                raise ValueError("a name is due")
+            name, position = self._decoder.raw_decode(self._text, position)
+            position = self.after_space(self._closed(self.after_space(position), ":"))
+            value: Json
+            if self._text[position] == "[":
+                value, position = await self.array(position)
+            else:
+                value, position = self._decoder.raw_decode(self._text, position)
+            members.append((name, value))
+            position = self.after_space(position)
+            if self._text[position] != ",":
+                position = self._closed(position, "}")
+                return (dict(members) if self._hook is None else self._hook(members)), position
+            position = self.after_space(position + 1)
+
+    def _closed(self, position: int, by: str) -> int:
+        if self._text[position] != by:
+            raise ValueError(f"{by} is due")
+        return position + 1

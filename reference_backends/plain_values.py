@@ -1,0 +1,67 @@
+"""Whether a value plainly keeps the value rule, found out a level at a time.
+
+The rule itself is in `rules`, which says what is wrong and where. This says no more than that
+nothing is, for the values that nearly everybody stores, at a fraction of the time: what is asked of
+every member of a level is asked in one pass of the interpreter's own loops.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from math import isfinite
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sessionstore_contract.interface import Json
+
+_PLAIN: Final = frozenset({type(None), bool, int, float, str, list, dict})
+_TEXTS: Final = frozenset({str})
+
+LARGEST_INTEGER: Final = 2**64
+"""Up to here it is known at sight that an integer can be kept."""
+
+
+def is_plain(value: Json, *, max_depth: int, max_members: int = 2**18) -> bool:
+    """Answer whether every value in it is of one of JSON's own types and can be kept.
+
+    False says nothing: the value may be a subclass of a type, or large, or wrong.
+    """
+    level = [value]
+    for _ in range(max_depth + 1):
+        kinds = set(map(type, level))
+        if not (kinds <= _PLAIN and _are_scalars_plain(level, kinds)):
+            return False
+        if list not in kinds and dict not in kinds:
+            return True
+        objects = [item for item in level if type(item) is dict]
+        keys = list(chain.from_iterable(objects))
+        if not (_TEXTS.issuperset(map(type, keys)) and _are_texts_plain(keys)):
+            return False
+        arrays = (item for item in level if type(item) is list)
+        level = [*chain.from_iterable(arrays), *chain.from_iterable(map(dict.values, objects))]
+        if len(level) > max_members:  # what holds itself would grow at each level
+            return False
+    return False
+
+
+def _are_scalars_plain(level: list[Json], kinds: set[type]) -> bool:
+    if int in kinds:
+        integers = [item for item in level if type(item) is int]
+        if not (max(integers) < LARGEST_INTEGER and min(integers) > -LARGEST_INTEGER):
+            return False
+    if float in kinds and not all(isfinite(item) for item in level if type(item) is float):
+        return False
+    return str not in kinds or _are_texts_plain([item for item in level if type(item) is str])
+
+
+def _are_texts_plain(texts: list[str]) -> bool:
+    together = "".join(texts)
+    if "\x00" in together:
+        return False
+    if together.isascii():
+        return True
+    try:
+        together.encode()
+    except UnicodeEncodeError:  # a lone surrogate is no Unicode
+        return False
+    return True

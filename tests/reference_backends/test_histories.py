@@ -1,0 +1,138 @@
+"""Histories worded and read in pieces: the same as in one go, and others have their turn."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reference_backends import histories, rest, rules
+from reference_backends.plain_values import is_plain
+from sessionstore_contract.interface import UnstorableValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(min_value=2**63 - 2, max_value=2**65)
+    | st.floats()
+    | st.text()
+    | st.characters(categories=["Cs", "Cc"]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=12,
+)
+TEXTS = st.text(st.sampled_from('[]{}:,"\\ \n1eE+-.tfn\ufeffNaN\x00'), max_size=40)
+
+
+@pytest.fixture
+def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let everything be done in pieces, however short."""
+    monkeypatch.setattr(histories, "GROUP", 1)
+    monkeypatch.setattr(histories, "PIECE", 0.0)
+
+
+def drive(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run it without a loop: it gives up its turn, and waits for nothing."""
+    while True:
+        try:
+            work.send(None)
+        except StopIteration as ended:
+            return ended.value
+
+
+def outcome(answer: Any) -> str:
+    try:
+        return json.dumps(answer())
+    except (ValueError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+@given(st.lists(ANYTHING, max_size=8))
+def test_a_plain_value_keeps_the_rule(value: list[Any]) -> None:
+    """What is plain at a glance is what the rule finds nothing wrong with."""
+    if is_plain(value, max_depth=rules.MAX_DEPTH):
+        for number, item in enumerate(value):
+            rules.check_members([item], 0)
+            rules.check_cost_data({str(number): item})
+
+
+@pytest.mark.parametrize("depth", [rules.MAX_DEPTH - 1, rules.MAX_DEPTH, rules.MAX_DEPTH + 1])
+def test_depth_is_counted_alike(depth: int) -> None:
+    """A level more than is kept is not plain; the deepest that is kept is."""
+    deep: list[Any] = ["x"]
+    for _ in range(depth - 1):
+        deep = [deep]
+    assert is_plain(deep, max_depth=rules.MAX_DEPTH) is (depth <= rules.MAX_DEPTH)
+
+
+def test_what_holds_itself_is_not_plain() -> None:
+    """Looking at it comes to an end."""
+    endless: list[Any] = [1]
+    endless += [endless, endless]
+    assert is_plain(endless, max_depth=rules.MAX_DEPTH) is False
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a\x00", "\ud800", float("nan"), float("inf"), (1,), {1: "x"}, {"\x00": 1}, b""],
+)
+def test_one_wrong_value_among_many_is_named(value: Any) -> None:
+    """It is found among the plain ones, and the message says where it is."""
+    messages = [{"content": "plain"} for _ in range(40)]
+    with pytest.raises(UnstorableValueError, match=r"^messages\[37\]\['content'\]"):
+        rules.check_messages([*messages[:37], {"content": value}, *messages])
+
+
+@pytest.mark.usefixtures("in_small_pieces")
+class TestInPieces:
+    @given(value=st.lists(ANYTHING, max_size=8))
+    def test_worded(self, value: list[Any]) -> None:
+        """The text, or the refusal, is that of the whole."""
+        whole = outcome(lambda: rules.encode(rules.check_messages(value)))
+        pieces = outcome(lambda: drive(histories.worded(value)))
+        assert pieces == whole
+
+    @given(text=st.builds(json.dumps, ANYTHING, indent=st.none() | st.integers(0, 2)) | TEXTS)
+    def test_read(self, text: str) -> None:
+        """The value, or the failure, is that of the whole."""
+        assert outcome(lambda: drive(histories.read(text))) == outcome(lambda: json.loads(text))
+
+    @given(text=st.builds(json.dumps, ANYTHING, indent=st.none() | st.integers(0, 2)) | TEXTS)
+    def test_read_strictly(self, text: str) -> None:
+        """So it is where constants, and members named twice, are refused."""
+        body = text.encode(errors="surrogatepass")
+        assert outcome(lambda: drive(rest.read_in_pieces(body))) == outcome(
+            lambda: rest.read_json(body)
+        )
+
+    async def test_the_text_is_of_the_moment_of_the_call(self) -> None:
+        """What the caller does to the messages meanwhile is not in it."""
+        messages: list[Any] = [{"role": "user", "parts": [{"n": number}]} for number in range(50)]
+        expected = rules.encode(messages)
+        wording = asyncio.create_task(histories.worded(messages))
+        turns = 0
+        while not wording.done():
+            await asyncio.sleep(0)
+            turns += 1
+            if turns == 2:
+                messages[40]["parts"][0]["n"] = "changed"
+                del messages[10:30]
+        assert await wording == expected
+        assert turns > 40
+
+    async def test_others_have_their_turn_while_it_is_read(self) -> None:
+        """A history is read a piece at a time."""
+        reading = asyncio.create_task(histories.read(json.dumps([{"n": n} for n in range(50)])))
+        turns = 0
+        while not reading.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert len(await reading) == 50
+        assert turns > 10

@@ -10,11 +10,13 @@ import click
 
 from . import catalogue
 from .clause import Level
+from .compare_command import compare
 from .effort import EFFORTS
 from .options import Refusal, on_a_target, require_known
 from .prove_command import prove
 from .serve_command import serve
 from .turn_command import turn
+from .verify_command import verify
 from .version import CONTRACT_VERSION, __version__
 from .wire_command import wire
 
@@ -47,6 +49,8 @@ main.add_command(prove)
 main.add_command(turn)
 main.add_command(wire)
 main.add_command(serve)
+main.add_command(compare)
+main.add_command(verify)
 
 
 @main.command()

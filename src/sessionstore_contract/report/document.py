@@ -158,6 +158,8 @@ def _backend(backend: BackendReport) -> dict[str, Any]:
         "server": backend.server,
         "profile": backend.profile,
         "capabilities": sorted(backend.capabilities),
+        # What the verdict follows from; absent it is not strict.
+        **({"strict": True} if backend.is_strict else {}),
         "verdict": str(backend.conclusion),
         "counts": count(backend.findings),
         "clauses": [_clause(finding) for finding in with_reasons(backend.findings)],

@@ -121,7 +121,8 @@ def _plan(given: dict[str, Any]) -> Any:
         seed=new_seed() if given["seed"] is None else given["seed"],
         workers=given["workers"],
         is_strict=given["strict"],
-        json_path=given["json_path"],
+        # In the folder it is there as soon as there is anything to say.
+        json_path=given["json_path"] or (given["folder"] and given["folder"] / "report.json"),
     )
 
 

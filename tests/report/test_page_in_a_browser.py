@@ -152,7 +152,6 @@ def test_the_keyboard_reaches_and_opens_every_cell(show: Any) -> None:
     shown = show(two())
     tab = shown.tab
     tab.locator("#area").focus()
-    tab.keyboard.press("Tab")  # the matrix, which scrolls
     tab.keyboard.press("Tab")
     first, second = CLAUSES[0].id, CLAUSES[1].id
     assert shown.focused() == f"good, {first}: held"
@@ -297,7 +296,7 @@ def test_the_defects_of_a_proof(show: Any) -> None:
     assert rows.get_by_text("It goes deep.").is_visible()
     assert rows.get_by_text("nobody saw it").is_visible()
     tab.get_by_label("Outcome").select_option("")
-    tab.get_by_label("Search").fill("cost.merges")
+    tab.get_by_label("Search the defects").fill("cost.merges")
     assert rows.count() == 1
     assert tab.locator("#backends").is_hidden()
 

@@ -182,8 +182,11 @@ function go(event) {
   let line = within(lines.indexOf(from.closest("tr")) + down, lines.length);
   const place = within(from.closest("td, th").cellIndex + step[1], columns.length + 1);
   // Above the names of the clauses, and where a contract has no such clause, is no button.
-  while (line < lines.length && !lines[line].cells[place].querySelector("button")) line += down < 0 ? -1 : 1;
-  const next = lines[line]?.cells[place].querySelector("button");
+  const found = (number) => lines[number]?.cells[place].querySelector("button");
+  // From an end of the table it is looked for inwards, else onwards.
+  const way = Number.isFinite(down) ? Math.sign(down) || 1 : -Math.sign(down);
+  while (line in lines && !found(line)) line += way;
+  const next = found(line);
   if (!next) return;
   makeReachable(next).focus();
 }
@@ -303,7 +306,7 @@ function proof(one, number) {
   return make("section", { "aria-labelledby": id }, make("h2", { id }, `Defects wrapped around ${one.name}`),
     ...one.notes.map((note) => make("p", { class: "soft" }, note)),
     make("form", { class: "filters", role: "search", "aria-label": "Filter the defects" },
-      make("label", { class: "wide" }, "Search ", search), make("label", {}, "Outcome ", outcome)),
+      make("label", { class: "wide" }, "Search the defects ", search), make("label", {}, "Outcome ", outcome)),
     make("p", { class: "status" }, shown),
     make("div", { class: "scroll" }, make("table", { class: "defects" }, make("thead", {}, make("tr", {}, ...head)), body)));
 }

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
-.PHONY: setup conformance test soak check docs known-defects format clean
+.PHONY: setup browser conformance test soak check docs known-defects format clean
 
 setup: $(STAMP)
 
@@ -13,8 +13,11 @@ $(STAMP): pyproject.toml constraints.txt tools/setup.sh
 	tools/setup.sh $(VENV)
 	touch $@
 
+browser: setup  ## what the tests of the page in a browser need; the browser is the system's Chromium
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group browser
+
 conformance: setup  ## try the contract on every reference backend
-	$(BIN)/sessionstore-contract run --json build/conformance/report.json
+	$(BIN)/sessionstore-contract run --report build/conformance
 
 test: setup  ## the kit's own tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -31,7 +31,10 @@ ROWS = (
         "trial_process conduct doctor"
     ),
     "wire_runs serving pytest_plugin pytest_summary pytest_door wire_door turn_door",
-    "options prove_command wire_command turn_command serve_command cli __main__",
+    (
+        "options prove_command wire_command turn_command serve_command compare_command "
+        "report_command verify_command cli __main__"
+    ),
 )
 """The kit's modules and packages, from the plainest to the doors."""
 

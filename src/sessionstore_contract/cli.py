@@ -10,11 +10,14 @@ import click
 
 from . import catalogue
 from .clause import Level
+from .compare_command import compare
 from .effort import EFFORTS
-from .options import Refusal, on_a_target, require_known
+from .options import Refusal, on_a_target, prepare_folder, require_known, to_a_folder, write_folder
 from .prove_command import prove
+from .report_command import report
 from .serve_command import serve
 from .turn_command import turn
+from .verify_command import verify
 from .version import CONTRACT_VERSION, __version__
 from .wire_command import wire
 
@@ -47,6 +50,9 @@ main.add_command(prove)
 main.add_command(turn)
 main.add_command(wire)
 main.add_command(serve)
+main.add_command(report)
+main.add_command(compare)
+main.add_command(verify)
 
 
 @main.command()
@@ -56,6 +62,7 @@ main.add_command(serve)
 @click.option("--level", "levels", multiple=True, type=click.Choice([str(one) for one in Level]))
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
 @click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
+@to_a_folder
 def run(**given: Any) -> NoReturn:
     """Try the contract on TARGETs; without one, on every installed backend.
 
@@ -72,6 +79,7 @@ def run(**given: Any) -> NoReturn:
     from .stopping import StoppedError, StopRequest  # noqa: PLC0415
     from .trial_worker import RefusedError  # noqa: PLC0415
 
+    prepare_folder(given["folder"])
     stop = StopRequest()
     stop.listen()
     conductor = Conductor(_plan(given), stop, lambda text: click.echo(text, err=True))
@@ -84,6 +92,7 @@ def run(**given: Any) -> NoReturn:
         is_stopped = True
     if conductor.report.backends:
         show(conductor.report, Console())
+        write_folder(conductor.report, given["folder"])
     if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
     stop.stop_listening()
@@ -112,7 +121,8 @@ def _plan(given: dict[str, Any]) -> Any:
         seed=new_seed() if given["seed"] is None else given["seed"],
         workers=given["workers"],
         is_strict=given["strict"],
-        json_path=given["json_path"],
+        # In the folder it is there as soon as there is anything to say.
+        json_path=given["json_path"] or (given["folder"] and given["folder"] / "report.json"),
     )
 
 

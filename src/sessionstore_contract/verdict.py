@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .clause import Level
 
@@ -73,14 +73,28 @@ class Finding:
         return cls(**{**said, **lists, "clause": clause, "verdict": Verdict(said["verdict"])})
 
 
+class HasVerdict(Protocol):
+    """A finding, or what a report says of one."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+
+
 def conclude(findings: Iterable[Finding], *, is_strict: bool = False) -> Conclusion:
     """Conclude from the findings on all clauses.
 
     A backend is conformant only when every MUST clause that applies (and with `is_strict` every
     SHOULD clause) was tried and held, and at least one was.
     """
+    return conclude_from(((one.clause.level, one.verdict) for one in findings), is_strict=is_strict)
+
+
+def conclude_from(
+    verdicts_by_level: Iterable[tuple[Level, Verdict]], *, is_strict: bool = False
+) -> Conclusion:
+    """Conclude from the verdicts alone, each with the level of its clause."""
     deciding = {Level.MUST, Level.SHOULD} if is_strict else {Level.MUST}
-    verdicts = {one.verdict for one in findings if one.clause.level in deciding}
+    verdicts = {verdict for level, verdict in verdicts_by_level if level in deciding}
     if Verdict.VIOLATED in verdicts:
         return Conclusion.NONCONFORMANT
     if verdicts & {Verdict.INCONCLUSIVE, Verdict.FAULTED} or Verdict.HELD not in verdicts:
@@ -88,7 +102,7 @@ def conclude(findings: Iterable[Finding], *, is_strict: bool = False) -> Conclus
     return Conclusion.ADMITTING if Verdict.ADMITTED in verdicts else Conclusion.CONFORMANT
 
 
-def count(findings: Iterable[Finding]) -> dict[str, int]:
+def count(findings: Iterable[HasVerdict]) -> dict[str, int]:
     """Count the findings by verdict; every verdict is there."""
     found = Counter(one.verdict for one in findings)
     return {str(verdict): found[verdict] for verdict in Verdict}

@@ -11,7 +11,7 @@ import click
 
 from . import catalogue
 from .effort import EFFORTS
-from .options import Refusal, split
+from .options import Refusal, prepare_folder, split, to_a_folder, write_folder
 
 TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S105
 
@@ -46,6 +46,7 @@ TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S1
 @click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
 @click.option("--seed", type=click.IntRange(0), metavar="N")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE")
+@to_a_folder
 def wire(**given: Any) -> NoReturn:
     """Try the contract of a platform on the service at URL, in whatever language it is written.
 
@@ -61,6 +62,7 @@ def wire(**given: Any) -> NoReturn:
     from .stopping import StoppedError, StopRequest  # noqa: PLC0415
 
     run = _run(given)
+    prepare_folder(given["folder"])
     stop = StopRequest()
     stop.listen()
     is_stopped = False
@@ -76,6 +78,7 @@ def wire(**given: Any) -> NoReturn:
     except UnwritableError as error:
         raise Refusal(str(error)) from None
     show(run.report, Console())
+    write_folder(run.report, given["folder"])
     if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
     stop.stop_listening()

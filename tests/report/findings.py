@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 from sessionstore_contract.capabilities import PROFILES
 from sessionstore_contract.clause import Clause, must, should
 from sessionstore_contract.contract import CLAUSES
-from sessionstore_contract.report.document import BackendReport, Report
+from sessionstore_contract.report.document import BackendReport, Report, document
+from sessionstore_contract.report.reading import recorded
+from sessionstore_contract.report.record import RunRecord
 from sessionstore_contract.verdict import Finding, Verdict
 
 
@@ -79,3 +82,37 @@ def report(*backends: BackendReport) -> Report:
         started_at=datetime(2000, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
         duration=1.23456,
     )
+
+
+def applied(*others: Finding, profile: str = "durable") -> list[Finding]:
+    """A finding on every clause as a backend of the profile has it, some of them given."""
+    given = {one.clause: one for one in others}
+    missing = {clause: clause.missing(PROFILES[profile]) for clause in CLAUSES}
+    return [
+        given.get(clause)
+        or Finding(clause, Verdict.NOT_APPLICABLE if why else Verdict.HELD, reason=why)
+        for clause, why in missing.items()
+    ]
+
+
+def clause(clause_id: str) -> Clause:
+    """A clause of the contract."""
+    return next(one for one in CLAUSES if one.id == clause_id)
+
+
+def violated(clause_id: str, headline: str = "it does otherwise", **rest: Any) -> Finding:
+    """A violation of a clause of the contract."""
+    return Finding(clause(clause_id), Verdict.VIOLATED, headline=headline, **rest)
+
+
+def said_of(*backends: BackendReport) -> dict[str, Any]:
+    """A report as plain data, each time another copy."""
+    said: dict[str, Any] = json.loads(json.dumps(document(report(*backends))))
+    return said
+
+
+def record_of(*backends: BackendReport, source: str = "the report") -> RunRecord:
+    """A report that was written and read again."""
+    record = recorded(said_of(*backends), source)
+    assert isinstance(record, RunRecord)
+    return record

@@ -86,6 +86,13 @@ def test_a_backend_in_a_report() -> None:
     }
 
 
+def test_a_strict_run_says_that_it_was() -> None:
+    """Its verdicts follow from that."""
+    strict, plain = document(report(backend(is_strict=True), backend()))["backends"]
+    assert strict["strict"] is True
+    assert "strict" not in plain
+
+
 def test_a_consequence_says_so_in_its_reason() -> None:
     """It is violated all the same, and counted."""
     clauses = {clause.id: clause for clause in CLAUSES}

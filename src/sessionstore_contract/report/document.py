@@ -129,17 +129,28 @@ def write_plain(worded: dict[str, Any], path: Path) -> None:
     Raises:
         UnwritableError: it can't be written there; one line that says why.
     """
+    write_text(json.dumps(worded, indent=1, ensure_ascii=True) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text as UTF-8, whole or not at all; folders are made.
+
+    Raises:
+        UnwritableError: it can't be written there; one line that says why.
+    """
     try:
-        _write(json.dumps(worded, indent=1, ensure_ascii=True), path)
+        _write(text, path)
     except OSError as error:
         raise UnwritableError(f"{path}: {error.strerror or error}") from None
 
 
 def _write(text: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, delete=False, encoding="utf-8", newline="\n"
+    ) as file:
         try:
-            file.write(text + "\n")
+            file.write(text)
             file.close()
             mask = os.umask(0)
             os.umask(mask)
@@ -158,6 +169,8 @@ def _backend(backend: BackendReport) -> dict[str, Any]:
         "server": backend.server,
         "profile": backend.profile,
         "capabilities": sorted(backend.capabilities),
+        # What the verdict follows from; absent it is not strict.
+        **({"strict": True} if backend.is_strict else {}),
         "verdict": str(backend.conclusion),
         "counts": count(backend.findings),
         "clauses": [_clause(finding) for finding in with_reasons(backend.findings)],

@@ -1,0 +1,107 @@
+"""Reports as Markdown that is short enough for the summary of a job."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..clause import Level
+from ..values import printable
+from ..verdict import Conclusion, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .assembly import Assembly, Row
+    from .record import BackendRecord, ClauseRecord
+
+MOST_CLAUSES = 50
+"""Violated clauses that are listed; how many more there are is said."""
+LONGEST = 160
+"""Characters of a diagnosis."""
+
+SPECIAL = re.compile(r"[\\`*_\[\]<>#|~&$:@]|(?<=www)\.", re.IGNORECASE)
+"""What means something to Markdown in the middle of a line."""
+
+TOLD = {Verdict.VIOLATED: "Violated", Verdict.ADMITTED: "Admitted"}
+"""Verdicts of which each clause is listed, and the title of its list."""
+
+
+def markdown(assembly: Assembly) -> str:
+    """Word reports as a table of backends, and each violated clause once."""
+    lines = [f"## Session stores, {' and '.join(map(escaped, assembly.titles()))}", ""]
+    if not assembly.backends:
+        return "\n".join([*lines, "No backend was tried.", ""])
+    lines += _table(assembly)
+    for verdict, title in TOLD.items():
+        listed = list(_listed(assembly, verdict))
+        if listed:
+            lines += ["", f"### {title}", "", *listed[:MOST_CLAUSES]]
+        if len(listed) > MOST_CLAUSES:
+            lines.append(f"- and {len(listed) - MOST_CLAUSES} more")
+    return "\n".join([*lines, ""])
+
+
+def escaped(text: str, *, limit: int = LONGEST) -> str:
+    """Word a text so that Markdown shows it as it is: no markup, no link, no mention, no HTML."""
+    # A reference to a character is text to every kind of Markdown, also inside a table.
+    return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", printable(text, limit=limit))
+
+
+def _table(assembly: Assembly) -> Iterator[str]:
+    counted = [
+        verdict
+        for verdict in Verdict
+        if verdict in {Verdict.HELD, Verdict.VIOLATED}
+        or any(backend.counts[verdict] for backend in assembly.backends)
+    ]
+    heads = ["backend", "verdict", *(one.replace("-", " ") for one in counted), "server", "python"]
+    yield f"| {' | '.join(heads)} |"
+    yield f"|---|---|{'---:|' * len(counted)}---|---|"
+    for name, backend in zip(assembly.names, assembly.backends, strict=True):
+        verdict = str(backend.conclusion)
+        cells = [
+            escaped(name),
+            f"**{verdict}**" if backend.conclusion is Conclusion.NONCONFORMANT else verdict,
+            *(str(backend.counts[one]) for one in counted),
+            escaped(backend.subject.server or "-"),
+            escaped(backend.head.python),
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _listed(assembly: Assembly, verdict: Verdict) -> Iterator[str]:
+    """A line for each clause of which that is so, with what was said of it first."""
+    for row in assembly.rows:
+        found = [
+            (name, backend.by_id[row.id])
+            for name, backend in zip(assembly.names, assembly.backends, strict=True)
+            if _verdict(backend, row) is verdict
+        ]
+        if found:
+            yield f"- {_headed(row)}: {_told(found[0][1])} ({_among(assembly, found)})"
+
+
+def _verdict(backend: BackendRecord, row: Row) -> Verdict | None:
+    record = backend.by_id.get(row.id)
+    return record.verdict if record else None
+
+
+def _headed(row: Row) -> str:
+    level = "" if row.level is Level.MUST else f" {row.level.upper()}"
+    return f"**{escaped(row.id)}**{level}"
+
+
+def _told(record: ClauseRecord) -> str:
+    said = record.headline or "does not hold"
+    if record.verdict is Verdict.ADMITTED and record.reason:
+        return f"{escaped(said)}: {escaped(record.reason)}"
+    return escaped(said)
+
+
+def _among(assembly: Assembly, found: list[tuple[str, ClauseRecord]]) -> str:
+    """Name those of which it is so; of many the first."""
+    if len(found) == len(assembly.backends) > 1:
+        return f"all {len(found)} backends"
+    named = ", ".join(escaped(name) for name, _ in found[:4])
+    return named if len(found) <= 4 else f"{named} and {len(found) - 4} more"

@@ -1,0 +1,105 @@
+"""Whether a report is what it says: the clauses of the contract, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import catalogue
+from ..capabilities import Capability, profile_of
+from ..verdict import Verdict, conclude_from, count
+from ..version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..clause import Clause
+    from .record import BackendRecord, Head, RunRecord
+
+CONTRACTS = {one.name: one for one in (catalogue.STORE, catalogue.WIRE)}
+
+
+def problems(run: RunRecord) -> list[str]:
+    """Say each thing in a report that is not so; nothing when it is what it says."""
+    return list(_problems(run))
+
+
+def _problems(run: RunRecord) -> Iterator[str]:
+    wrong = _wrong_contract(run.head)
+    if wrong is not None:
+        yield wrong
+    if not run.backends:
+        yield "no backend is in it"
+    for backend in run.backends:
+        told = list(_of_what_follows(backend))
+        if wrong is None:
+            contract = CONTRACTS[run.head.contract]
+            told = [*_of_clauses(backend, contract.clauses), *_of_claims(backend, contract), *told]
+        yield from (f"{backend.name}: {one}" for one in told)
+
+
+def _wrong_contract(head: Head) -> str | None:
+    """Say why the clause set is not that of this kit."""
+    contract = CONTRACTS.get(head.contract)
+    if contract is None:
+        return f"its contract {head.contract} is none that kit {__version__} has"
+    said = head.version, head.digest
+    mine = contract.version, catalogue.digest(contract)
+    if said == mine:
+        return None
+    return (
+        f"its contract is version {said[0]}, {said[1]}, and that of kit {__version__} is version "
+        f"{mine[0]}, {mine[1]}: a report of kit {head.kit} is verified by that kit"
+    )
+
+
+def _of_clauses(backend: BackendRecord, clauses: tuple[Clause, ...]) -> Iterator[str]:
+    said = backend.by_id
+    known = {clause.id: clause for clause in clauses}
+    for clause in clauses:
+        if clause.id not in said:
+            yield f"clause {clause.id} is missing"
+        elif said[clause.id].level is not clause.level:
+            levels = said[clause.id].level.upper(), clause.level.upper()
+            yield f"clause {clause.id} is {levels[0]} in the report, and {levels[1]}"
+    yield from (f"clause {one} is not in the contract" for one in said if one not in known)
+    in_order = [one for one in known if one in said]
+    for one, expected in zip((one for one in said if one in known), in_order, strict=True):
+        if one != expected:
+            yield f"the clauses are not in contract order: {one} stands where {expected} belongs"
+            return
+
+
+def _of_claims(backend: BackendRecord, contract: catalogue.Contract) -> Iterator[str]:
+    """What is not applicable follows from what is claimed, and is no way to hide a violation."""
+    names = backend.subject.capabilities
+    unknown = [one for one in names if one not in set(Capability)]
+    if unknown:
+        yield f"it claims {', '.join(unknown)}, which kit {__version__} does not know"
+        return
+    claims = frozenset(map(Capability, names))
+    profile = profile_of(claims)
+    if contract is catalogue.STORE and backend.subject.profile != profile:
+        yield f"its profile is {backend.subject.profile}, and what it claims amounts to {profile}"
+    for clause in contract.clauses:
+        record = backend.by_id.get(clause.id)
+        if record is None:
+            continue
+        inapplicable = clause.missing(claims)
+        if (record.verdict is Verdict.NOT_APPLICABLE) != (inapplicable is not None):
+            so = f"it {inapplicable}" if inapplicable else "what it needs is claimed"
+            yield f"clause {clause.id} is {record.verdict}, although {so}"
+
+
+def _of_what_follows(backend: BackendRecord) -> Iterator[str]:
+    """Recompute what is counted and concluded."""
+    for clause in backend.clauses:
+        if clause.verdict is Verdict.ADMITTED and not clause.reason:
+            yield f"clause {clause.id} is admitted without a reason"
+    counted = count(backend.clauses)
+    for verdict, number in counted.items():
+        if backend.counts[verdict] != number:
+            yield f"it counts {backend.counts[verdict]} {verdict}, and {number} are"
+    verdicts = ((one.level, one.verdict) for one in backend.clauses)
+    concluded = conclude_from(verdicts, is_strict=backend.is_strict)
+    if concluded is not backend.conclusion:
+        yield f"its verdict is {backend.conclusion}, and {concluded} follows from its clauses"

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from . import catalogue
+from .baseline_options import loaded, rewrite, with_a_baseline
 from .clause import Level
 from .effort import EFFORTS
 from .options import Refusal, on_a_target, require_known
@@ -56,6 +57,7 @@ main.add_command(serve)
 @click.option("--level", "levels", multiple=True, type=click.Choice([str(one) for one in Level]))
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
 @click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
+@with_a_baseline
 def run(**given: Any) -> NoReturn:
     """Try the contract on TARGETs; without one, on every installed backend.
 
@@ -82,6 +84,8 @@ def run(**given: Any) -> NoReturn:
         raise Refusal(str(error)) from None
     except StoppedError:
         is_stopped = True
+    if given["write_path"] is not None and not is_stopped:
+        rewrite(given["write_path"], conductor)
     if conductor.report.backends:
         show(conductor.report, Console())
     if is_stopped:
@@ -113,6 +117,7 @@ def _plan(given: dict[str, Any]) -> Any:
         workers=given["workers"],
         is_strict=given["strict"],
         json_path=given["json_path"],
+        baseline=loaded(given),
     )
 
 

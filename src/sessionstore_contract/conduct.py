@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .baseline import NOTHING, Baseline
 from .capabilities import profile_of
 from .contract import CLAUSES
 from .crew import Crew, Task
@@ -44,6 +45,7 @@ class Plan:
     workers: int = 1
     is_strict: bool = False
     json_path: Path | None = None
+    baseline: Baseline = NOTHING
 
     def options(self) -> tuple[str, ...]:
         """Word what tries a clause of it again; a DSN is left out, for the password in it."""
@@ -59,12 +61,14 @@ class _Attempt:
     crew: Crew
     backend: BackendReport
     clauses: list[Clause]
+    baseline: Baseline
 
     def record(self, _: Task, finding: Finding) -> None:
         self.tell(finding)
 
     def tell(self, finding: Finding) -> None:
-        self.backend.findings[CLAUSES.index(finding.clause)] = finding
+        judged = self.baseline.judged(finding, self.backend.name)
+        self.backend.findings[CLAUSES.index(finding.clause)] = judged
 
 
 class Conductor:
@@ -74,6 +78,7 @@ class Conductor:
         self.plan = plan
         self._stop = stop
         self.report = Report(plan.seed, plan.effort.name, plan.options())
+        self.report.baseline = plan.baseline
         self._say = say
         self._began = time.monotonic()
         self._is_refused = False
@@ -105,6 +110,18 @@ class Conductor:
                 for crew in crews:
                     crew.stop()
                 self._write()
+
+    def judge(self, baseline: Baseline) -> None:
+        """Judge what was found by another baseline, and report it.
+
+        Raises:
+            UnwritableError: the report can't be written.
+        """
+        for backend in self.report.backends:
+            found = backend.findings
+            backend.findings = [baseline.judged(finding, backend.name) for finding in found]
+        self.report.baseline = baseline
+        self._write()
 
     def _order(self, target: str, folder: Path) -> Order:
         plan = self.plan
@@ -140,7 +157,7 @@ class Conductor:
             for finding in findings
             if finding.verdict is Verdict.INCONCLUSIVE and finding.clause in self.plan.clauses
         ]
-        return _Attempt(crew, backend, clauses)
+        return _Attempt(crew, backend, clauses, self.plan.baseline)
 
     def _prepare(self, attempt: _Attempt, servers: ExitStack) -> bool:
         """Get the storage ready; answer whether there is anything to be tried on."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import catalogue
+from ..baseline import NOTHING, Baseline
 from ..folding import with_reasons
 from ..verdict import Conclusion, Finding, conclude, count
 from ..version import __version__
@@ -62,12 +63,15 @@ class Report:
     duration: float = 0.0
     contract: catalogue.Contract = catalogue.STORE
     """Whose clauses were tried."""
+    baseline: Baseline = NOTHING
+    """What was admitted beforehand."""
 
     @property
     def exit_code(self) -> int:
-        """0 conformant, 1 not, 3 could not be found out."""
+        """0 conformant, 1 not or the baseline is stale, 3 could not be found out."""
         conclusions = {backend.conclusion for backend in self.backends}
-        if Conclusion.NONCONFORMANT in conclusions:
+        is_stale = any(one.is_stale for backend in self.backends for one in backend.findings)
+        if is_stale or Conclusion.NONCONFORMANT in conclusions:
             return 1
         if not conclusions or Conclusion.INCOMPLETE in conclusions:
             return 3

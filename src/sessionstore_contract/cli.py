@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from typing import Any, NoReturn
@@ -24,6 +25,10 @@ class OneLineGroup(click.Group):
     """Tells every mistake in one line, click's own findings too."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # What a terminal can't show is escaped: it must not cost the verdict.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         if not kwargs.get("standalone_mode", True):
             return super().main(*args, **kwargs)
         try:
@@ -58,6 +63,7 @@ main.add_command(serve)
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
 @click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
 @with_a_baseline
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="No explanations, no progress.")
 def run(**given: Any) -> NoReturn:
     """Try the contract on TARGETs; without one, on every installed backend.
 
@@ -70,13 +76,14 @@ def run(**given: Any) -> NoReturn:
 
     from .conduct import Conductor  # noqa: PLC0415
     from .report.document import UnwritableError  # noqa: PLC0415
+    from .report.progress import Progress  # noqa: PLC0415
     from .report.terminal import show  # noqa: PLC0415
     from .stopping import StoppedError, StopRequest  # noqa: PLC0415
     from .trial_worker import RefusedError  # noqa: PLC0415
 
     stop = StopRequest()
     stop.listen()
-    conductor = Conductor(_plan(given), stop, lambda text: click.echo(text, err=True))
+    conductor = Conductor(_plan(given), stop, Progress(sys.stderr, is_quiet=given["is_quiet"]))
     is_stopped = False
     try:
         conductor.run()
@@ -87,7 +94,7 @@ def run(**given: Any) -> NoReturn:
     if given["write_path"] is not None and not is_stopped:
         rewrite(given["write_path"], conductor)
     if conductor.report.backends:
-        show(conductor.report, Console())
+        show(conductor.report, Console(), is_quiet=given["is_quiet"])
     if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
     stop.stop_listening()

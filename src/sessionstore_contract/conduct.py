@@ -24,11 +24,12 @@ from .trial_worker import Order, RefusedError, UnavailableError
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from .backend import Claims
     from .clause import Clause
     from .effort import Effort
+    from .report.progress import Progress
     from .stopping import StopRequest
 
 
@@ -62,9 +63,11 @@ class _Attempt:
     backend: BackendReport
     clauses: list[Clause]
     baseline: Baseline
+    progress: Progress
 
     def record(self, _: Task, finding: Finding) -> None:
         self.tell(finding)
+        self.progress.step()
 
     def tell(self, finding: Finding) -> None:
         judged = self.baseline.judged(finding, self.backend.name)
@@ -74,12 +77,12 @@ class _Attempt:
 class Conductor:
     """Runs a plan; whatever happens, `report` says of every clause what is known by then."""
 
-    def __init__(self, plan: Plan, stop: StopRequest, say: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, stop: StopRequest, progress: Progress) -> None:
         self.plan = plan
         self._stop = stop
         self.report = Report(plan.seed, plan.effort.name, plan.options())
         self.report.baseline = plan.baseline
-        self._say = say
+        self._progress = progress
         self._began = time.monotonic()
         self._is_refused = False
 
@@ -109,6 +112,7 @@ class Conductor:
             finally:
                 for crew in crews:
                     crew.stop()
+                self._progress.clear()
                 self._write()
 
     def judge(self, baseline: Baseline) -> None:
@@ -117,10 +121,7 @@ class Conductor:
         Raises:
             UnwritableError: the report can't be written.
         """
-        for backend in self.report.backends:
-            found = backend.findings
-            backend.findings = [baseline.judged(finding, backend.name) for finding in found]
-        self.report.baseline = baseline
+        self.report.judge(baseline)
         self._write()
 
     def _order(self, target: str, folder: Path) -> Order:
@@ -157,7 +158,7 @@ class Conductor:
             for finding in findings
             if finding.verdict is Verdict.INCONCLUSIVE and finding.clause in self.plan.clauses
         ]
-        return _Attempt(crew, backend, clauses, self.plan.baseline)
+        return _Attempt(crew, backend, clauses, self.plan.baseline, self._progress)
 
     def _prepare(self, attempt: _Attempt, servers: ExitStack) -> bool:
         """Get the storage ready; answer whether there is anything to be tried on."""
@@ -168,7 +169,7 @@ class Conductor:
         except (StorageUnavailableError, UnavailableError) as error:
             if postgres.server != "auto" or postgres.dsn is not None:
                 raise RefusedError(str(error)) from None
-            self._say(f"{attempt.backend.name}: {error}")
+            self._progress.say(f"{attempt.backend.name}: {error}")
             for clause in attempt.clauses:
                 attempt.tell(Finding(clause, Verdict.FAULTED, reason=str(error)))
             return False
@@ -176,12 +177,13 @@ class Conductor:
 
     def _try(self, attempt: _Attempt) -> None:
         backend, crew = attempt.backend, attempt.crew
-        self._say(f"{backend.name}: trying {len(attempt.clauses)} clauses")
+        self._progress.begin(backend.name, len(attempt.clauses))
         # A place that was named is one for all: clauses at once on it would meet each other.
         workers = 1 if backend.storage == NamedPlace.name else self.plan.workers
         crew.try_all([Task(clause) for clause in attempt.clauses], workers, attempt.record)
         crew.finish()
         backend.server = crew.server
+        self._progress.end(backend.conclusion)
 
     def _write(self) -> None:
         self.report.duration = time.monotonic() - self._began

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from . import catalogue
+from .baseline_options import BASELINE, loaded
 from .effort import EFFORTS
 from .options import Refusal, split
 
@@ -46,6 +47,7 @@ TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S1
 @click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
 @click.option("--seed", type=click.IntRange(0), metavar="N")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE")
+@BASELINE
 def wire(**given: Any) -> NoReturn:
     """Try the contract of a platform on the service at URL, in whatever language it is written.
 
@@ -60,7 +62,7 @@ def wire(**given: Any) -> NoReturn:
     from .report.terminal import show  # noqa: PLC0415
     from .stopping import StoppedError, StopRequest  # noqa: PLC0415
 
-    run = _run(given)
+    run, baseline = _run(given), loaded(given)
     stop = StopRequest()
     stop.listen()
     is_stopped = False
@@ -71,6 +73,7 @@ def wire(**given: Any) -> NoReturn:
             run.run(before=stop.check)
         except StoppedError:
             is_stopped = True
+        run.report.judge(baseline)
         if given["json_path"] is not None:
             write(run.report, given["json_path"])
     except UnwritableError as error:

@@ -23,7 +23,20 @@ if TYPE_CHECKING:
     from ..capabilities import Capability
 
 SCHEMA = 1
-PACKAGES = ("aiosqlite", "asyncpg", "fastapi", "httpx", "hypothesis", "pytest", "uvicorn")
+DRIVERS = (
+    "aiosqlite",
+    "aiomysql",
+    "asyncpg",
+    "httpx",
+    "motor",
+    "psycopg",
+    "pymongo",
+    "redis",
+    "sqlalchemy",
+    "valkey",
+)
+"""What stores talk to their databases with."""
+PACKAGES = (*DRIVERS, "fastapi", "hypothesis", "pytest", "uvicorn")
 """Whose versions are reported, where they are installed."""
 
 
@@ -76,6 +89,13 @@ class Report:
         if not conclusions or Conclusion.INCOMPLETE in conclusions:
             return 3
         return 0
+
+    def judge(self, baseline: Baseline) -> None:
+        """Judge what was found by a baseline."""
+        self.baseline = baseline
+        for backend in self.backends:
+            found = backend.findings
+            backend.findings = [baseline.judged(finding, backend.name) for finding in found]
 
 
 class Undertaking(Protocol):
@@ -184,11 +204,21 @@ def _clause(finding: Finding) -> dict[str, Any]:
     }
 
 
+def driver_versions() -> dict[str, str]:
+    """Answer the versions of the drivers that are installed here."""
+    return _installed(DRIVERS)
+
+
 def _versions() -> dict[str, str]:
     found = (
         {"python-sqlite": sys.modules["sqlite3"].sqlite_version} if "sqlite3" in sys.modules else {}
     )
-    for package in PACKAGES:
+    return found | _installed(PACKAGES)
+
+
+def _installed(packages: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for package in packages:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -52,7 +52,7 @@ def _lines(finding: Finding, backend: str) -> Iterator[str]:
     yield from _paragraph(clause.sentence)
     if finding.verdict is Verdict.VIOLATED and finding.reason:
         yield ""
-        yield from _paragraph(finding.reason)
+        yield from _paragraph(printable(finding.reason))
     yield from _evidence(finding)
     if finding.picture is not None:
         yield from ("", "as a page", f"  {finding.picture}")

@@ -99,6 +99,14 @@ def test_what_is_violated_sometimes_is_not_removed(tmp_path: Path) -> None:
     assert of(path, finding(MERGE, Verdict.HELD)).text == text
 
 
+def test_what_goes_by_drawn_values_or_by_order_may_hold_in_another_run(tmp_path: Path) -> None:
+    """It is written down as such: a baseline is not stale by chance."""
+    racing = "concurrency.same-key-is-one-of-the-written"
+    result = of(tmp_path / "b", finding(MERGE), finding("cost.folds-like-a-dict"), finding(racing))
+
+    assert [one.sometimes for one in parse(result.text, "b")] == [False, True, True]
+
+
 def test_several_backends_are_named(tmp_path: Path) -> None:
     """An entry of all is narrowed to the one that still violates its clause."""
     path = tmp_path / "b.toml"

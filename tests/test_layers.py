@@ -34,7 +34,10 @@ ROWS = (
         "wire_runs serving pytest_plugin pytest_baseline pytest_summary pytest_door wire_door "
         "turn_door"
     ),
-    "options baseline_options prove_command wire_command turn_command serve_command cli __main__",
+    (
+        "options baseline_options first_files init_command prove_command wire_command turn_command "
+        "serve_command cli __main__"
+    ),
 )
 """The kit's modules and packages, from the plainest to the doors."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .baseline import TABLE, Baseline, BaselineError, Entry, parse, read
-from .folding import fold
+from .folding import RACING, fold
 from .values import printable
 from .verdict import Finding, Verdict
 
@@ -197,7 +197,18 @@ def _new(
         is_undecided = finding.verdict is Verdict.INCONCLUSIVE and finding.owner is not None
         is_new = is_undecided or finding.verdict is Verdict.VIOLATED
         if is_new and kept.entry(clause, backend) is None:
-            yield Entry(clause, reasons.get(clause, ""), name, undecided=is_undecided)
+            yield Entry(
+                clause,
+                reasons.get(clause, ""),
+                name,
+                sometimes=_may_hold(finding),
+                undecided=is_undecided,
+            )
+
+
+def _may_hold(finding: Finding) -> bool:
+    """Answer whether other values, or another order of calls, may not show the defect."""
+    return finding.clause.examples is not None or finding.clause.area in RACING
 
 
 def _reasons(findings: Sequence[Finding]) -> dict[str, str]:
@@ -217,6 +228,7 @@ def _worded(entry: Entry, findings: Sequence[Finding]) -> str:
     lines = [f"# {printable(about, limit=ABOUT_WIDTH)}"] if about else []
     lines += [f"[[{TABLE}]]", f"clause = {_quoted(entry.clause)}"]
     lines += [f"backend = {_quoted(entry.backend)}"] if entry.backend else []
+    lines += ["sometimes = true"] if entry.sometimes else []
     lines += ["undecided = true"] if entry.undecided else []
     lines += [f"reason = {_quoted(entry.reason)}"]
     return "\n".join(lines) + "\n"

@@ -13,6 +13,7 @@ from . import catalogue
 from .baseline_options import loaded, rewrite, with_a_baseline
 from .clause import Level
 from .effort import EFFORTS
+from .init_command import init
 from .options import Refusal, on_a_target, require_known
 from .prove_command import prove
 from .serve_command import serve
@@ -53,6 +54,7 @@ main.add_command(prove)
 main.add_command(turn)
 main.add_command(wire)
 main.add_command(serve)
+main.add_command(init)
 
 
 @main.command()

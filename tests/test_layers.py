@@ -36,7 +36,7 @@ ROWS = (
     ),
     (
         "options baseline_options first_files init_command prove_command wire_command turn_command "
-        "serve_command cli __main__"
+        "serve_command cli pages __main__"
     ),
 )
 """The kit's modules and packages, from the plainest to the doors."""

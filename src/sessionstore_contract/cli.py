@@ -14,7 +14,7 @@ from .baseline_options import loaded, rewrite, with_a_baseline
 from .clause import Level
 from .effort import EFFORTS
 from .init_command import init
-from .options import Refusal, on_a_target, require_known
+from .options import EFFORT, Refusal, on_a_target, require_known
 from .prove_command import prove
 from .serve_command import serve
 from .turn_command import turn
@@ -61,9 +61,17 @@ main.add_command(init)
 @click.argument("targets", metavar="[TARGET ...]", nargs=-1)
 @on_a_target
 @click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
-@click.option("--level", "levels", multiple=True, type=click.Choice([str(one) for one in Level]))
+@click.option(
+    "--level",
+    "levels",
+    multiple=True,
+    type=click.Choice([str(one) for one in Level]),
+    help="Try the clauses of this level only.",
+)
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
-@click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
+@click.option(
+    "--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True, help=EFFORT
+)
 @with_a_baseline
 @click.option("-q", "--quiet", "is_quiet", is_flag=True, help="No explanations, no progress.")
 def run(**given: Any) -> NoReturn:

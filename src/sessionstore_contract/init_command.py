@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Refusal, split
+from .options import WITH, WITHOUT, Refusal, split
 
 if TYPE_CHECKING:
     from .first_files import Subject
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     help="Where the places of a callable are. [default: file]",
 )
 @click.option("--profile", metavar="NAME", help="What a callable claims.")
-@click.option("--with", "adding", multiple=True, metavar="CAPABILITY", callback=split)
-@click.option("--without", multiple=True, metavar="CAPABILITY", callback=split)
+@click.option("--with", "adding", multiple=True, metavar="CAPABILITY", callback=split, help=WITH)
+@click.option("--without", multiple=True, metavar="CAPABILITY", callback=split, help=WITHOUT)
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
 @click.option("--yes", is_flag=True, help="Write without asking.")
 def init(**given: Any) -> None:

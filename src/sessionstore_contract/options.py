@@ -20,6 +20,12 @@ WRONG = 2
 """Exit code when the command was wrong."""
 
 
+EFFORT = "How much a clause tries."
+SEED = "Draw the same values as a run that printed this seed."
+JSON = "Write the report to this file, also when the run is stopped."
+WITH = "What is claimed beyond the profile; several times, or with commas."
+WITHOUT = "What of the profile is not claimed."
+
 MOST_WORKERS = 4
 """Workers that are taken by themselves: more wait for one storage."""
 
@@ -52,8 +58,10 @@ def on_a_target(command: F) -> F:
             metavar="WORKERS",
             help=f"Processes that try clauses. [default: one a core, at most {MOST_WORKERS}]",
         ),
-        click.option("--seed", type=click.IntRange(0), metavar="N"),
-        click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE"),
+        click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED),
+        click.option(
+            "--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help=JSON
+        ),
         click.option(
             "--postgres",
             default="auto",
@@ -61,8 +69,12 @@ def on_a_target(command: F) -> F:
             help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server. "
             "[default: auto]",
         ),
-        click.option("--without", multiple=True, metavar="CAPABILITY", callback=split),
-        click.option("--with", "adding", multiple=True, metavar="CAPABILITY", callback=split),
+        click.option(
+            "--without", multiple=True, metavar="CAPABILITY", callback=split, help=WITHOUT
+        ),
+        click.option(
+            "--with", "adding", multiple=True, metavar="CAPABILITY", callback=split, help=WITH
+        ),
         click.option("--profile", metavar="NAME", help=f"What is claimed: {', '.join(PROFILES)}."),
         click.option(
             "--storage",

@@ -12,7 +12,7 @@ import click
 from . import catalogue
 from .baseline_options import BASELINE, loaded
 from .effort import EFFORTS
-from .options import Refusal, split
+from .options import EFFORT, JSON, SEED, Refusal, split
 
 TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S105
 
@@ -44,9 +44,11 @@ TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S1
 )
 @click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
-@click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
-@click.option("--seed", type=click.IntRange(0), metavar="N")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True, help=EFFORT
+)
+@click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help=JSON)
 @BASELINE
 def wire(**given: Any) -> NoReturn:
     """Try the contract of a platform on the service at URL, in whatever language it is written.

@@ -69,9 +69,7 @@ main.add_command(init)
     help="Try the clauses of this level only.",
 )
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
-@click.option(
-    "--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True, help=EFFORT
-)
+@EFFORT
 @with_a_baseline
 @click.option("-q", "--quiet", "is_quiet", is_flag=True, help="No explanations, no progress.")
 def run(**given: Any) -> NoReturn:

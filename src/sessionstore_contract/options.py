@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .capabilities import PROFILES, UnknownCapabilityError, named
+from .effort import EFFORTS
 from .names import nearest
 
 if TYPE_CHECKING:
@@ -20,11 +21,18 @@ WRONG = 2
 """Exit code when the command was wrong."""
 
 
-EFFORT = "How much a clause tries."
 SEED = "Draw the same values as a run that printed this seed."
 JSON = "Write the report to this file, also when the run is stopped."
 WITH = "What is claimed beyond the profile; several times, or with commas."
 WITHOUT = "What of the profile is not claimed."
+
+EFFORT = click.option(
+    "--effort",
+    type=click.Choice(list(EFFORTS)),
+    default="normal",
+    show_default=True,
+    help="How much a clause tries.",
+)
 
 MOST_WORKERS = 4
 """Workers that are taken by themselves: more wait for one storage."""

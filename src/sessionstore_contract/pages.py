@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ def _command(command: click.Command, name: str) -> Iterator[str]:
     words += [one.metavar or str(one.name).upper() for one in arguments]
     yield f"    {' '.join(words)}"
     yield ""
-    yield from (command.help or "").splitlines()
+    yield from inspect.cleandoc(command.help or "").splitlines()
     if options:
         yield ""
         yield "| Option | |"
@@ -55,6 +56,11 @@ def _value(option: click.Option) -> str:
     if isinstance(option.type, click.Choice):
         return "|".join(map(str, option.type.choices))
     return option.type.name.upper()
+
+
+def _meaning(option: click.Option) -> str:
+    default = f"[default: {option.default}]" if option.show_default else ""
+    return " ".join(filter(None, (option.help, default)))
 
 
 def _cell(text: str) -> str:
@@ -97,7 +103,7 @@ def filled(text: str, tables: dict[str, str]) -> str:
         _, end, after = rest.partition(END)
         if not begin or not end:
             raise ValueError(f"the page has no marks for {name}")
-        text = f"{before}{begin}{table}\n{end}{after}"
+        text = f"{before}{begin}\n{table}\n\n{end}{after}"
     return text
 
 

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 @click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED)
-@click.option(
-    "--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True, help=EFFORT
-)
+@EFFORT
 @click.option("--list", "is_listing", is_flag=True, help="List the clauses, and try nothing.")
 @click.option("--explain", "is_explaining", is_flag=True, help="Explain them, and try nothing.")
 def turn(**given: Any) -> NoReturn:

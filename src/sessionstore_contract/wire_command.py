@@ -44,9 +44,7 @@ TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S1
 )
 @click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
-@click.option(
-    "--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True, help=EFFORT
-)
+@EFFORT
 @click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help=JSON)
 @BASELINE

@@ -41,7 +41,7 @@ def _command(command: click.Command, name: str) -> Iterator[str]:
         yield "| Option | |"
         yield "|---|---|"
     for option in options:
-        yield f"| {_names(option)} | {_cell(option.help or '')} |"
+        yield f"| {_names(option)} | {_cell(_meaning(option))} |"
 
 
 def _names(option: click.Option) -> str:
@@ -87,12 +87,13 @@ def profile_table() -> str:
     return "\n".join(lines)
 
 
-def decision_list(docs: Path) -> str:
-    """Word every decision by its title."""
+def title_list(folder: Path, docs: Path) -> str:
+    """Word a link to every page of a folder but the index, by its title."""
     lines = []
-    for path in sorted((docs / "decisions").glob("*.md")):
+    for path in sorted(folder.glob("*.md")):
         title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
-        lines.append(f"- [{title}](decisions/{path.name})")
+        if path != docs / "README.md":
+            lines.append(f"- [{title}]({path.relative_to(docs)})")
     return "\n".join(lines)
 
 
@@ -117,7 +118,10 @@ def pages(docs: Path) -> Iterator[tuple[Path, str]]:
 
 def _tables(docs: Path) -> dict[str, dict[str, str]]:
     return {
-        "README.md": {"decisions": decision_list(docs)},
+        "README.md": {
+            "pages": title_list(docs, docs),
+            "decisions": title_list(docs / "decisions", docs),
+        },
         "levels-and-profiles.md": {
             "capabilities": capability_table(),
             "profiles": profile_table(),

@@ -71,7 +71,7 @@ main.add_command(init)
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
 @EFFORT
 @with_a_baseline
-@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="No explanations, no progress.")
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="No explanations, remarks, progress.")
 def run(**given: Any) -> NoReturn:
     """Try the contract on TARGETs; without one, on every installed backend.
 

@@ -128,9 +128,13 @@ def test_what_has_expired_is_told_at_the_violation() -> None:
 
 def test_quiet_leaves_out_the_explanations() -> None:
     """The table and a line for each defect stay."""
-    text = worded(report(backend(VIOLATED)), is_quiet=True)
+    remark = Finding(HINT, Verdict.HELD, reason="3 rounds")
+    stale = replace(remark, reason="the baseline is stale", is_stale=True)
+    text = worded(report(backend(VIOLATED, remark, stale)), is_quiet=True)
 
     assert text.startswith("backend")
+    assert "3 rounds" not in text
+    assert "mine: cost.hints: the baseline is stale\n" in text
     assert "mine: cost.merges: update merges nested objects\n" in text
 
 

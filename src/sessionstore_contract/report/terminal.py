@@ -62,7 +62,7 @@ def show(report: Report, console: Console, *, is_quiet: bool = False) -> None:
     for backend, defects in folded:
         _show_defects(backend, defects, (report.contract.command, *report.options), console)
         _show_admitted(backend, console)
-        _show_the_rest(backend, console)
+        _show_the_rest(backend, console, is_quiet=is_quiet)
         for remark in report.baseline.remarks(backend.name, backend.findings):
             _print_line(console, f"{backend.name}: {remark}")
     for remark in report.baseline.elsewhere(backend.name for backend in report.backends):
@@ -132,8 +132,8 @@ def _cut(text: str) -> str:
     return printable(text, limit=LONGEST_DIAGNOSIS)
 
 
-def _show_the_rest(backend: BackendReport, console: Console) -> None:
-    """Print what was not decided, and remarks beside a verdict."""
+def _show_the_rest(backend: BackendReport, console: Console, *, is_quiet: bool) -> None:
+    """Print what was not decided, and remarks beside a verdict; quietly those that decide."""
     undecided = [
         finding
         for finding in backend.findings
@@ -143,7 +143,8 @@ def _show_the_rest(backend: BackendReport, console: Console) -> None:
         more = f" and {len(clauses) - 1} more" if len(clauses) > 1 else ""
         _print_line(console, f"{backend.name}: {clauses[0]}{more}: {reason}")
     for finding in backend.findings:
-        if finding.verdict is Verdict.HELD and finding.reason:
+        is_shown = finding.is_stale or not is_quiet
+        if finding.verdict is Verdict.HELD and finding.reason and is_shown:
             _print_line(console, f"{backend.name}: {finding.clause.id}: {finding.reason}")
 
 

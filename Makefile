@@ -34,6 +34,7 @@ check: setup  ## ruff, mypy, the layers, and that generated documents are curren
 docs: known-defects  ## write what is generated
 	$(BIN)/python -m sessionstore_contract.catalogue docs/contract.md docs/wire.md
 	$(BIN)/python -m sessionstore_contract.turn_catalogue docs/turn.md
+	$(BIN)/python -m sessionstore_contract.pages docs
 
 known-defects: setup  ## try the contract on every mutant, and keep what each of them breaks
 	$(BIN)/python -m tests.known_defects

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import pytest
+
 from sessionstore_contract import catalogue, turn, turn_catalogue
+from sessionstore_contract.pages import pages
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -39,3 +43,26 @@ def test_every_clause_is_explained_within_80_columns() -> None:
         held = "platform" if clause.area == "wire" else "store"
         assert f"\nwhat a {held} that does not hold it is told\n  " in text
         assert all(len(line) <= 80 for line in text.splitlines() if ".py:" not in line)
+
+
+def test_what_is_generated_in_a_page_is_current() -> None:
+    """The command line, the tables of claims, the index; `make docs` writes them."""
+    for path, text in pages(DOCS):
+        assert path.read_text(encoding="utf-8") == text, path.name
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda one: one.name)
+def test_every_page_can_be_found_and_leads_somewhere(path: Path) -> None:
+    """The index names it, and what it links to in the repository is there."""
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    assert path.name == "README.md" or f"]({path.name})" in index
+
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    assert [one for one in links if not (path.parent / one).exists()] == []
+
+
+def test_every_option_on_the_command_line_is_explained() -> None:
+    """Whoever adds one says what it does."""
+    page = (DOCS / "cli.md").read_text(encoding="utf-8")
+
+    assert [one for one in page.splitlines() if re.search(r"` \| +\|$", one)] == []

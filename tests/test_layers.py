@@ -27,13 +27,16 @@ ROWS = (
     "backend defects",
     "verdict harness trial drawing wire_trial turn_trial exits known_defects folding",
     (
-        "baseline report catalogue turn_catalogue proof prover runs crew trial_worker "
-        "trial_process conduct doctor"
+        "baseline baseline_file report catalogue turn_catalogue proof prover runs crew "
+        "trial_worker trial_process conduct doctor"
     ),
-    "wire_runs serving pytest_plugin pytest_summary pytest_door wire_door turn_door",
     (
-        "options prove_command wire_command turn_command serve_command compare_command "
-        "report_command verify_command cli __main__"
+        "wire_runs serving pytest_plugin pytest_baseline pytest_summary pytest_door wire_door "
+        "turn_door"
+    ),
+    (
+        "options baseline_options first_files init_command prove_command wire_command turn_command "
+        "serve_command compare_command report_command verify_command cli pages __main__"
     ),
 )
 """The kit's modules and packages, from the plainest to the doors."""

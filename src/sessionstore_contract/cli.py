@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from typing import Any, NoReturn
@@ -9,10 +10,20 @@ from typing import Any, NoReturn
 import click
 
 from . import catalogue
+from .baseline_options import loaded, rewrite, with_a_baseline
 from .clause import Level
 from .compare_command import compare
 from .effort import EFFORTS
-from .options import Refusal, on_a_target, prepare_folder, require_known, to_a_folder, write_folder
+from .init_command import init
+from .options import (
+    EFFORT,
+    Refusal,
+    on_a_target,
+    prepare_folder,
+    require_known,
+    to_a_folder,
+    write_folder,
+)
 from .prove_command import prove
 from .report_command import report
 from .serve_command import serve
@@ -26,6 +37,10 @@ class OneLineGroup(click.Group):
     """Tells every mistake in one line, click's own findings too."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # What a terminal can't show is escaped: it must not cost the verdict.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         if not kwargs.get("standalone_mode", True):
             return super().main(*args, **kwargs)
         try:
@@ -53,16 +68,25 @@ main.add_command(serve)
 main.add_command(report)
 main.add_command(compare)
 main.add_command(verify)
+main.add_command(init)
 
 
 @main.command()
 @click.argument("targets", metavar="[TARGET ...]", nargs=-1)
 @on_a_target
 @click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
-@click.option("--level", "levels", multiple=True, type=click.Choice([str(one) for one in Level]))
+@click.option(
+    "--level",
+    "levels",
+    multiple=True,
+    type=click.Choice([str(one) for one in Level]),
+    help="Try the clauses of this level only.",
+)
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
-@click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
+@EFFORT
 @to_a_folder
+@with_a_baseline
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="No explanations, remarks, progress.")
 def run(**given: Any) -> NoReturn:
     """Try the contract on TARGETs; without one, on every installed backend.
 
@@ -75,6 +99,7 @@ def run(**given: Any) -> NoReturn:
 
     from .conduct import Conductor  # noqa: PLC0415
     from .report.document import UnwritableError  # noqa: PLC0415
+    from .report.progress import Progress  # noqa: PLC0415
     from .report.terminal import show  # noqa: PLC0415
     from .stopping import StoppedError, StopRequest  # noqa: PLC0415
     from .trial_worker import RefusedError  # noqa: PLC0415
@@ -82,7 +107,7 @@ def run(**given: Any) -> NoReturn:
     prepare_folder(given["folder"])
     stop = StopRequest()
     stop.listen()
-    conductor = Conductor(_plan(given), stop, lambda text: click.echo(text, err=True))
+    conductor = Conductor(_plan(given), stop, Progress(sys.stderr, is_quiet=given["is_quiet"]))
     is_stopped = False
     try:
         conductor.run()
@@ -90,8 +115,10 @@ def run(**given: Any) -> NoReturn:
         raise Refusal(str(error)) from None
     except StoppedError:
         is_stopped = True
+    if given["write_path"] is not None and not is_stopped:
+        rewrite(given["write_path"], conductor)
     if conductor.report.backends:
-        show(conductor.report, Console())
+        show(conductor.report, Console(), is_quiet=given["is_quiet"])
         write_folder(conductor.report, given["folder"])
     if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
@@ -123,6 +150,7 @@ def _plan(given: dict[str, Any]) -> Any:
         is_strict=given["strict"],
         # In the folder it is there as soon as there is anything to say.
         json_path=given["json_path"] or (given["folder"] and given["folder"] / "report.json"),
+        baseline=loaded(given),
     )
 
 

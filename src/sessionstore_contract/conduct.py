@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .baseline import NOTHING, Baseline
 from .capabilities import profile_of
 from .contract import CLAUSES
 from .crew import Crew, Task
@@ -23,11 +24,12 @@ from .trial_worker import Order, RefusedError, UnavailableError
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from .backend import Claims
     from .clause import Clause
     from .effort import Effort
+    from .report.progress import Progress
     from .stopping import StopRequest
 
 
@@ -44,6 +46,7 @@ class Plan:
     workers: int = 1
     is_strict: bool = False
     json_path: Path | None = None
+    baseline: Baseline = NOTHING
 
     def options(self) -> tuple[str, ...]:
         """Word what tries a clause of it again; a DSN is left out, for the password in it."""
@@ -59,22 +62,27 @@ class _Attempt:
     crew: Crew
     backend: BackendReport
     clauses: list[Clause]
+    baseline: Baseline
+    progress: Progress
 
     def record(self, _: Task, finding: Finding) -> None:
         self.tell(finding)
+        self.progress.step()
 
     def tell(self, finding: Finding) -> None:
-        self.backend.findings[CLAUSES.index(finding.clause)] = finding
+        judged = self.baseline.judged(finding, self.backend.name)
+        self.backend.findings[CLAUSES.index(finding.clause)] = judged
 
 
 class Conductor:
     """Runs a plan; whatever happens, `report` says of every clause what is known by then."""
 
-    def __init__(self, plan: Plan, stop: StopRequest, say: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, stop: StopRequest, progress: Progress) -> None:
         self.plan = plan
         self._stop = stop
         self.report = Report(plan.seed, plan.effort.name, plan.options())
-        self._say = say
+        self.report.baseline = plan.baseline
+        self._progress = progress
         self._began = time.monotonic()
         self._is_refused = False
 
@@ -104,7 +112,17 @@ class Conductor:
             finally:
                 for crew in crews:
                     crew.stop()
+                self._progress.clear()
                 self._write()
+
+    def judge(self, baseline: Baseline) -> None:
+        """Judge what was found by another baseline, and report it.
+
+        Raises:
+            UnwritableError: the report can't be written.
+        """
+        self.report.judge(baseline)
+        self._write()
 
     def _order(self, target: str, folder: Path) -> Order:
         plan = self.plan
@@ -140,7 +158,7 @@ class Conductor:
             for finding in findings
             if finding.verdict is Verdict.INCONCLUSIVE and finding.clause in self.plan.clauses
         ]
-        return _Attempt(crew, backend, clauses)
+        return _Attempt(crew, backend, clauses, self.plan.baseline, self._progress)
 
     def _prepare(self, attempt: _Attempt, servers: ExitStack) -> bool:
         """Get the storage ready; answer whether there is anything to be tried on."""
@@ -151,7 +169,7 @@ class Conductor:
         except (StorageUnavailableError, UnavailableError) as error:
             if postgres.server != "auto" or postgres.dsn is not None:
                 raise RefusedError(str(error)) from None
-            self._say(f"{attempt.backend.name}: {error}")
+            self._progress.say(f"{attempt.backend.name}: {error}")
             for clause in attempt.clauses:
                 attempt.tell(Finding(clause, Verdict.FAULTED, reason=str(error)))
             return False
@@ -159,12 +177,13 @@ class Conductor:
 
     def _try(self, attempt: _Attempt) -> None:
         backend, crew = attempt.backend, attempt.crew
-        self._say(f"{backend.name}: trying {len(attempt.clauses)} clauses")
+        self._progress.begin(backend.name, len(attempt.clauses))
         # A place that was named is one for all: clauses at once on it would meet each other.
         workers = 1 if backend.storage == NamedPlace.name else self.plan.workers
         crew.try_all([Task(clause) for clause in attempt.clauses], workers, attempt.record)
         crew.finish()
         backend.server = crew.server
+        self._progress.end(backend.conclusion)
 
     def _write(self) -> None:
         self.report.duration = time.monotonic() - self._began

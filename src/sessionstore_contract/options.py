@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .capabilities import PROFILES, UnknownCapabilityError, named
+from .effort import EFFORTS
 from .names import nearest
 
 if TYPE_CHECKING:
@@ -21,6 +22,19 @@ F = TypeVar("F", bound="Callable[..., Any]")
 WRONG = 2
 """Exit code when the command was wrong."""
 
+
+SEED = "Draw the same values as a run that printed this seed."
+JSON = "Write the report to this file, also when the run is stopped."
+WITH = "What is claimed beyond the profile; several times, or with commas."
+WITHOUT = "What of the profile is not claimed."
+
+EFFORT = click.option(
+    "--effort",
+    type=click.Choice(list(EFFORTS)),
+    default="normal",
+    show_default=True,
+    help="How much a clause tries.",
+)
 
 MOST_WORKERS = 4
 """Workers that are taken by themselves: more wait for one storage."""
@@ -54,8 +68,10 @@ def on_a_target(command: F) -> F:
             metavar="WORKERS",
             help=f"Processes that try clauses. [default: one a core, at most {MOST_WORKERS}]",
         ),
-        click.option("--seed", type=click.IntRange(0), metavar="N"),
-        click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE"),
+        click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED),
+        click.option(
+            "--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help=JSON
+        ),
         click.option(
             "--postgres",
             default="auto",
@@ -63,8 +79,12 @@ def on_a_target(command: F) -> F:
             help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server. "
             "[default: auto]",
         ),
-        click.option("--without", multiple=True, metavar="CAPABILITY", callback=split),
-        click.option("--with", "adding", multiple=True, metavar="CAPABILITY", callback=split),
+        click.option(
+            "--without", multiple=True, metavar="CAPABILITY", callback=split, help=WITHOUT
+        ),
+        click.option(
+            "--with", "adding", multiple=True, metavar="CAPABILITY", callback=split, help=WITH
+        ),
         click.option("--profile", metavar="NAME", help=f"What is claimed: {', '.join(PROFILES)}."),
         click.option(
             "--storage",

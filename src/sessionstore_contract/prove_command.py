@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 @click.option(
     "--first", is_flag=True, help="Try no other clause once the one meant for a defect names it."
 )
-@click.option("--effort", type=click.Choice(list(EFFORTS)), default="quick", show_default=True)
+@click.option(
+    "--effort",
+    type=click.Choice(list(EFFORTS)),
+    default="quick",
+    show_default=True,
+    help="How much a clause tries.",
+)
 @click.option("--list", "is_listing", is_flag=True, help="List the defects, and prove nothing.")
 def prove(**given: Any) -> NoReturn:
     """Prove that the contract catches defects on TARGET.

@@ -14,8 +14,9 @@ from . import catalogue
 from .clause import Level
 from .effort import EFFORTS
 from .harness import Conditions, try_clause
+from .pytest_baseline import beside_the_caller, in_force
 from .pytest_plugin import FOUND, run_folder
-from .report.explanation import explain
+from .report.explanation import explain, headline
 from .runs import new_seed, provided
 from .storage import StorageUnavailableError
 from .storage.selection import PostgresChoice
@@ -23,6 +24,7 @@ from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from _pytest.outcomes import Failed
 
@@ -39,6 +41,12 @@ class violated(Failed):  # noqa: N801 - pytest's summary shows the name
     __module__ = "builtins"
 
 
+class stale(Failed):  # noqa: N801 - pytest's summary shows the name
+    """A failure because the baseline admits what holds."""
+
+    __module__ = "builtins"
+
+
 class undecided(Failed):  # noqa: N801 - pytest's summary shows the name
     """A failure because nothing could be found out."""
 
@@ -46,23 +54,32 @@ class undecided(Failed):  # noqa: N801 - pytest's summary shows the name
 
 
 def contract_tests(
-    backend: Backend, *, clauses: str | Iterable[str] = (), level: str | None = None
+    backend: Backend,
+    *,
+    clauses: str | Iterable[str] = (),
+    level: str | None = None,
+    baseline: str | Path | None = None,
 ) -> Callable[..., None]:
     """Answer a test function, parametrized by clause, to be bound to a name that pytest collects.
 
     `clauses` selects by id, glob or area; `level` by level. A clause that the backend does not
-    claim the capability for is skipped, and says so.
+    claim the capability for is skipped, and says so. A violation that the file `baseline` admits
+    fails as expected, and a clause that it lists and that holds fails; the file is looked for
+    beside the one that calls this.
 
     Raises:
-        ValueError: `clauses` selects nothing; the message names the nearest.
+        ValueError: `clauses` selects nothing, and the message names the nearest; or the baseline
+            can't be used, and the message says why.
     """
     globs = (clauses,) if isinstance(clauses, str) else clauses
     chosen = catalogue.select(globs, () if level is None else (level,))
+    admitted = beside_the_caller(baseline)
 
     def test(clause_id: str, request: pytest.FixtureRequest) -> None:
         desk = desk_of(request.config)
         (clause,) = catalogue.select([clause_id])
-        finding = desk.try_clause(clause, backend)
+        found = desk.try_clause(clause, backend)
+        finding = in_force(request.config, admitted).judged(found, backend.name)
         # The witness stays behind: it is in the failure's own text.
         request.node.stash[FOUND] = {
             "backend": backend.name,
@@ -95,10 +112,14 @@ def at_the_caller(test: FunctionType) -> FunctionType:
 
 def report_finding(finding: Finding, name: str, *, seed: int, is_strict: bool) -> None:
     """Let the test that found it pass, fail, or fail as expected of a SHOULD clause."""
+    if finding.is_stale:
+        raise stale(f"{finding.clause.id} holds for {name}\n\n{finding.reason}", pytrace=False)
     if finding.verdict is Verdict.HELD:
         return
     if finding.verdict is Verdict.NOT_APPLICABLE:
         pytest.skip(finding.reason or "")
+    if finding.verdict is Verdict.ADMITTED:
+        pytest.xfail(headline(finding))
     text = f"{explain(finding, name)}\n\nseed {seed} (--sessionstore-seed)"
     if finding.clause.level is not Level.MUST and not is_strict:
         pytest.xfail(text.partition("\n")[0])

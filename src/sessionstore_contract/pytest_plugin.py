@@ -35,6 +35,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--sessionstore-strict", action="store_true", help="SHOULD clauses decide as well"
     )
+    admitted = "the violations that are admitted, as TOML; one that holds again fails"
+    group.addoption("--sessionstore-baseline", metavar="FILE", help=admitted)
+    parser.addini("sessionstore_baseline", admitted, type="string")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell a mistake in a baseline in one line, before the first test."""
+    if config.getoption("sessionstore_baseline", None) or config.getini("sessionstore_baseline"):
+        from .baseline import BaselineError  # noqa: PLC0415
+        from .pytest_baseline import configured  # noqa: PLC0415
+
+        try:
+            configured(config)
+        except BaselineError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 @pytest.hookimpl(optionalhook=True)

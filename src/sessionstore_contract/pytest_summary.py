@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from .folding import Defect
 
+LONGEST_DIAGNOSIS = 300
+"""Characters of a diagnosis; the failure itself has more of it."""
 CLAUSES = catalogue.select((), contract=None)
 BY_ID = {clause.id: clause for clause in CLAUSES}
 
@@ -36,10 +38,12 @@ def lines_of(reports: Iterable[Any]) -> Iterator[str]:
 
 def _worded(defects: Sequence[Defect]) -> Iterator[str]:
     for defect in defects:
-        yield f"  {defect.root.clause.id}: {headline(defect.root)}"
+        diagnosis = printable(headline(defect.root), limit=LONGEST_DIAGNOSIS)
+        yield f"  {defect.root.clause.id}: {diagnosis}"
         yield from lines(defect)
         if defect.undecided:
-            yield f"    {len(defect.undecided)} more clauses could not be decided because of it"
+            more = f"{len(defect.undecided)} more clause{'s'[: len(defect.undecided) != 1]}"
+            yield f"    {more} could not be decided because of it"
 
 
 def _by_test(reports: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:

@@ -19,7 +19,7 @@ from .options import Refusal
     "or memory.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), required=True, help="0: one that is free.")
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option("--workers", type=click.IntRange(1), default=1, metavar="N", help="Processes.")
 @click.option(
     "--token-env",

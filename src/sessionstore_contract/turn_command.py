@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from .effort import EFFORTS
-from .options import Refusal
+from .options import EFFORT, SEED, Refusal
 
 if TYPE_CHECKING:
     from .turn.clauses import TurnClause
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="TARGET", required=False)
 @click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
-@click.option("--seed", type=click.IntRange(0), metavar="N")
-@click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
+@click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED)
+@EFFORT
 @click.option("--list", "is_listing", is_flag=True, help="List the clauses, and try nothing.")
 @click.option("--explain", "is_explaining", is_flag=True, help="Explain them, and try nothing.")
 def turn(**given: Any) -> NoReturn:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from . import turn_catalogue
+from .pytest_baseline import beside_the_caller, in_force
 from .pytest_door import at_the_caller, desk_of, report_finding
 from .turn_trial import try_turn_clause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
     from types import FunctionType
 
     from .turn.clauses import TurnClause
@@ -19,23 +21,32 @@ if TYPE_CHECKING:
 
 
 def turn_tests(
-    system: System, *, clauses: str | Iterable[str] = (), level: str | None = None
+    system: System,
+    *,
+    clauses: str | Iterable[str] = (),
+    level: str | None = None,
+    baseline: str | Path | None = None,
 ) -> Callable[..., None]:
     """Answer a test function, parametrized by clause, to be bound to a name that pytest collects.
 
     `system` is a ChatServer, or an Accumulator. `clauses` selects by id or glob; `level` by level.
     A clause that asks for what the system has not is skipped, and says so.
 
+    Violations are admitted by the file `baseline` as those of `contract_tests` are.
+
     Raises:
-        ValueError: `clauses` selects nothing; the message names the nearest.
+        ValueError: `clauses` selects nothing, and the message names the nearest; or the baseline
+            can't be used, and the message says why.
     """
     globs = (clauses,) if isinstance(clauses, str) else clauses
     chosen = turn_catalogue.select(globs, () if level is None else (level,))
+    admitted = beside_the_caller(baseline)
 
     def test(clause_id: str, request: pytest.FixtureRequest) -> None:
         desk = desk_of(request.config)
         (clause,) = turn_catalogue.select([clause_id])
-        finding = try_turn_clause(clause, system, seed=desk.seed, effort=desk.effort)
+        found = try_turn_clause(clause, system, seed=desk.seed, effort=desk.effort)
+        finding = in_force(request.config, admitted).judged(found, system.name)
         report_finding(finding, system.name, seed=desk.seed, is_strict=desk.is_strict)
 
     parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, system) for one in chosen])

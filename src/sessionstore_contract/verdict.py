@@ -57,6 +57,8 @@ class Finding:
     """The file of the page that shows it; the witness is then a drawing."""
     judged: str | None = None
     """The operation whose answer broke the clause."""
+    is_stale: bool = False
+    """Whether a baseline admits the clause, which holds."""
     hung: tuple[str, ...] = field(default=(), compare=False)
     """Operations that did not come back, or ended the process."""
     duration: float = field(default=0.0, compare=False)

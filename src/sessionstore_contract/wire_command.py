@@ -10,8 +10,18 @@ from typing import Any, NoReturn
 import click
 
 from . import catalogue
+from .baseline_options import BASELINE, loaded
 from .effort import EFFORTS
-from .options import Refusal, prepare_folder, split, to_a_folder, write_folder
+from .options import (
+    EFFORT,
+    JSON,
+    SEED,
+    Refusal,
+    prepare_folder,
+    split,
+    to_a_folder,
+    write_folder,
+)
 
 TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S105
 
@@ -43,10 +53,11 @@ TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S1
 )
 @click.option("--clause", "globs", multiple=True, metavar="GLOB", help="Try these clauses only.")
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
-@click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
-@click.option("--seed", type=click.IntRange(0), metavar="N")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE")
+@EFFORT
+@click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help=JSON)
 @to_a_folder
+@BASELINE
 def wire(**given: Any) -> NoReturn:
     """Try the contract of a platform on the service at URL, in whatever language it is written.
 
@@ -61,7 +72,7 @@ def wire(**given: Any) -> NoReturn:
     from .report.terminal import show  # noqa: PLC0415
     from .stopping import StoppedError, StopRequest  # noqa: PLC0415
 
-    run = _run(given)
+    run, baseline = _run(given), loaded(given)
     prepare_folder(given["folder"])
     stop = StopRequest()
     stop.listen()
@@ -73,6 +84,7 @@ def wire(**given: Any) -> NoReturn:
             run.run(before=stop.check)
         except StoppedError:
             is_stopped = True
+        run.report.judge(baseline)
         if given["json_path"] is not None:
             write(run.report, given["json_path"])
     except UnwritableError as error:

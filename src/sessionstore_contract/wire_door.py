@@ -9,6 +9,7 @@ import pytest
 
 from . import catalogue
 from .effort import EFFORTS
+from .pytest_baseline import beside_the_caller, in_force
 from .pytest_door import at_the_caller, report_finding
 from .pytest_plugin import FOUND
 from .runs import new_seed
@@ -16,6 +17,7 @@ from .wire_trial import WireDesk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
     from types import FunctionType
 
     from .clause import Clause
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
 
 
 def wire_tests(
-    platform: Platform, *, clauses: str | Iterable[str] = (), level: str | None = None
+    platform: Platform,
+    *,
+    clauses: str | Iterable[str] = (),
+    level: str | None = None,
+    baseline: str | Path | None = None,
 ) -> Callable[..., None]:
     """Answer a test function, parametrized by clause, to be bound to a name that pytest collects.
 
@@ -31,17 +37,22 @@ def wire_tests(
     claim the capability for is skipped, and says so. An application in this process is started at
     the first clause, and ended with the tests.
 
+    Violations are admitted by the file `baseline` as those of `contract_tests` are.
+
     Raises:
-        ValueError: `clauses` selects nothing; the message names the nearest.
+        ValueError: `clauses` selects nothing, and the message names the nearest; or the baseline
+            can't be used, and the message says why.
     """
     globs = (clauses,) if isinstance(clauses, str) else clauses
     levels = () if level is None else (level,)
     chosen = catalogue.select(globs, levels, contract=catalogue.WIRE)
+    admitted = beside_the_caller(baseline)
 
     def test(clause_id: str, request: pytest.FixtureRequest) -> None:
         (clause,) = catalogue.select([clause_id], contract=catalogue.WIRE)
         desks = _desks(request.config)
-        finding = desks.of(platform).try_clause(clause)
+        found = desks.of(platform).try_clause(clause)
+        finding = in_force(request.config, admitted).judged(found, platform.name)
         request.node.stash[FOUND] = {
             "backend": platform.name,
             **replace(finding, witness=()).packed(),

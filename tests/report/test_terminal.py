@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from sessionstore_contract.baseline import Baseline, Entry
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.report.terminal import show
 from sessionstore_contract.verdict import Finding, Verdict
@@ -16,13 +17,19 @@ from sessionstore_contract.verdict import Finding, Verdict
 from .findings import HINT, INCONCLUSIVE, MERGE, VIOLATED, backend, report, whole_contract
 
 if TYPE_CHECKING:
-    from sessionstore_contract.report.document import BackendReport
+    from sessionstore_contract.report.document import BackendReport, Report
 
 EVIL = "[red][/] [link=x]\x1b[31m\x07:smile:"
 ESCAPED = r"[red][/] [link=x]\x1b[31m\x07:smile:"
 
 
 def shown(*backends: BackendReport, width: int = 80, is_terminal: bool = False) -> str:
+    return worded(report(*backends), width=width, is_terminal=is_terminal)
+
+
+def worded(
+    told: Report, *, width: int = 80, is_terminal: bool = False, is_quiet: bool = False
+) -> str:
     file = io.StringIO()
     console = Console(
         file=file,
@@ -31,7 +38,7 @@ def shown(*backends: BackendReport, width: int = 80, is_terminal: bool = False) 
         color_system="standard" if is_terminal else None,
         legacy_windows=False,
     )
-    show(report(*backends), console)
+    show(told, console, is_quiet=is_quiet)
     return file.getvalue()
 
 
@@ -43,7 +50,8 @@ def rows(text: str) -> list[list[str]]:
     return [lines[n].split() for n in range(start, end) if "─" not in lines[n]]
 
 
-COUNTS = ["held", "viol.", "inc.", "fault", "n/a"]
+COUNTS = ["held", "viol.", "adm.", "inc.", "n/a"]
+IN_FULL = ["held", "violated", "admitted", "inconclusive", "not", "applicable"]
 HELD = str(len(CLAUSES))
 
 
@@ -81,10 +89,71 @@ def test_a_table_at_200_columns_names_the_server() -> None:
         width=200,
     )
     assert rows(text) == [
-        ["backend", "server", "profile", *COUNTS, "verdict"],
+        ["backend", "server", "profile", *IN_FULL, "verdict"],
         ["mine", "SQLite-3.45.1", "durable", HELD, "0", "0", "0", "0", "conformant"],
-        ["other", "-", "durable", HELD, "0", "0", "0", "0", "conformant-with-admissions"],
+        ["other", "-", "durable", HELD, "0", "1", "0", "0", "conformant-with-admissions"],
     ]
+
+
+def test_what_is_admitted_is_shown_with_its_reason() -> None:
+    """The verdict breaks where a reader would; the diagnosis stays."""
+    admitted = replace(VIOLATED, verdict=Verdict.ADMITTED, reason="known (https://x.org/1)")
+    text = shown(backend(admitted, *whole_contract()[1:]))
+
+    assert [line.split()[-1] for line in text.splitlines()[1:3]] == [
+        "conformant-",
+        "with-admissions",
+    ]
+    assert (
+        "mine: admitted: cost.merges: update merges nested objects\n    known (https://x.org/1)\n"
+    ) in text
+
+
+def test_what_the_baseline_says_of_nothing_that_was_found_is_shown() -> None:
+    """Of a clause without a verdict, and of a backend that was not tried."""
+    told = report(backend(INCONCLUSIVE))
+    told.baseline = Baseline("b.toml", (Entry("cost.merges", "r"), Entry("x.y", "r", "yours")))
+    text = worded(told)
+
+    assert "mine: b.toml admits cost.merges, not found out: inconclusive: see lifecycle" in text
+    assert "b.toml admits x.y of 'yours', which was not tried" in text
+
+
+def test_what_has_expired_is_told_at_the_violation() -> None:
+    """In the explanation and in the list."""
+    text = shown(backend(replace(VIOLATED, reason="b.toml admitted it until 2020-01-01: r")))
+
+    assert text.count("b.toml admitted it until 2020-01-01: r") == 2
+
+
+def test_quiet_leaves_out_the_explanations() -> None:
+    """The table and a line for each defect stay."""
+    remark = Finding(HINT, Verdict.HELD, reason="3 rounds")
+    stale = replace(remark, reason="the baseline is stale", is_stale=True)
+    text = worded(report(backend(VIOLATED, remark, stale)), is_quiet=True)
+
+    assert text.startswith("backend")
+    assert "3 rounds" not in text
+    assert "mine: cost.hints: the baseline is stale\n" in text
+    assert "mine: cost.merges: update merges nested objects\n" in text
+
+
+def test_a_fault_has_a_column_when_there_is_one() -> None:
+    """The verdict of the kit on itself is not hidden."""
+    text = shown(backend(Finding(MERGE, Verdict.FAULTED, reason="no server")))
+
+    assert rows(text)[0] == ["backend", "server", "profile", *COUNTS[:4], "fault", "n/a", "verdict"]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_ten_megabytes_are_cut(width: int) -> None:
+    """Wherever a store's words stand."""
+    much = "<b>\ud800\u202e\n" * 1_500_000
+    finding = replace(VIOLATED, headline=much, demanded=None, answered=None, reason=much)
+    text = shown(backend(finding, name=much[:1000], server=much), width=width)
+
+    assert len(text) < 60_000
+    assert {"\ud800", "\u202e"}.isdisjoint(text)
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
@@ -115,7 +184,7 @@ def test_consequences_are_counted_at_their_cause() -> None:
     """A defect that keeps others from a verdict is told once, with how many."""
     consequence = replace(INCONCLUSIVE, clause=HINT, owner=MERGE.id)
     text = shown(backend(VIOLATED, consequence, consequence))
-    assert "nested objects (2 more clauses could not be decided because of it)\n" in text
+    assert "nested objects\n    2 more clauses could not be decided because of it\n" in text
     assert "mine: cost.hints and 1 more: see cost.merges\n" in text
 
 
@@ -172,7 +241,7 @@ def test_nothing_that_a_store_says_acts_on_the_terminal(verdict: Verdict, width:
     )
     assert "\x1b" not in text
     assert "\x07" not in text
-    assert ESCAPED in text or verdict in {Verdict.ADMITTED, Verdict.NOT_APPLICABLE}
+    assert ESCAPED in text or verdict is Verdict.NOT_APPLICABLE
     assert "[red]" in text
     assert ":smile:" in text.replace("\n", "") or width == 80
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import catalogue
+from ..baseline import NOTHING, Baseline
 from ..folding import with_reasons
 from ..verdict import Conclusion, Finding, conclude, count
 from ..version import __version__
@@ -22,7 +23,20 @@ if TYPE_CHECKING:
     from ..capabilities import Capability
 
 SCHEMA = 1
-PACKAGES = ("aiosqlite", "asyncpg", "fastapi", "httpx", "hypothesis", "pytest", "uvicorn")
+DRIVERS = (
+    "aiosqlite",
+    "aiomysql",
+    "asyncpg",
+    "httpx",
+    "motor",
+    "psycopg",
+    "pymongo",
+    "redis",
+    "sqlalchemy",
+    "valkey",
+)
+"""What stores talk to their databases with."""
+PACKAGES = (*DRIVERS, "fastapi", "hypothesis", "pytest", "uvicorn")
 """Whose versions are reported, where they are installed."""
 
 
@@ -62,16 +76,26 @@ class Report:
     duration: float = 0.0
     contract: catalogue.Contract = catalogue.STORE
     """Whose clauses were tried."""
+    baseline: Baseline = NOTHING
+    """What was admitted beforehand."""
 
     @property
     def exit_code(self) -> int:
-        """0 conformant, 1 not, 3 could not be found out."""
+        """0 conformant, 1 not or the baseline is stale, 3 could not be found out."""
         conclusions = {backend.conclusion for backend in self.backends}
-        if Conclusion.NONCONFORMANT in conclusions:
+        is_stale = any(one.is_stale for backend in self.backends for one in backend.findings)
+        if is_stale or Conclusion.NONCONFORMANT in conclusions:
             return 1
         if not conclusions or Conclusion.INCOMPLETE in conclusions:
             return 3
         return 0
+
+    def judge(self, baseline: Baseline) -> None:
+        """Judge what was found by a baseline."""
+        self.baseline = baseline
+        for backend in self.backends:
+            found = backend.findings
+            backend.findings = [baseline.judged(finding, backend.name) for finding in found]
 
 
 class Undertaking(Protocol):
@@ -193,11 +217,21 @@ def _clause(finding: Finding) -> dict[str, Any]:
     }
 
 
+def driver_versions() -> dict[str, str]:
+    """Answer the versions of the drivers that are installed here."""
+    return _installed(DRIVERS)
+
+
 def _versions() -> dict[str, str]:
     found = (
         {"python-sqlite": sys.modules["sqlite3"].sqlite_version} if "sqlite3" in sys.modules else {}
     )
-    for package in PACKAGES:
+    return found | _installed(PACKAGES)
+
+
+def _installed(packages: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for package in packages:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -20,6 +20,9 @@ LONGEST_WITNESS = 24
 def headline(finding: Finding) -> str:
     """Word a finding in one line."""
     match finding.verdict:
+        case Verdict.ADMITTED:
+            what = f" ({finding.headline})" if finding.headline else ""
+            text = f"admitted: {finding.reason}{what}"
         case Verdict.VIOLATED:
             text = finding.headline or "the clause does not hold"
         case Verdict.HELD:
@@ -47,6 +50,9 @@ def _lines(finding: Finding, backend: str) -> Iterator[str]:
     }.get(finding.verdict, f"was not decided for {backend}")
     yield from _paragraph(f"{clause.level.upper()} {clause.id} {relation}:", indent="")
     yield from _paragraph(clause.sentence)
+    if finding.verdict is Verdict.VIOLATED and finding.reason:
+        yield ""
+        yield from _paragraph(printable(finding.reason))
     yield from _evidence(finding)
     if finding.picture is not None:
         yield from ("", "as a page", f"  {finding.picture}")

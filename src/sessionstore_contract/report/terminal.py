@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import shlex
+import textwrap
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,6 +15,7 @@ from ..clause import Level
 from ..folding import fold, lines, numbers
 from ..values import printable
 from ..verdict import Conclusion, Verdict, count
+from .document import driver_versions
 from .explanation import explain, headline
 
 if TYPE_CHECKING:
@@ -30,54 +33,82 @@ COLOURS = {
 }
 
 COUNTED = {
-    Verdict.HELD: "held",
-    Verdict.VIOLATED: "viol.",
-    Verdict.INCONCLUSIVE: "inc.",
-    Verdict.FAULTED: "fault",
-    Verdict.NOT_APPLICABLE: "n/a",
+    Verdict.HELD: ("held", "held"),
+    Verdict.VIOLATED: ("viol.", "violated"),
+    Verdict.ADMITTED: ("adm.", "admitted"),
+    Verdict.INCONCLUSIVE: ("inc.", "inconclusive"),
+    Verdict.FAULTED: ("fault", "faulted"),
+    Verdict.NOT_APPLICABLE: ("n/a", "not applicable"),
 }
-"""Verdicts that have a column, and its heading."""
+"""Verdicts that have a column, and its heading: where there is little room, and where there is."""
 
 WIDE = 78
 """Columns of a terminal from which on the server has room beside the verdict."""
+WIDEST = 140
+"""Columns from which on headings are whole words."""
+LONGEST_DIAGNOSIS = 300
+"""Characters of a diagnosis in the list of defects; the explanation has more of it."""
 
 
-def show(report: Report, console: Console) -> None:
-    """Print the defects in full, the table, and each defect in a line with its consequences."""
+def show(report: Report, console: Console, *, is_quiet: bool = False) -> None:
+    """Print the defects in full unless quiet, the table, and each defect with its consequences."""
     folded = [(backend, fold(backend.findings)) for backend in report.backends]
     for backend, defects in folded:
-        for defect in defects:
+        for defect in defects if not is_quiet else []:
             console.print(Text(explain(defect.root, backend.name)), soft_wrap=True)
             console.rule(style="dim")
-    console.print(_table(report, is_wide=console.width >= WIDE))
+    console.print(_table(report, console.width))
     console.print()
     for backend, defects in folded:
         _show_defects(backend, defects, (report.contract.command, *report.options), console)
-        _show_the_rest(backend, console)
+        _show_admitted(backend, console)
+        _show_the_rest(backend, console, is_quiet=is_quiet)
+        for remark in report.baseline.remarks(backend.name, backend.findings):
+            _print_line(console, f"{backend.name}: {remark}")
+    for remark in report.baseline.elsewhere(backend.name for backend in report.backends):
+        _print_line(console, remark)
+    for line in textwrap.wrap(f"with {_versions()}", min(console.width, 100)):
+        _print_line(console, line)
     console.print(
         f"seed {report.seed}, effort {report.effort}, {report.duration:.1f} s", highlight=False
     )
 
 
-def _table(report: Report, *, is_wide: bool) -> Table:
+def _versions() -> str:
+    packages = (f"{name} {version}" for name, version in driver_versions().items())
+    return ", ".join([f"Python {platform.python_version()}", *packages])
+
+
+def _table(report: Report, width: int) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("backend", overflow="fold")
-    if is_wide:
+    if width >= WIDE:
         table.add_column("server", overflow="fold")
     table.add_column("profile", no_wrap=True)
-    for name in COUNTED.values():
-        table.add_column(name, justify="right", no_wrap=True)
+    counts = [count(backend.findings) for backend in report.backends]
+    # Nothing faults in most runs, and the room is needed.
+    shown = [
+        one for one in COUNTED if one is not Verdict.FAULTED or any(each[one] for each in counts)
+    ]
+    for verdict in shown:
+        table.add_column(COUNTED[verdict][width >= WIDEST], justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold", min_width=len(Conclusion.NONCONFORMANT))
-    for backend in report.backends:
-        counts = count(backend.findings)
-        server = [backend.server or "-"] if is_wide else []
+    for backend, counted in zip(report.backends, counts, strict=True):
+        server = [backend.server or "-"] if width >= WIDE else []
         table.add_row(
             # as Text: in a str, `[red]` is markup
             *(Text(printable(one)) for one in (backend.name, *server, backend.profile)),
-            *(str(counts[verdict]) for verdict in COUNTED),
-            Text(backend.conclusion, style=COLOURS[backend.conclusion]),
+            *(str(counted[verdict]) for verdict in shown),
+            Text(_broken(backend.conclusion, width), style=COLOURS[backend.conclusion]),
         )
     return table
+
+
+def _broken(conclusion: Conclusion, width: int) -> str:
+    """Let the longest conclusion break where a reader would."""
+    if conclusion is not Conclusion.ADMITTING or width >= WIDEST:
+        return conclusion
+    return conclusion.replace("conformant-", "conformant-\n", 1)
 
 
 def _show_defects(
@@ -89,8 +120,20 @@ def _show_defects(
         console.print(_defect(backend, defect, words), soft_wrap=True)
 
 
-def _show_the_rest(backend: BackendReport, console: Console) -> None:
-    """Print what was not decided, and remarks beside a verdict."""
+def _show_admitted(backend: BackendReport, console: Console) -> None:
+    for finding in backend.findings:
+        if finding.verdict is Verdict.ADMITTED:
+            diagnosis = f": {finding.headline}" if finding.headline else ""
+            _print_line(console, f"{backend.name}: admitted: {finding.clause.id}{_cut(diagnosis)}")
+            _print_line(console, f"    {finding.reason}")
+
+
+def _cut(text: str) -> str:
+    return printable(text, limit=LONGEST_DIAGNOSIS)
+
+
+def _show_the_rest(backend: BackendReport, console: Console, *, is_quiet: bool) -> None:
+    """Print what was not decided, and remarks beside a verdict; quietly those that decide."""
     undecided = [
         finding
         for finding in backend.findings
@@ -100,7 +143,8 @@ def _show_the_rest(backend: BackendReport, console: Console) -> None:
         more = f" and {len(clauses) - 1} more" if len(clauses) > 1 else ""
         _print_line(console, f"{backend.name}: {clauses[0]}{more}: {reason}")
     for finding in backend.findings:
-        if finding.verdict is Verdict.HELD and finding.reason:
+        is_shown = finding.is_stale or not is_quiet
+        if finding.verdict is Verdict.HELD and finding.reason and is_shown:
             _print_line(console, f"{backend.name}: {finding.clause.id}: {finding.reason}")
 
 
@@ -113,9 +157,12 @@ def _defect(backend: BackendReport, defect: Defect, words: Sequence[str]) -> Tex
     level = "" if clause.level is Level.MUST else f" ({clause.level.upper()})"
     text = Text()
     text.append(f"{printable(backend.name)}: {clause.id}{level}: ")
-    text.append(headline(defect.root), style="bold")
+    text.append(_cut(headline(defect.root)), style="bold")
     if defect.undecided:
-        text.append(f" ({len(defect.undecided)} more clauses could not be decided because of it)")
+        count_of = f"{len(defect.undecided)} more clause{'s'[: len(defect.undecided) != 1]}"
+        text.append(f"\n    {count_of} could not be decided because of it")
+    if defect.root.reason:
+        text.append(f"\n    {printable(defect.root.reason)}")
     for line in lines(defect):
         text.append(f"\n{line}")
     command, *options = words

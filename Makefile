@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
-.PHONY: setup conformance test soak check docs known-defects format clean
+.PHONY: setup conformance test soak containers check docs known-defects format clean
 
 setup: $(STAMP)
 
@@ -21,6 +21,9 @@ test: setup  ## the kit's own tests
 
 soak: setup  ## what takes longer than make test may: correct stores with many seeds, the judge of histories. SEEDS=100
 	SOAK_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n 2 --dist worksteal -m soak
+
+containers: setup  ## the contract and the kit's own tests on PostgreSQL in containers
+	.ci/containers
 
 check: setup  ## ruff, mypy, the layers, and that generated documents are current
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from .backend import installed
+from .storage import contained
+from .storage.installation import ServerFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +36,7 @@ def examine() -> Iterator[str]:
             yield _line(False, what, f'pip install "sessionstore-contract[{extra}]"')
         else:
             yield _line(True, what, ", ".join(map(_version, modules)))
+    yield _line(*_container())
     dsn = os.environ.get("SESSIONSTORE_POSTGRES_DSN")
     yield _line(
         dsn is not None,
@@ -64,6 +67,18 @@ def examine() -> Iterator[str]:
     )
     yield _line(False, "losing power", "not tried; that a process was killed says nothing of it")
     yield f"     backends installed: {', '.join(installed())}"
+
+
+def _container() -> tuple[bool, str, str]:
+    what = "a PostgreSQL server in a container"
+    if not contained.is_installed():
+        return False, what, 'pip install "sessionstore-contract[containers]"'
+    from .storage.database_container import engine_version  # noqa: PLC0415 - the engine's client
+
+    try:
+        return True, what, f"engine {engine_version()}, image {contained.default_image()}"
+    except ServerFailedError as error:
+        return False, what, f"{error}; start one, or set DOCKER_HOST to where one answers"
 
 
 def _line(is_there: bool, what: str, how: str) -> str:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
-.PHONY: setup conformance test soak containers check docs known-defects format clean
+.PHONY: setup conformance test soak containers matrix check docs known-defects format clean
 
 setup: $(STAMP)
 
@@ -24,6 +24,10 @@ soak: setup  ## what takes longer than make test may: correct stores with many s
 
 containers: setup  ## the contract and the kit's own tests on PostgreSQL in containers
 	.ci/containers
+
+matrix: setup  ## the contract on every supported Python, database and driver. LANES="oldest sqlite-newest"
+	$(BIN)/python -m tools.matrix $(LANES); code=$$?; \
+	$(BIN)/python -m tools.matrix.page build/matrix/reports docs/matrix.md && exit $$code
 
 check: setup  ## ruff, mypy, the layers, and that generated documents are current
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
-.PHONY: setup conformance test soak containers matrix check docs known-defects format clean
+.PHONY: setup conformance test soak containers matrix package check docs known-defects format clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,9 @@ containers: setup  ## the contract and the kit's own tests on PostgreSQL in cont
 matrix: setup  ## the contract on every supported Python, database and driver. LANES="oldest sqlite-newest"
 	$(BIN)/python -m tools.matrix $(LANES); code=$$?; \
 	$(BIN)/python -m tools.matrix.page build/matrix/reports docs/matrix.md && exit $$code
+
+package: setup  ## the wheel and the source distribution, installed where the sources are not
+	$(BIN)/python -m tools.package
 
 check: setup  ## ruff, mypy, the layers, and that generated documents are current
 	$(BIN)/ruff check .

@@ -89,9 +89,6 @@ def _extras(wheel: Path) -> list[str]:
     wrong = []
     for extra, modules in MODULES.items():
         python = _environment(extra, f"{wheel}[{extra}]" if extra != "bare" else str(wheel))
-        listing = (
-            "import importlib.util as i, sys; print([n for n in sys.argv[1:] if i.find_spec(n)])"
-        )
         every = sorted({one for names in MODULES.values() for one in names})
         found = subprocess.run(
             [str(python), "-c", LISTING, *every], capture_output=True, text=True, check=True

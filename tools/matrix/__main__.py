@@ -73,7 +73,7 @@ def _try(lane: Lane, wheel: Path, folder: Path, effort: str) -> dict[str, Any]:
             trial = _Trial(lane, python, postgres, effort, empty, results)
             code = trial.run()
             said["pytest"] = {door: trial.through_pytest(how) for door, how in DOORS.items()}
-        is_passed = code == 0 and all("failed" not in one for one in said["pytest"].values())
+        is_passed = code == 0 and all("; failed" not in one for one in said["pytest"].values())
         said["outcome"] = "passed" if is_passed else f"failed: see {results}"
     except LackingError as error:
         said["outcome"] = f"lacking: {error}"

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
-.PHONY: setup browser conformance test soak check docs known-defects format clean
+.PHONY: setup browser conformance test soak containers matrix package check docs known-defects format clean
 
 setup: $(STAMP)
 
@@ -24,6 +24,16 @@ test: setup  ## the kit's own tests
 
 soak: setup  ## what takes longer than make test may: correct stores with many seeds, the judge of histories. SEEDS=100
 	SOAK_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n 2 --dist worksteal -m soak
+
+containers: setup  ## the contract and the kit's own tests on PostgreSQL in containers
+	.ci/containers
+
+matrix: setup  ## the contract on every supported Python, database and driver. LANES="oldest sqlite-newest"
+	$(BIN)/python -m tools.matrix $(LANES); code=$$?; \
+	$(BIN)/python -m tools.matrix.page build/matrix/reports docs/matrix.md && exit $$code
+
+package: setup  ## the wheel and the source distribution, installed where the sources are not
+	$(BIN)/python -m tools.package
 
 check: setup  ## ruff, mypy, the layers, and that generated documents are current
 	$(BIN)/ruff check .

@@ -31,8 +31,8 @@ ROWS = (
         "trial_worker trial_process conduct doctor"
     ),
     (
-        "wire_runs serving pytest_plugin pytest_baseline pytest_summary pytest_door wire_door "
-        "turn_door"
+        "wire_runs serving pytest_plugin pytest_baseline pytest_storages pytest_summary pytest_door "
+        "wire_door turn_door"
     ),
     (
         "options baseline_options first_files init_command prove_command wire_command turn_command "

@@ -51,7 +51,8 @@ class Plan:
     def options(self) -> tuple[str, ...]:
         """Word what tries a clause of it again; a DSN is left out, for the password in it."""
         effort = () if self.effort is NORMAL else ("--effort", self.effort.name)
-        server = ("--postgres", "embedded") if self.postgres == "embedded" else ()
+        is_kept = PostgresChoice(self.postgres, "").is_kept_by_name
+        server = ("--postgres", self.postgres) if is_kept else ()
         return (*self.claims.options(), *server, *effort, "--seed", str(self.seed))
 
 
@@ -164,7 +165,7 @@ class Conductor:
         """Get the storage ready; answer whether there is anything to be tried on."""
         postgres = attempt.crew.order.postgres
         try:
-            servers.enter_context(server_held(attempt.backend.storage, postgres))
+            servers.enter_context(server_held(attempt.backend.storage, postgres, self._stop.check))
             attempt.crew.prepare()
         except (StorageUnavailableError, UnavailableError) as error:
             if postgres.server != "auto" or postgres.dsn is not None:

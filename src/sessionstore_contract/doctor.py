@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from .backend import installed
 from .power import compiler
+from .storage import contained
+from .storage.installation import ServerFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +37,7 @@ def examine() -> Iterator[str]:
             yield _line(False, what, f'pip install "sessionstore-contract[{extra}]"')
         else:
             yield _line(True, what, ", ".join(map(_version, modules)))
+    yield _line(*_container())
     dsn = os.environ.get("SESSIONSTORE_POSTGRES_DSN")
     yield _line(
         dsn is not None,
@@ -70,6 +73,18 @@ def examine() -> Iterator[str]:
         f"{found}, with --effort thorough" if found else "it takes Linux and a C compiler (cc)",
     )
     yield f"     backends installed: {', '.join(installed())}"
+
+
+def _container() -> tuple[bool, str, str]:
+    what = "a PostgreSQL server in a container"
+    if not contained.is_installed():
+        return False, what, 'pip install "sessionstore-contract[containers]"'
+    from .storage.database_container import engine_version  # noqa: PLC0415 - the engine's client
+
+    try:
+        return True, what, f"engine {engine_version()}, image {contained.default_image()}"
+    except ServerFailedError as error:
+        return False, what, f"{error}; start one, or set DOCKER_HOST to where one answers"
 
 
 def _line(is_there: bool, what: str, how: str) -> str:

@@ -75,9 +75,9 @@ def on_a_target(command: F) -> F:
         click.option(
             "--postgres",
             default="auto",
-            metavar="auto|embedded|DSN",
-            help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server. "
-            "[default: auto]",
+            metavar="auto|embedded|container[:IMAGE]|DSN",
+            help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server, else a "
+            "container. [default: auto]",
         ),
         click.option(
             "--without", multiple=True, metavar="CAPABILITY", callback=split, help=WITHOUT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from dataclasses import replace
 from types import FunctionType
@@ -16,10 +15,10 @@ from .effort import EFFORTS
 from .harness import Conditions, try_clause
 from .pytest_baseline import beside_the_caller, in_force
 from .pytest_plugin import FOUND, run_folder
+from .pytest_storages import storages_of
 from .report.explanation import explain, headline
-from .runs import new_seed, provided
+from .runs import new_seed
 from .storage import StorageUnavailableError
-from .storage.selection import PostgresChoice
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -136,12 +135,8 @@ class Desk:
         self.seed: int = new_seed() if given is None else given
         self.is_strict: bool = config.getoption("sessionstore_strict", False)
         self.effort = EFFORTS[config.getoption("sessionstore_effort", "normal")]
-        self._postgres = PostgresChoice(
-            config.getoption("sessionstore_postgres", "auto"), run_folder(config)
-        )
+        self._storages = storages_of(config, run_folder(config))
         self._conditions: dict[int, Conditions] = {}
-        self._storages: dict[str, Storage] = {}
-        self._open = contextlib.ExitStack()
 
     def try_clause(self, clause: Clause, backend: Backend) -> Finding:
         """Try one clause of one backend."""
@@ -152,18 +147,10 @@ class Desk:
             return Finding(clause, Verdict.FAULTED, reason=str(error))
         return try_clause(clause, backend, storage, conditions)
 
-    def close(self) -> None:
-        """Close every storage that was used."""
-        self._open.close()
-
     def _storage(self, backend: Backend) -> Storage:
         if not isinstance(backend.storage, str):
             return backend.storage
-        if backend.storage not in self._storages:
-            self._storages[backend.storage] = self._open.enter_context(
-                provided(backend, self._postgres)
-            )
-        return self._storages[backend.storage]
+        return self._storages.named(backend.storage)
 
 
 DESK = pytest.StashKey[Desk]()
@@ -173,5 +160,4 @@ def desk_of(config: pytest.Config) -> Desk:
     """Answer what this pytest process shares."""
     if DESK not in config.stash:
         config.stash[DESK] = Desk(config)
-        config.add_cleanup(config.stash[DESK].close)
     return config.stash[DESK]

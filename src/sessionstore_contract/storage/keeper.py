@@ -17,8 +17,9 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sessionstore_contract.storage.database_server import DatabaseServer
 from sessionstore_contract.storage.installation import (
@@ -32,6 +33,8 @@ from sessionstore_contract.storage.run_lock import RunLock
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+    from sessionstore_contract.storage.installation import Account
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -99,15 +102,36 @@ class Keeper:
             client.sendall(answer)
 
 
-def keep(package: Path, run_folder: Path, first: socket.socket) -> None:
+class Server(Protocol):
+    """What is kept."""
+
+    @property
+    def dsn(self) -> str:
+        """Where it is, once it has started."""
+
+    def start(self) -> None:
+        """Return when it serves; ServerFailedError says why it does not."""
+
+    def stop(self) -> None:
+        """End it, whether it has started or not."""
+
+    def crash(self) -> None:
+        """Stop it without warning and start it again."""
+
+
+def keep(
+    make_server: Callable[[Path, Account], Server],
+    account: Account,
+    run_folder: Path,
+    first: socket.socket,
+) -> None:
     """Start the server, keep it as long as there are clients, and remove all traces."""
-    account = server_account()
     folder = private_folder(account)
-    server: DatabaseServer | None = None
+    server: Server | None = None
     address = run_folder / "postgres.address"
     waiting: list[socket.socket] = []
     try:
-        server = DatabaseServer(reachable_programs(package, account, folder), folder, account)
+        server = make_server(folder, account)
         server.start()
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "keeper"))
@@ -137,13 +161,27 @@ def _tidy(run_folder: Path, address: Path, mine: str, *, is_abandoned: bool) -> 
             run_folder.rmdir()
 
 
+def _installed(package: Path, folder: Path, account: Account) -> Server:
+    return DatabaseServer(reachable_programs(package, account, folder), folder, account)
+
+
+def _contained(image: str, folder: Path, _: Account) -> Server:
+    from sessionstore_contract.storage.database_container import (  # noqa: PLC0415
+        DatabaseContainer,  # it imports the engine's client
+    )
+
+    return DatabaseContainer(image, folder)
+
+
 def _end(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--package", type=Path, required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--package", type=Path, help="of a wheel with PostgreSQL in it")
+    source.add_argument("--image", help="of a container")
     parser.add_argument("--run-folder", type=Path, required=True)
     parser.add_argument("--client", type=int, required=True, help="descriptor of a connection")
     asked = parser.parse_args()
@@ -152,7 +190,11 @@ def main() -> None:
         signal.signal(number, _end)
     first = socket.socket(fileno=asked.client)
     try:
-        keep(asked.package, asked.run_folder, first)
+        if asked.image is None:
+            installed = partial(_installed, asked.package)
+            keep(installed, server_account(), asked.run_folder, first)
+        else:
+            keep(partial(_contained, asked.image), {}, asked.run_folder, first)
     except (ServerFailedError, OSError) as error:
         with suppress(OSError):
             first.sendall(json.dumps({"error": str(error)}).encode() + b"\n")

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from . import OwnServer, StorageUnavailableError
+from . import OwnServer, StorageUnavailableError, contained
 from .elsewhere import NamedPlace, NoStorage
+from .embedded import EmbeddedServer
 from .file import FileStorage
+from .installation import find_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from . import Storage
+    from .kept_server import KeptServer
 
 VARIABLE = "SESSIONSTORE_POSTGRES_DSN"
 
@@ -27,15 +31,33 @@ class PostgresChoice:
     """Which PostgreSQL serves the places, and the folder that the processes of one run share."""
 
     server: str
-    """`auto`, `embedded`, or a DSN."""
+    """`auto`, `embedded`, `container`, `container:IMAGE`, or a DSN."""
     run_folder: str
 
     @property
     def dsn(self) -> str | None:
-        """The DSN that was given, on the command line or in the environment; None: embedded."""
+        """The DSN that was given, on the command line or in the environment; None: a kept one."""
         if self.server == "auto":
             return os.environ.get(VARIABLE) or None
-        return None if self.server == "embedded" else self.server
+        return None if self.is_kept_by_name else self.server
+
+    @property
+    def is_kept_by_name(self) -> bool:
+        """Whether it was said that the kit starts the server, and which."""
+        return self.server == "embedded" or self._kind == "container"
+
+    @property
+    def image(self) -> str | None:
+        """The image of the container in which the kit starts the server; None: another one."""
+        if self._kind == "container":
+            return self.server.partition(":")[2] or contained.default_image()
+        if self.server != "auto" or self.dsn is not None or find_package() is not None:
+            return None
+        return contained.default_image() if contained.is_installed() else None
+
+    @property
+    def _kind(self) -> str:
+        return self.server.partition(":")[0]
 
 
 @contextmanager
@@ -67,8 +89,12 @@ def provided(name: str, postgres: PostgresChoice) -> Iterator[Storage]:
 
 
 @contextmanager
-def server_held(name: str, postgres: PostgresChoice) -> Iterator[None]:
+def server_held(
+    name: str, postgres: PostgresChoice, check: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Keep the server of a run alive, although the processes that use it come and go.
+
+    `check` is called while it starts, and what it raises ends the waiting.
 
     Raises:
         StorageUnavailableError: it does not start; one line that says why.
@@ -76,7 +102,7 @@ def server_held(name: str, postgres: PostgresChoice) -> Iterator[None]:
     if name != "postgres" or postgres.dsn is not None:
         yield
         return
-    with _embedded(postgres):
+    with _kept(postgres.image, Path(postgres.run_folder), check):
         yield
 
 
@@ -86,29 +112,33 @@ def _postgres(choice: PostgresChoice) -> Iterator[Storage]:
         with _places_on(choice.dsn) as storage:
             yield storage
         return
-    with _embedded(choice) as dsn, _places_on(dsn, _own_server) as storage:
+    own_server = partial(_own_server, choice.image)
+    with (
+        _kept(choice.image, Path(choice.run_folder)) as server,
+        _places_on(server.dsn, own_server) as storage,
+    ):
         yield storage
 
 
 @contextmanager
-def _own_server() -> Iterator[OwnServer]:
-    from .embedded import EmbeddedServer  # noqa: PLC0415 - only who uses it pays for it
-
-    with TemporaryDirectory(prefix="sessionstore-") as folder:
-        server = EmbeddedServer.join(Path(folder))
-        try:
-            yield OwnServer(server.dsn, server.crash)
-        finally:
-            server.leave()
+def _own_server(image: str | None) -> Iterator[OwnServer]:
+    with (
+        TemporaryDirectory(prefix="sessionstore-") as folder,
+        _kept(image, Path(folder)) as server,
+    ):
+        yield OwnServer(server.dsn, server.crash)
 
 
 @contextmanager
-def _embedded(choice: PostgresChoice) -> Iterator[str]:
-    from .embedded import EmbeddedServer  # noqa: PLC0415 - only who uses it pays for it
-
-    server = EmbeddedServer.join(Path(choice.run_folder))
+def _kept(
+    image: str | None, run_folder: Path, check: Callable[[], None] = lambda: None
+) -> Iterator[KeptServer]:
+    if image is None:
+        server: KeptServer = EmbeddedServer.join(run_folder, check)
+    else:
+        server = contained.ContainedServer.join(run_folder, image, check)
     try:
-        yield server.dsn
+        yield server
     finally:
         server.leave()
 

@@ -1,0 +1,1 @@
+"""The contract on many versions of everything: each lane in an environment of its own."""

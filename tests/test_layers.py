@@ -16,7 +16,7 @@ REFERENCE = "reference_backends"
 
 ROWS = (
     "__init__ version stopping interface values names capabilities effort",
-    "history interruption second_loop model fault",
+    "history interruption second_loop model fault crowding",
     "expect linearizability workload timeline timeline_page program tables",
     "clause old_layout subject",
     "contract wire turn",

@@ -118,6 +118,8 @@ class Desk:
         )
         self._conditions: dict[int, Conditions] = {}
         self._storages: dict[str, Storage] = {}
+        self._authors: set[int] = set()
+        """Storages of authors' own, closed at the end, too: nobody else knows when that is."""
         self._open = contextlib.ExitStack()
 
     def try_clause(self, clause: Clause, backend: Backend) -> Finding:
@@ -135,6 +137,9 @@ class Desk:
 
     def _storage(self, backend: Backend) -> Storage:
         if not isinstance(backend.storage, str):
+            if id(backend.storage) not in self._authors:
+                self._authors.add(id(backend.storage))
+                self._open.callback(backend.storage.close)
             return backend.storage
         if backend.storage not in self._storages:
             self._storages[backend.storage] = self._open.enter_context(

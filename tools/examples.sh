@@ -33,6 +33,7 @@ try() {
     # The environment's own pip may be older than groups are.
     "$place/env/bin/python" -m pip install --quiet --upgrade pip
     "$place/env/bin/python" -m pip install --quiet --constraint "$root/constraints.txt" \
+        --constraint "$root/examples/constraints.txt" \
         --find-links "$wheels" "$place/project" --group "$place/project/pyproject.toml:test"
     "$place/env/bin/python" -m pip install --quiet --force-reinstall --no-deps "$wheel"
     echo "examples: $name"

@@ -188,7 +188,8 @@ def _watch(trial: Trial) -> Exception | None:
     while not trial.done.wait(0.1):
         stuck = trial.stuck()
         if stuck is not None:
-            return stuck
+            # What was decided before the tear-down stands, although that does not end.
+            return trial.failure or stuck
     return None
 
 

@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
-.PHONY: setup browser conformance test soak containers matrix package check docs known-defects format clean
+.PHONY: setup browser conformance test soak containers matrix package check docs known-defects examples \
+	downstream format clean
 
 setup: $(STAMP)
 
@@ -50,6 +51,12 @@ known-defects: setup  ## try the contract on every mutant, and keep what each of
 	$(BIN)/python -m tests.known_defects
 	$(BIN)/python -m tests.wire_defects
 	$(BIN)/python -m tests.turn.known_failures
+
+examples: setup  ## the contract on the stores under examples/, with the kit from its wheel
+	tools/examples.sh
+
+downstream: setup  ## the contract on stores of others, and that docs/findings.md is true of them
+	tools/downstream.sh
 
 format: setup
 	$(BIN)/ruff check --fix .

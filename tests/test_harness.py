@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -274,3 +275,25 @@ def test_the_same_seed_draws_the_same_values() -> None:
     assert first.verdict is Verdict.VIOLATED
     assert (first.demanded, first.answered) == (second.demanded, second.answered)
     assert len(first.witness) <= 4, "the counterexample was made small"
+
+
+def test_what_was_decided_stands_although_the_tear_down_does_not_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A `close` that blocks its loop hides no violation that was found before."""
+    monkeypatch.setattr("sessionstore_contract.trial.GRACE", SHORT)
+    released = threading.Event()
+
+    class ForgetfulStore(MemorySessionStore):
+        async def save(self, session_id: str, messages: list[Any]) -> None:
+            await super().save(session_id, [])
+
+        async def close(self) -> None:
+            released.wait(60)
+
+    try:
+        found = find("messages.save-then-load", ForgetfulStore, timeout=SHORT)
+    finally:
+        released.set()
+
+    assert (found.verdict, found.headline) == (Verdict.VIOLATED, "save stores nothing")

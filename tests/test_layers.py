@@ -16,7 +16,7 @@ REFERENCE = "reference_backends"
 
 ROWS = (
     "__init__ version stopping interface values names capabilities effort",
-    "history interruption second_loop model fault power",
+    "history interruption second_loop model fault power crowding",
     "expect linearizability workload timeline timeline_page program tables",
     "clause old_layout subject",
     "contract wire turn",
@@ -31,8 +31,8 @@ ROWS = (
         "trial_worker trial_process conduct doctor"
     ),
     (
-        "wire_runs serving pytest_plugin pytest_baseline pytest_storages pytest_summary pytest_door "
-        "wire_door turn_door"
+        "wire_runs serving pytest_plugin pytest_baseline pytest_storages pytest_summary "
+        "pytest_door wire_door turn_door"
     ),
     (
         "options baseline_options first_files init_command prove_command wire_command turn_command "

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .crowding import REASON, was_refused_a_connection
 from .effort import NORMAL, Effort
 from .exits import exits_refused
 from .expect import Drawn, NothingFound, Violation
@@ -187,7 +188,8 @@ def _watch(trial: Trial) -> Exception | None:
     while not trial.done.wait(0.1):
         stuck = trial.stuck()
         if stuck is not None:
-            return stuck
+            # What was decided before the tear-down stands, although that does not end.
+            return trial.failure or stuck
     return None
 
 
@@ -214,6 +216,8 @@ def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Fin
     if failure is None:
         return found
     found = replace(found, witness=trial.witness or tuple(trial.history.lines()))
+    if _is_crowded_out(failure, trial.history.steps):
+        return replace(found, verdict=Verdict.FAULTED, reason=REASON)
     match failure:
         case Drawn():
             page = _kept(failure, trial, conditions.pictures)
@@ -239,6 +243,14 @@ def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Fin
         case OpeningFailed():
             return replace(found, verdict=Verdict.FAULTED, reason=str(failure))
     return replace(found, verdict=Verdict.FAULTED, reason=f"the kit failed: {word_error(failure)}")
+
+
+def _is_crowded_out(failure: Exception, steps: list[Step]) -> bool:
+    # What was found by counting, or by an answer, stands whatever else was refused.
+    is_by_error = isinstance(failure, StepFailed) or (
+        isinstance(failure, Violation) and failure.answered.startswith("raised ")
+    )
+    return is_by_error and was_refused_a_connection(steps)
 
 
 def _kept(drawn: Drawn, trial: Trial, folder: Path) -> str:

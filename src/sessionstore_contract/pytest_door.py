@@ -149,7 +149,7 @@ class Desk:
 
     def _storage(self, backend: Backend) -> Storage:
         if not isinstance(backend.storage, str):
-            return backend.storage
+            return self._storages.handed_over(backend.storage)
         return self._storages.named(backend.storage)
 
 

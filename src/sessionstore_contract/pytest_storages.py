@@ -22,6 +22,7 @@ class Storages:
     def __init__(self, postgres: PostgresChoice) -> None:
         self._postgres = postgres
         self._opened: dict[str, Storage] = {}
+        self._handed_over: set[int] = set()
         self._closing = ExitStack()
 
     def named(self, name: str) -> Storage:
@@ -33,6 +34,13 @@ class Storages:
         if name not in self._opened:
             self._opened[name] = self._closing.enter_context(provided(name, self._postgres))
         return self._opened[name]
+
+    def handed_over(self, storage: Storage) -> Storage:
+        """Answer a storage of an author's own: closed at the end too, as nobody else knows when."""
+        if id(storage) not in self._handed_over:
+            self._handed_over.add(id(storage))
+            self._closing.callback(storage.close)
+        return storage
 
     def close(self) -> None:
         """Close every storage that was used."""

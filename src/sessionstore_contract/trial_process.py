@@ -136,6 +136,8 @@ class TrialProcess:
         postgres = PostgresChoice(**self._order["postgres"])
         try:
             self._storage = self._open.enter_context(provided(backend, postgres))
+            # An author's own, too: this process ends without another word.
+            self._open.callback(self._storage.close)
             opens = _opens(isinstance(self._storage, NamedPlace))
             with self._storage.fresh() as place:
                 finding = try_on(opens, backend, place, self._conditions)
@@ -161,7 +163,7 @@ class TrialProcess:
         return {"finding": finding.packed(), "server": self._storage.server()}
 
     def close(self) -> None:
-        """Close the storage, unless it is the author's own."""
+        """Close the storage, also the author's own."""
         self._open.close()
 
     def _found(self) -> Backend:

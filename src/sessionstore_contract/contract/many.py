@@ -17,9 +17,12 @@ GROUP = 40
 
 
 async def in_groups(calls: Iterable[Call[Any]]) -> list[Step]:
-    """Make the calls, and answer their steps in the order given."""
-    steps: list[Step] = []
+    """Make the calls, and answer their steps in the order given.
+
+    The first is made alone: a first use by many at once is another clause's.
+    """
     coming = iter(calls)
+    steps = await at_once(*islice(coming, 1))
     while group := list(islice(coming, GROUP)):
         steps += await at_once(*group)
     return steps

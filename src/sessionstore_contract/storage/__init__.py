@@ -49,4 +49,7 @@ class Storage(Protocol):
         """Answer the name and version of what serves the places, if that is known by now."""
 
     def close(self) -> None:
-        """Stop what was started to serve places; may be called again."""
+        """Stop what was started to serve places; may be called again.
+
+        Called at the end of a process in which the kit used it, by pytest and by the command.
+        """

@@ -24,7 +24,8 @@ STOP_TIMEOUT = 5.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "200",
+    # Every worker has several stores open at once, and drivers open ten connections for each.
+    "max_connections": "1000",
     # Nothing is kept after the run, so nothing waits for the disk.
     "fsync": "off",
     "full_page_writes": "off",

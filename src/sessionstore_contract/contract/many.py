@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from ..history import Call, Step
 
-GROUP = 40
-"""Calls at once: each waits for a few others, however small the pool of connections."""
+GROUP = 8
+"""Calls at once: each waits for few others, however small the pool of connections. With more of
+them a store is no quicker, and the pools of HTTP clients look at each connection in each call."""
 
 
 async def in_groups(calls: Iterable[Call[Any]]) -> list[Step]:

@@ -13,7 +13,8 @@ from sessionstore_contract.report.document import write
 from sessionstore_contract.verdict import Finding
 
 from .report.findings import applied, backend, report, said_of, violated
-from .report.test_shape import PROOF, VALIDATOR
+from .report.schema import valid
+from .report.test_shape import PROOF
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,7 +163,7 @@ def test_a_run_writes_its_report(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     names = sorted(path.name for path in (folder / "new/folder").iterdir())
     assert names == ["badge.json", "badge.svg", "index.html", "report.json", "summary.md"]
-    VALIDATOR.validate(json.loads((folder / "new/folder/report.json").read_text()))
+    assert valid(folder / "new/folder/report.json")["backends"][0]["verdict"] == "conformant"
     assert run("verify", "new/folder/report.json").exit_code == 0
 
 

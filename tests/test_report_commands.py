@@ -19,6 +19,15 @@ from .report.test_shape import PROOF
 if TYPE_CHECKING:
     from pathlib import Path
 
+HOSTILE = r"</script><img src=x onerror='1'>|`*\x1b[31m\ud800\u202e"
+STORE = f"""
+class Hostile:
+    async def create(self, session_id=None): return "id"
+    async def update(self, session_id, *, cost_data=None): return True
+    async def get_cost_data(self, session_id): return {{"{HOSTILE}": "x" * 10_000_000}}
+    async def close(self): pass
+"""
+
 BROKEN = violated("cost.merge-is-shallow", "update merges nested objects")
 
 
@@ -183,3 +192,22 @@ def test_a_hostile_store_breaks_none_of_the_files(folder: Path) -> None:
         assert "<script>1" not in text, path.name
         assert "\x1b" not in text, path.name
         assert len(text) < 500_000, path.name
+
+
+def test_a_store_that_answers_with_markup_is_reported_as_it_is(folder: Path) -> None:
+    """From the answer to the files, as an author would see them."""
+    (folder / "mine.py").write_text(STORE)
+    claims = ("--storage", "none", "--profile", "ephemeral", "--with", "persistence,cost-read")
+    clause = ("--clause", "cost.merge-is-shallow")
+    result = run("run", "mine:Hostile", *claims, *clause, "--report", "out", "-n", "1")
+    assert result.exit_code == 1, result.output
+    assert all(line.isprintable() for line in result.output.splitlines())
+    (found,) = valid(folder / "out/report.json")["backends"]
+    assert found["verdict"] == "nonconformant"
+    assert run("verify", "out/report.json").exit_code == 0
+    words = (folder / "out/summary.md").read_text(encoding="utf-8")
+    assert "<img" not in words
+    assert "**cost.merge-is-shallow**: " in words
+    page = (folder / "out/index.html").read_text(encoding="utf-8")
+    assert page.count("</script>") == 2
+    assert "<img" not in page

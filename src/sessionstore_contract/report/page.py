@@ -170,7 +170,8 @@ def _facts(backend: BackendRecord) -> list[tuple[str, str]]:
         ("packages", ", ".join(f"{name} {one}" for name, one in head.packages.items())),
         ("begun", f"{head.started_at}, {head.duration:.1f} s"),
         ("seed", f"{head.seed}, effort {head.effort}"),
-        ("read from", head.source),
+        # Where it lay is nobody's business; what its folder is called may tell runs apart.
+        ("read from", "/".join(Path(head.source).parts[-2:])),
     ]
 
 

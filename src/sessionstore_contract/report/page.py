@@ -161,6 +161,7 @@ def _facts(backend: BackendRecord) -> list[tuple[str, str]]:
         ("target", subject.target),
         ("storage", subject.storage),
         ("server", subject.server or ""),
+        ("drivers", ", ".join(subject.drivers)),
         ("profile", subject.profile),
         ("claims", ", ".join(subject.capabilities)),
         ("SHOULD clauses", "decide as well" if backend.is_strict else "are reported"),

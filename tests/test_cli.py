@@ -16,6 +16,8 @@ import pytest
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.wire import CLAUSES as WIRE_CLAUSES
 
+from .report.schema import valid
+
 ROOT = Path(__file__).parent.parent
 IN_MEMORY = ("--storage", "none", "--profile", "ephemeral")
 CLAIMS = ("--with", "persistence,cost-read,retention")
@@ -49,7 +51,7 @@ def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 
 def report_of(path: Path) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads(path.read_text())
+    report = valid(path)
     for backend in report["backends"]:
         assert [one["id"] for one in backend["clauses"]] == [one.id for one in CLAUSES]
     return report

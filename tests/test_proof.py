@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from sessionstore_contract.proof import DefectReport, Outcome, Proof
 from sessionstore_contract.prover import MEMORY, folder_in_memory
 from sessionstore_contract.verdict import Finding, Verdict
 
+from .report.schema import valid
 from .test_cli import ROOT, command, processes_that_name, run, until, was_something_tried
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ CLAUSE = {one.id: one for one in CLAUSES}
 
 
 def proof_of(path: Path) -> dict[str, Any]:
-    proof: dict[str, Any] = json.loads(path.read_text())["proof"]
+    proof: dict[str, Any] = valid(path)["proof"]
     return proof
 
 
@@ -132,7 +132,7 @@ def test_a_correct_store_proves_the_contract(area: str, tmp_path: Path) -> None:
     )
 
     assert result.returncode == 0, result.stdout + result.stderr
-    report = json.loads(path.read_text())
+    report = valid(path)
     assert {"schema", "kit", "contract", "environment", "started_at", "duration_s"} <= set(report)
     assert (report["seed"], report["effort"]) == (7, "quick")
     defects = by_name(path)

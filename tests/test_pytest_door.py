@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -300,9 +301,25 @@ def test_the_summary_tells_which_violations_are_one_defect(
     )
 
 
-def test_what_was_found_is_not_in_the_junit_file(pytester: pytest.Pytester) -> None:
-    """It is for the summary alone."""
-    pytester.makepyfile(test_them=DEFECTS)
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["alone", "two workers"])
+def test_the_junit_file_says_of_each_test_which_clause_it_tried(
+    project: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
+    """Its level, the backend and the verdict, also where the clause is skipped; and no more."""
+    run(project, "--junitxml=junit.xml", "-k", f"{WRONG} or {NOT_CLAIMED}", *arguments)
+    cases = ET.parse(project.path / "junit.xml").getroot().iter("testcase")
+    found = [
+        [(one.get("name"), one.get("value")) for one in case.iter("property")] for case in cases
+    ]
+    assert sorted(found) == [
+        [("clause", clause), ("level", "must"), ("backend", "mystore"), ("verdict", verdict)]
+        for clause, verdict in ((WRONG, "violated"), (NOT_CLAIMED, "not-applicable"))
+    ]
+
+
+def test_the_junit_file_says_nothing_of_other_tests(pytester: pytest.Pytester) -> None:
+    """They are the author's own, also when they are skipped."""
+    pytester.makepyfile("import pytest\n\n@pytest.mark.skip\ndef test_it(): pass")
     run(pytester, "--junitxml=junit.xml")
 
     assert "<propert" not in (pytester.path / "junit.xml").read_text("utf-8")

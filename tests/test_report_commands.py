@@ -13,10 +13,20 @@ from sessionstore_contract.report.document import write
 from sessionstore_contract.verdict import Finding
 
 from .report.findings import applied, backend, report, said_of, violated
-from .report.test_shape import PROOF, VALIDATOR
+from .report.schema import valid
+from .report.test_shape import PROOF
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+HOSTILE = r"</script><img src=x onerror='1'>|`*\x1b[31m\ud800\u202e"
+STORE = f"""
+class Hostile:
+    async def create(self, session_id=None): return "id"
+    async def update(self, session_id, *, cost_data=None): return True
+    async def get_cost_data(self, session_id): return {{"{HOSTILE}": "x" * 10_000_000}}
+    async def close(self): pass
+"""
 
 BROKEN = violated("cost.merge-is-shallow", "update merges nested objects")
 
@@ -162,7 +172,7 @@ def test_a_run_writes_its_report(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     names = sorted(path.name for path in (folder / "new/folder").iterdir())
     assert names == ["badge.json", "badge.svg", "index.html", "report.json", "summary.md"]
-    VALIDATOR.validate(json.loads((folder / "new/folder/report.json").read_text()))
+    assert valid(folder / "new/folder/report.json")["backends"][0]["verdict"] == "conformant"
     assert run("verify", "new/folder/report.json").exit_code == 0
 
 
@@ -182,3 +192,22 @@ def test_a_hostile_store_breaks_none_of_the_files(folder: Path) -> None:
         assert "<script>1" not in text, path.name
         assert "\x1b" not in text, path.name
         assert len(text) < 500_000, path.name
+
+
+def test_a_store_that_answers_with_markup_is_reported_as_it_is(folder: Path) -> None:
+    """From the answer to the files, as an author would see them."""
+    (folder / "mine.py").write_text(STORE)
+    claims = ("--storage", "none", "--profile", "ephemeral", "--with", "persistence,cost-read")
+    clause = ("--clause", "cost.merge-is-shallow")
+    result = run("run", "mine:Hostile", *claims, *clause, "--report", "out", "-n", "1")
+    assert result.exit_code == 1, result.output
+    assert all(line.isprintable() for line in result.output.splitlines())
+    (found,) = valid(folder / "out/report.json")["backends"]
+    assert found["verdict"] == "nonconformant"
+    assert run("verify", "out/report.json").exit_code == 0
+    words = (folder / "out/summary.md").read_text(encoding="utf-8")
+    assert "<img" not in words
+    assert "**cost.merge-is-shallow**: " in words
+    page = (folder / "out/index.html").read_text(encoding="utf-8")
+    assert page.count("</script>") == 2
+    assert "<img" not in page

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from .mutants.wire_platforms import PlainPlatform
 from .mutants.wire_requests import TellsWhatIsDenied
 from .mutants.wire_server import served
 from .mutants.wire_sessions import PatchGoesDeep
+from .report.schema import valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def test_a_conformant_platform_is_0(tmp_path: Path) -> None:
         ran = wire(url, *CLAIMS, "--json", str(path), "--seed", "3", "--effort", "quick")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "conformant" in ran.stdout
-    said = json.loads(path.read_text("utf-8"))
+    said = valid(path)
     assert said["contract"] == {
         "name": "wire",
         "version": catalogue.WIRE.version,
@@ -95,7 +95,7 @@ def test_nobody_there_is_3(tmp_path: Path) -> None:
     ran = wire(url, "--json", str(path))
     assert ran.returncode == 3
     assert "can't be reached" in ran.stdout
-    (backend,) = json.loads(path.read_text("utf-8"))["backends"]
+    (backend,) = valid(path)["backends"]
     assert backend["verdict"] == "incomplete"
 
 

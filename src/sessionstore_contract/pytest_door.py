@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import pytest
 
@@ -14,7 +14,7 @@ from .clause import Level
 from .effort import EFFORTS
 from .harness import Conditions, try_clause
 from .pytest_baseline import beside_the_caller, in_force
-from .pytest_plugin import FOUND, run_folder
+from .pytest_plugin import FOUND, SKIPPED, run_folder
 from .pytest_storages import storages_of
 from .report.explanation import explain, headline
 from .runs import new_seed
@@ -84,17 +84,48 @@ def contract_tests(
             "backend": backend.name,
             **replace(finding, witness=()).packed(),
         }
+        request.node.user_properties += properties(clause, backend.name, finding.verdict)
         report_finding(finding, backend.name, seed=desk.seed, is_strict=desk.is_strict)
 
     parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, backend) for one in chosen])
     moved: Callable[..., None] = parametrize(at_the_caller(cast("FunctionType", test)))
-    return moved
+    return with_inapplicable(
+        moved, backend.name, [one for one in chosen if one.missing(backend.capabilities)]
+    )
 
 
 def _parameter(clause: Clause, backend: Backend) -> Any:
     inapplicable = clause.missing(backend.capabilities)
     marks = [pytest.mark.skip(reason=inapplicable)] if inapplicable else []
     return pytest.param(clause.id, id=clause.id, marks=marks)
+
+
+class _Clause(Protocol):
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def level(self) -> Level: ...
+
+
+def properties(clause: _Clause, name: str, verdict: Verdict) -> list[tuple[str, str]]:
+    """Say what a JUnit file has of a test: which clause, of which backend, and its verdict."""
+    return [
+        ("clause", clause.id),
+        ("level", str(clause.level)),
+        ("backend", name),
+        ("verdict", str(verdict)),
+    ]
+
+
+def with_inapplicable(
+    test: Callable[..., None], name: str, clauses: Iterable[_Clause]
+) -> Callable[..., None]:
+    """Let the test know what is to be said of clauses that it skips without being called."""
+    test.__dict__[SKIPPED] = {
+        one.id: properties(one, name, Verdict.NOT_APPLICABLE) for one in clauses
+    }
+    return test
 
 
 def at_the_caller(test: FunctionType) -> FunctionType:

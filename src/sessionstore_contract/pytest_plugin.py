@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 FOLDER = pytest.StashKey[str]()
 FOUND = pytest.StashKey[dict[str, Any]]()
 """What a contract test has found, as plain data: its report takes it to the summary."""
+SKIPPED = "sessionstore_skipped"
+"""An attribute of a contract test's function: what a JUnit file has of the clauses it skips."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -109,6 +111,10 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call" and FOUND in item.stash:
         report.sessionstore_found = item.stash[FOUND]  # type: ignore[attr-defined]
+    if call.when == "setup" and report.skipped and isinstance(item, pytest.Function):
+        skipped = getattr(item.function, SKIPPED, {})
+        if skipped:
+            item.user_properties += skipped.get(item.callspec.params.get("clause_id"), [])
     return report
 
 

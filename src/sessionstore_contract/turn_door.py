@@ -8,7 +8,7 @@ import pytest
 
 from . import turn_catalogue
 from .pytest_baseline import beside_the_caller, in_force
-from .pytest_door import at_the_caller, desk_of, report_finding
+from .pytest_door import at_the_caller, desk_of, properties, report_finding, with_inapplicable
 from .turn_trial import try_turn_clause
 
 if TYPE_CHECKING:
@@ -47,11 +47,14 @@ def turn_tests(
         (clause,) = turn_catalogue.select([clause_id])
         found = try_turn_clause(clause, system, seed=desk.seed, effort=desk.effort)
         finding = in_force(request.config, admitted).judged(found, system.name)
+        request.node.user_properties += properties(clause, system.name, finding.verdict)
         report_finding(finding, system.name, seed=desk.seed, is_strict=desk.is_strict)
 
     parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, system) for one in chosen])
     moved: Callable[..., None] = parametrize(at_the_caller(cast("FunctionType", test)))
-    return moved
+    return with_inapplicable(
+        moved, system.name, [one for one in chosen if one.inapplicable(system)]
+    )
 
 
 def _parameter(clause: TurnClause, system: System) -> Any:

@@ -23,7 +23,8 @@ def verify(path: Path) -> NoReturn:
 
     Exit code: 0 it is what it says; 1 it is not; 2 the command was wrong, or the report malformed.
     """
-    from .report.reading import UnreadableError, read_run  # noqa: PLC0415 - as in `compare`
+    from .report.assembly import title_of  # noqa: PLC0415 - as in `compare`
+    from .report.reading import UnreadableError, read_run  # noqa: PLC0415
     from .report.verification import problems  # noqa: PLC0415
 
     try:
@@ -35,10 +36,9 @@ def verify(path: Path) -> NoReturn:
         click.echo(printable(f"{path}: {problem}", limit=400), err=True)
     if found:
         sys.exit(1)
-    head, backends = run.head, len(run.backends)
-    named = "" if head.contract == "store" else f" of {head.contract}s"
+    backends = len(run.backends)
     click.echo(
-        f"{path}: contract {head.version}{named}, {backends} backend{'s'[: backends != 1]}: "
+        f"{path}: {title_of(run.head)}, {backends} backend{'s'[: backends != 1]}: "
         "clauses, counts and verdicts are as they must be"
     )
     sys.exit(0)

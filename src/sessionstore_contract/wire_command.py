@@ -73,24 +73,26 @@ def wire(**given: Any) -> NoReturn:
     from .stopping import StoppedError, StopRequest  # noqa: PLC0415
 
     run, baseline = _run(given), loaded(given)
-    prepare_folder(given["folder"])
+    folder = given["folder"]
+    prepare_folder(folder)
+    json_path = given["json_path"] or (folder and folder / "report.json")
     stop = StopRequest()
     stop.listen()
     is_stopped = False
     try:
-        if given["json_path"] is not None:
-            write(run.report, given["json_path"])
+        if json_path is not None:
+            write(run.report, json_path)
         try:
             run.run(before=stop.check)
         except StoppedError:
             is_stopped = True
         run.report.judge(baseline)
-        if given["json_path"] is not None:
-            write(run.report, given["json_path"])
+        if json_path is not None:
+            write(run.report, json_path)
     except UnwritableError as error:
         raise Refusal(str(error)) from None
     show(run.report, Console())
-    write_folder(run.report, given["folder"])
+    write_folder(run.report, folder)
     if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
     stop.stop_listening()

@@ -10,7 +10,7 @@ import pytest
 from . import catalogue
 from .effort import EFFORTS
 from .pytest_baseline import beside_the_caller, in_force
-from .pytest_door import at_the_caller, report_finding
+from .pytest_door import at_the_caller, properties, report_finding, with_inapplicable
 from .pytest_plugin import FOUND
 from .runs import new_seed
 from .wire_trial import WireDesk
@@ -57,13 +57,16 @@ def wire_tests(
             "backend": platform.name,
             **replace(finding, witness=()).packed(),
         }
+        request.node.user_properties += properties(clause, platform.name, finding.verdict)
         report_finding(finding, platform.name, seed=desks.seed, is_strict=desks.is_strict)
 
     parametrize = pytest.mark.parametrize(
         "clause_id", [_parameter(one, platform) for one in chosen]
     )
     moved: Callable[..., None] = parametrize(at_the_caller(cast("FunctionType", test)))
-    return moved
+    return with_inapplicable(
+        moved, platform.name, [one for one in chosen if one.missing(platform.capabilities)]
+    )
 
 
 def _parameter(clause: Clause, platform: Platform) -> Any:

@@ -46,6 +46,13 @@ def test_what_differs_stands_beside_the_name() -> None:
     ]
 
 
+def test_a_driver_tells_runs_apart_as_well() -> None:
+    """Where reports name it."""
+    one = column()
+    other = replace(one, subject=replace(one.subject, drivers=("aiosqlite 0.22.1",)))
+    assert names([one, other]) == ["sqlite, no driver", "sqlite, aiosqlite 0.22.1"]
+
+
 def test_more_is_added_until_all_differ() -> None:
     """Only to those that are still called the same."""
     assert names([column(), column(platform="Darwin"), column(python="3.11.7")]) == [

@@ -225,25 +225,27 @@ def test_what_a_store_says_is_text(show: Any) -> None:
     assert tab.evaluate("window.hacked") is None
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
 @pytest.mark.parametrize("text", ["short", "x" * 3000], ids=["short", "long"])
-def test_a_page_is_never_wider_than_its_screen(show: Any, width: int, text: str) -> None:
+def test_a_page_is_never_wider_than_its_screen(show: Any, text: str) -> None:
     """Tables scroll by themselves; what opens fits as well, whatever is in it."""
     finding = violated(SHALLOW.id, text, witness=(text,), demanded=text, answered=text)
     bad = backend(*applied(finding), name=text, server=text)
-    proof = recorded(PROOF)
     good = backend(*applied(), name="good")
-    shown = show(record_of(bad, good), proof, viewport={"width": width, "height": 700})
-    assert shown.overflow() <= 0
-    shown.tab.locator("#matrix td .violated").click()
-    box = shown.tab.locator("dialog").bounding_box()
-    assert box["x"] >= 0
-    assert box["x"] + box["width"] <= width
-    assert (
-        shown.tab.evaluate("(d => d.scrollWidth - d.clientWidth)(document.querySelector('dialog'))")
-        <= 0
-    )
+    shown = show(record_of(bad, good), recorded(PROOF))
+    for width in (1280, 390, 320):
+        shown.tab.set_viewport_size({"width": width, "height": 700})
+        assert shown.overflow() <= 0, width
+        shown.tab.locator("#matrix td .violated").click()
+        box = shown.tab.locator("dialog").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert shown.tab.evaluate(OVERFLOW_OF_THE_DIALOG) <= 0, width
+        shown.tab.keyboard.press("Escape")
 
+
+OVERFLOW_OF_THE_DIALOG = """
+(() => { const d = document.querySelector("dialog"); return d.scrollWidth - d.clientWidth; })()
+"""
 
 CONTRAST = """() => {
   const parsed = (colour) => colour.match(/[\\d.]+/g).map(Number);

@@ -13,11 +13,11 @@ from sessionstore_contract.report.shape import KNOWN, misfit
 from sessionstore_contract.verdict import Finding, Verdict
 
 from .findings import INCONCLUSIVE, MERGE, VIOLATED, backend, said_of
+from .schema import VALIDATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-VALIDATOR = jsonschema.Draft202012Validator(dict(schema()))
 REPORT = said_of(
     backend(VIOLATED, INCONCLUSIVE, Finding(MERGE, Verdict.HELD), server="SQLite 3.45.1"),
     backend(VIOLATED, is_strict=True),

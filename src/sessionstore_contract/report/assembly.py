@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ..clause import Clause, Level
-    from .record import BackendRecord, RunRecord
+    from .record import BackendRecord, Head, RunRecord
 
 CONTRACTS = {one.name: one for one in (catalogue.STORE, catalogue.WIRE)}
 
@@ -43,11 +43,7 @@ class Assembly:
 
     def titles(self) -> list[str]:
         """Name the contracts with their versions."""
-        versions = {(run.head.contract, run.head.version): None for run in self.runs}
-        return [
-            f"contract {version}" + ("" if name == "store" else f" of {name}s")
-            for name, version in versions
-        ]
+        return list(dict.fromkeys(title_of(run.head) for run in self.runs))
 
     def strangers(self) -> list[RunRecord]:
         """Answer the runs of which the clauses are not, word for word, those of this kit."""
@@ -57,6 +53,13 @@ class Assembly:
             if run.head.contract not in CONTRACTS
             or run.head.digest != catalogue.digest(CONTRACTS[run.head.contract])
         ]
+
+
+def title_of(head: Head) -> str:
+    """Name a contract with its version, as this kit calls it if it knows it."""
+    known = CONTRACTS.get(head.contract)
+    title = known.title.removeprefix("The ") if known else f"contract {head.contract}"
+    return f"{title} {head.version}"
 
 
 def assemble(runs: Iterable[RunRecord]) -> Assembly:

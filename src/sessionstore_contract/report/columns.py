@@ -17,6 +17,7 @@ LONGEST = 80
 
 FIRST: tuple[Callable[[BackendRecord], str], ...] = (
     lambda one: one.subject.server or "no server",
+    lambda one: ", ".join(one.subject.drivers) or "no driver",
     lambda one: f"Python {one.head.python}",
 )
 """What stands beside a name that several have, wherever it differs."""

@@ -23,6 +23,16 @@ LONGEST = 160
 SPECIAL = re.compile(r"[\\`*_\[\]<>#|~&$:@]|(?<=www)\.", re.IGNORECASE)
 """What means something to Markdown in the middle of a line."""
 
+ORDER = (
+    Verdict.HELD,
+    Verdict.VIOLATED,
+    Verdict.ADMITTED,
+    Verdict.INCONCLUSIVE,
+    Verdict.FAULTED,
+    Verdict.NOT_APPLICABLE,
+)
+"""Of the columns, from what is known to what does not matter."""
+
 TOLD = {Verdict.VIOLATED: "Violated", Verdict.ADMITTED: "Admitted"}
 """Verdicts of which each clause is listed, and the title of its list."""
 
@@ -51,7 +61,7 @@ def escaped(text: str, *, limit: int = LONGEST) -> str:
 def _table(assembly: Assembly) -> Iterator[str]:
     counted = [
         verdict
-        for verdict in Verdict
+        for verdict in ORDER
         if verdict in {Verdict.HELD, Verdict.VIOLATED}
         or any(backend.counts[verdict] for backend in assembly.backends)
     ]

@@ -161,6 +161,7 @@ def _facts(backend: BackendRecord) -> list[tuple[str, str]]:
         ("target", subject.target),
         ("storage", subject.storage),
         ("server", subject.server or ""),
+        ("drivers", ", ".join(subject.drivers)),
         ("profile", subject.profile),
         ("claims", ", ".join(subject.capabilities)),
         ("SHOULD clauses", "decide as well" if backend.is_strict else "are reported"),
@@ -170,7 +171,8 @@ def _facts(backend: BackendRecord) -> list[tuple[str, str]]:
         ("packages", ", ".join(f"{name} {one}" for name, one in head.packages.items())),
         ("begun", f"{head.started_at}, {head.duration:.1f} s"),
         ("seed", f"{head.seed}, effort {head.effort}"),
-        ("read from", head.source),
+        # Where it lay is nobody's business; what its folder is called may tell runs apart.
+        ("read from", "/".join(Path(head.source).parts[-2:])),
     ]
 
 

@@ -144,6 +144,7 @@ def _subject(said: Mapping[str, Any]) -> SubjectRecord:
         server=said["server"],
         profile=said["profile"],
         capabilities=tuple(said["capabilities"]),
+        drivers=tuple(said.get("drivers", ())),
     )
 
 

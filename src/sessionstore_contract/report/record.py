@@ -61,6 +61,7 @@ class SubjectRecord:
     server: str | None
     profile: str
     capabilities: tuple[str, ...]
+    drivers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,13 @@ from .. import catalogue
 from ..capabilities import Capability, profile_of
 from ..verdict import Verdict, conclude_from, count
 from ..version import __version__
+from .assembly import CONTRACTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..clause import Clause
     from .record import BackendRecord, Head, RunRecord
-
-CONTRACTS = {one.name: one for one in (catalogue.STORE, catalogue.WIRE)}
 
 
 def problems(run: RunRecord) -> list[str]:

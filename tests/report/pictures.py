@@ -1,0 +1,42 @@
+"""The pictures of the README: `python -m tests.report.pictures REPORT.json ... FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sessionstore_contract.report.assembly import assemble
+from sessionstore_contract.report.page import page
+from sessionstore_contract.report.reading import read_run
+
+from .browser import launched
+
+CLAUSE = "cost.merge-is-shallow"
+
+
+def main(paths: list[str]) -> None:
+    """Take the matrix in light, and a violated cell on a telephone in the dark."""
+    *reports, folder = map(Path, paths)
+    with tempfile.TemporaryDirectory() as temporary, launched() as browser:
+        file = Path(temporary) / "index.html"
+        file.write_text(page(assemble(map(read_run, reports))), encoding="utf-8")
+        matrix = _tab(browser, file, "light", 1200, 980)
+        matrix.get_by_label("Area").select_option("cost")
+        matrix.screenshot(path=folder / "matrix.png")
+        cell = _tab(browser, file, "dark", 430, 860)
+        cell.locator(f"#matrix tr:has-text('{CLAUSE}') button.violated").first.click()
+        cell.evaluate("document.activeElement.blur()")
+        cell.screenshot(path=folder / "cell.png")
+
+
+def _tab(browser: Any, file: Path, scheme: str, width: int, height: int) -> Any:
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
+    tab = context.new_page()
+    tab.goto(file.as_uri())
+    return tab
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -60,6 +60,7 @@ def test_a_backend_in_a_report() -> None:
         "target",
         "storage",
         "server",
+        "drivers",
         "profile",
         "capabilities",
         "verdict",

@@ -95,6 +95,16 @@ def test_a_table_at_200_columns_names_the_server() -> None:
     ]
 
 
+def test_drivers_are_named_with_the_server() -> None:
+    """Beside it where there is room, else below it."""
+    one = backend(*whole_contract(), server="PostgreSQL 18.4", drivers=("asyncpg 0.32.0",))
+
+    assert "PostgreSQL 18.4, asyncpg 0.32.0 durable" in shown(one, width=200)
+    first, second = shown(one).splitlines()[1:3]
+    assert first.split()[1:4] == ["PostgreSQL", "18.4", "durable"]
+    assert second.split() == ["asyncpg", "0.32.0"]
+
+
 def test_what_is_admitted_is_shown_with_its_reason() -> None:
     """The verdict breaks where a reader would; the diagnosis stays."""
     admitted = replace(VIOLATED, verdict=Verdict.ADMITTED, reason="known (https://x.org/1)")
@@ -170,7 +180,7 @@ def test_a_violation_is_shown_in_full_and_again_in_one_line() -> None:
         "mine: cost.merges: update merges nested objects\n"
         "    sessionstore-contract run pkg:Mine --clause cost.merges --with shared --seed 7\n"
     ) in text
-    assert text.endswith("seed 7, effort normal, 1.2 s\n")
+    assert text.endswith(", seed 7, effort normal, 1.2 s\n")
 
 
 def test_a_should_is_marked_as_one() -> None:

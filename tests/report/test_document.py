@@ -73,6 +73,7 @@ def test_a_backend_in_a_report() -> None:
         "target": "pkg:Mine",
         "storage": "file",
         "server": "SQLite 3.45.1",
+        "drivers": [],
         "profile": "durable",
         "capabilities": ["cost-read", "durable", "persistence", "retention", "shared"],
         "verdict": "nonconformant",

@@ -42,6 +42,20 @@ def test_a_baseline_is_written_filled_in_and_judges(tmp_path: Path) -> None:
     assert merge["headline"] == "update raised Foreign: out of the ordinary"
 
 
+def test_a_terminal_that_knows_ascii_alone_is_told_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line is drawn of what it has, and a name is escaped: nothing costs the verdict."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    path = tmp_path / "\u00e9.toml"
+    path.write_text(entry("cost.last-write-wins"))
+    result = run(*TARGET, *CHOSEN, "--baseline", str(path))
+
+    assert result.returncode == 1, result.stderr
+    assert "-" * 80 in result.stdout
+    assert r"\xe9.toml admits cost.last-write-wins" in result.stdout
+
+
 def test_a_stale_baseline_is_1(tmp_path: Path) -> None:
     """The store is as good as it is; what is said of it is not."""
     path = tmp_path / "b.toml"

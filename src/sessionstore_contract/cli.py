@@ -102,7 +102,7 @@ def run(**given: Any) -> NoReturn:
     if given["write_path"] is not None and not is_stopped:
         rewrite(given["write_path"], conductor)
     if conductor.report.backends:
-        show(conductor.report, Console(), is_quiet=given["is_quiet"])
+        show(conductor.report, Console(file=sys.stdout), is_quiet=given["is_quiet"])
     if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
     stop.stop_listening()

@@ -78,7 +78,7 @@ def wire(**given: Any) -> NoReturn:
             write(run.report, given["json_path"])
     except UnwritableError as error:
         raise Refusal(str(error)) from None
-    show(run.report, Console())
+    show(run.report, Console(file=sys.stdout))
     if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
     stop.stop_listening()

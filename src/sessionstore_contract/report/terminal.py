@@ -54,7 +54,7 @@ def show(report: Report, console: Console, *, is_quiet: bool = False) -> None:
     for backend, defects in folded:
         for defect in defects if not is_quiet else []:
             console.print(Text(explain(defect.root, backend.name)), soft_wrap=True)
-            console.rule(style="dim")
+            console.rule(characters="-" if console.options.ascii_only else "─", style="dim")
     console.print(_table(report, console.width))
     console.print()
     for backend, defects in folded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -262,3 +263,47 @@ def test_colours_are_the_kits_own() -> None:
     assert "\x1b[31mnonconformant" in text
     assert "\x1b[35m" not in text
     assert r"\x1b[35m[magenta]" in text
+
+
+GOLDEN = """\
+backend  server          profile held viol. adm. inc. n/a verdict
+postgres PostgreSQL 18.4 full       1     2    1    2   1 nonconformant
+         asyncpg 0.32.0
+sqlite   SQLite 3.45.1   durable    3     0    0    0   0 conformant
+
+postgres: 2 violated clauses, 1 defect; --clause ID shows each alone
+postgres: messages.save-then-load: save stores nothing
+    1 more clause could not be decided because of it
+    also violated, probably by the same defect:
+      messages.save-replaces-the-history
+    sessionstore-contract run pkg:Mine --clause messages.save-then-load --with shared --seed 7
+postgres: admitted: cost.merge-is-shallow: update merges nested objects
+    see issue 12
+postgres: lifecycle.many-sessions-are-all-there: see messages.save-then-load
+postgres: cost.hints: inconclusive: not selected to be tried
+Python 3, seed 7, effort normal, 1.2 s
+"""
+
+
+def test_a_run_reads_like_this() -> None:
+    """The whole picture at 80 columns, without colour, as a log has it."""
+    clauses = {clause.id: clause for clause in CLAUSES}
+    stores_nothing = "save stores nothing"
+    merge, many = "cost.merge-is-shallow", "lifecycle.many-sessions-are-all-there"
+    save, replaces = "messages.save-then-load", "messages.save-replaces-the-history"
+    findings = [
+        Finding(clauses[save], Verdict.VIOLATED, headline=stores_nothing),
+        Finding(clauses[replaces], Verdict.VIOLATED, headline=stores_nothing),
+        replace(VIOLATED, clause=clauses[merge], verdict=Verdict.ADMITTED, reason="see issue 12"),
+        Finding(clauses[many], Verdict.INCONCLUSIVE, reason="load() answered None", owner=save),
+        Finding(HINT, Verdict.INCONCLUSIVE, reason="not selected to be tried"),
+        Finding(clauses["cost.starts-empty"], Verdict.HELD),
+        Finding(MERGE, Verdict.NOT_APPLICABLE, reason="needs migration"),
+    ]
+    held = [Finding(clause, Verdict.HELD) for clause in CLAUSES[:3]]
+    postgres = backend(*findings, name="postgres", profile="full", server="PostgreSQL 18.4")
+    postgres.drivers = ("asyncpg 0.32.0",)
+    told = report(postgres, backend(*held, name="sqlite", server="SQLite 3.45.1"))
+    lines = (line.rstrip() for line in worded(told, is_quiet=True).splitlines())
+
+    assert re.sub(r"Python [^,]*", "Python 3", "\n".join(lines)) + "\n" == GOLDEN

@@ -6,6 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
+
+from sessionstore_contract.cli import main
 
 from .test_cli import CLAIMS, IN_MEMORY, run
 
@@ -76,12 +79,15 @@ def test_a_stale_baseline_is_1(tmp_path: Path) -> None:
         (["--baseline", "a", "--write-baseline", "b"], "leave out --baseline"),
     ],
 )
-def test_a_mistake_is_one_line_and_2(tmp_path: Path, arguments: list[str], line: str) -> None:
+def test_a_mistake_is_one_line_and_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], line: str
+) -> None:
     """Told before anything is tried."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "odd.toml").write_text(entry("cost.merg"))
-    result = run("run", "memory", *arguments, cwd=tmp_path)
+    result = CliRunner().invoke(main, ["run", "memory", *arguments])
 
-    assert result.returncode == 2
+    assert result.exit_code == 2
     (said,) = result.stderr.splitlines()
     assert said.startswith("sessionstore-contract: ")
     assert line in said

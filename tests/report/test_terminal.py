@@ -120,6 +120,21 @@ def test_what_is_admitted_is_shown_with_its_reason() -> None:
     ) in text
 
 
+def test_what_an_admitted_defect_breaks_besides_is_told_as_that() -> None:
+    """It counts all the same: nobody has admitted it."""
+    clauses = {clause.id: clause for clause in CLAUSES}
+    merge, last = "cost.merge-is-shallow", "cost.last-write-wins"
+    deep = "update merges nested objects"
+    text = shown(
+        backend(
+            Finding(clauses[merge], Verdict.ADMITTED, headline=deep, reason="r"),
+            Finding(clauses[last], Verdict.VIOLATED, headline=deep),
+        )
+    )
+    assert f"mine: {last}: {deep}\n" in text
+    assert f"    probably the same defect as {merge}, which is admitted\n" in text
+
+
 def test_what_the_baseline_says_of_nothing_that_was_found_is_shown() -> None:
     """Of a clause without a verdict, and of a backend that was not tried."""
     told = report(backend(INCONCLUSIVE))

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..clause import Level
-from ..folding import fold, lines, numbers
+from ..folding import admitted_causes, fold, lines, numbers
 from ..values import printable
 from ..verdict import Conclusion, Verdict, count
 from .explanation import explain, headline
@@ -115,8 +115,11 @@ def _show_defects(
 ) -> None:
     if any(one.consequences for one in defects):
         _print_line(console, f"{backend.name}: {numbers(defects)}; --clause ID shows each alone")
+    causes = admitted_causes(backend.findings)
     for defect in defects:
         console.print(_defect(backend, defect, words), soft_wrap=True)
+        if cause := causes.get(defect.root.clause.id):
+            _print_line(console, f"    probably the same defect as {cause}, which is admitted")
 
 
 def _show_admitted(backend: BackendReport, console: Console) -> None:

@@ -6,6 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
+
+from sessionstore_contract.cli import main
 
 from .test_cli import CLAIMS, IN_MEMORY, run
 
@@ -42,6 +45,20 @@ def test_a_baseline_is_written_filled_in_and_judges(tmp_path: Path) -> None:
     assert merge["headline"] == "update raised Foreign: out of the ordinary"
 
 
+def test_a_terminal_that_knows_ascii_alone_is_told_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line is drawn of what it has, and a name is escaped: nothing costs the verdict."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    path = tmp_path / "\u00e9.toml"
+    path.write_text(entry("cost.last-write-wins"))
+    result = run(*TARGET, *CHOSEN, "--baseline", str(path))
+
+    assert result.returncode == 1, result.stderr
+    assert "-" * 80 in result.stdout
+    assert r"\xe9.toml admits cost.last-write-wins" in result.stdout
+
+
 def test_a_stale_baseline_is_1(tmp_path: Path) -> None:
     """The store is as good as it is; what is said of it is not."""
     path = tmp_path / "b.toml"
@@ -62,12 +79,15 @@ def test_a_stale_baseline_is_1(tmp_path: Path) -> None:
         (["--baseline", "a", "--write-baseline", "b"], "leave out --baseline"),
     ],
 )
-def test_a_mistake_is_one_line_and_2(tmp_path: Path, arguments: list[str], line: str) -> None:
+def test_a_mistake_is_one_line_and_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], line: str
+) -> None:
     """Told before anything is tried."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "odd.toml").write_text(entry("cost.merg"))
-    result = run("run", "memory", *arguments, cwd=tmp_path)
+    result = CliRunner().invoke(main, ["run", "memory", *arguments])
 
-    assert result.returncode == 2
+    assert result.exit_code == 2
     (said,) = result.stderr.splitlines()
     assert said.startswith("sessionstore-contract: ")
     assert line in said

@@ -43,10 +43,9 @@ def run(*arguments: str, said: str | None = None) -> Result:
     return CliRunner().invoke(init, arguments, input=said)
 
 
-@pytest.mark.parametrize("target", [OF_A_CLASS, ("theirs_for_init:BACKEND",)], ids=["class", "own"])
-def test_what_is_written_works(project: Path, target: tuple[str, ...]) -> None:
+def test_what_is_written_works(project: Path) -> None:
     """Pytest passes, with what is claimed, and the baseline is one."""
-    result = run(*target, "--yes")
+    result = run(*OF_A_CLASS, "--yes")
     assert result.exit_code == 0, result.output
     assert load(project / BASELINE).entries == ()
 
@@ -60,6 +59,16 @@ def test_what_is_written_works(project: Path, target: tuple[str, ...]) -> None:
     )
     assert ran.returncode == 0, ran.stdout
     assert " passed" in ran.stdout
+
+
+def test_a_backend_is_taken_as_it_is(project: Path) -> None:
+    """With its own name and claims."""
+    assert run("theirs_for_init:BACKEND", "--yes").exit_code == 0
+    text = (project / TEST_FILE).read_text()
+
+    compile(text, TEST_FILE, "exec")
+    assert "from theirs_for_init import BACKEND\n" in text
+    assert 'test_backend = contract_tests(BACKEND, baseline="sessionstore-baseline.toml")' in text
 
 
 def test_it_is_shown_before_it_is_written(project: Path) -> None:

@@ -6,14 +6,30 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
+
+import reference_backends
+from sessionstore_contract.capabilities import profile_of
 from sessionstore_contract.clause import Level
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.defects import DEFECTS
 
 from .test_pytest_door import PROJECT
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+if TYPE_CHECKING:
+    from sessionstore_contract import Backend
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+REFERENCE = (
+    reference_backends.NULL,
+    reference_backends.MEMORY,
+    reference_backends.SQLITE,
+    reference_backends.POSTGRES,
+    reference_backends.HTTP,
+)
 CLAUSE = "messages.save-keeps-cost-data"
 
 
@@ -61,6 +77,29 @@ def test_the_numbers_of_clauses_are_right() -> None:
     musts = sum(clause.level is Level.MUST for clause in CLAUSES)
 
     assert f"The contract has {len(CLAUSES)} clauses, {musts} of them MUST." in README
+
+
+@pytest.mark.parametrize("backend", REFERENCE, ids=lambda one: one.name)
+def test_the_table_of_the_reference_backends_is_right(backend: Backend) -> None:
+    """Each clause is counted once, and what is not applicable is what is not claimed."""
+    shown = README.partition("<!-- run -->\n```\n")[2].partition("\n```\n")[0]
+    (line,) = (one for one in shown.splitlines() if one.startswith(f"{backend.name} "))
+    *_, profile, held, violated, admitted, inconclusive, moot, verdict = line.split()
+    inapplicable = [one for one in CLAUSES if one.missing(backend.capabilities) is not None]
+
+    assert profile == profile_of(backend.capabilities)
+    assert int(moot) == len(inapplicable)
+    numbers = (held, violated, admitted, inconclusive, moot)
+    assert sum(map(int, numbers)) == len(CLAUSES)
+    assert verdict == "conformant"
+
+
+def test_every_link_leads_somewhere() -> None:
+    """To a file of the repository."""
+    links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)#:]+)(?:#[^)]*)?\)", README)
+
+    assert links
+    assert [one for one in links if not (ROOT / one).exists()] == []
 
 
 def test_what_a_proof_prints_is_what_it_says() -> None:

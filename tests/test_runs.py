@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +18,9 @@ from sessionstore_contract.verdict import Conclusion, Verdict
 
 from . import hostile
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 QUICK = EFFORTS["quick"]
 
 
@@ -27,6 +31,18 @@ def test_a_right_store_is_conformant() -> None:
     assert report.exit_code == 0
     assert [one.clause for one in report.backends[0].findings] == list(CLAUSES)
     assert document(report)["backends"][0]["verdict"] == "conformant"
+
+
+def test_a_baseline_judges_here_as_well(tmp_path: Path) -> None:
+    """What holds and is admitted is stale, also in a notebook."""
+    path = tmp_path / "b.toml"
+    path.write_text('[[admitted]]\nclause = "ephemeral.keeps-nothing"\nreason = "r"\n')
+    chosen = select(["ephemeral"])
+    report = check_sync(reference_backends.NULL, effort=QUICK, clauses=chosen, baseline=path)
+
+    assert report.exit_code == 1
+    with pytest.raises(ValueError, match="No such file"):
+        check_sync(reference_backends.NULL, baseline=tmp_path / "none.toml")
 
 
 async def test_the_running_loop_goes_on_while_a_backend_is_tried() -> None:

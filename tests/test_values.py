@@ -272,3 +272,21 @@ def test_foreign_text_is_made_printable() -> None:
     """A foreign text is cut, and escaped character by character."""
     assert values.printable("a\x1b[2J\nb\ud800\\'") == r"a\x1b[2J\nb\ud800\'"
     assert values.printable("abcdef", limit=3) == "abc..."
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error::no", r"\x3a:error::no"),
+        ("  ::add-mask::a", r"  \x3a:add-mask::a"),
+        ("::warning file=a,line=1::no", r"\x3a:warning file=a,line=1::no"),
+        ("x ##[group]y", r"x ##\x5bgroup]y"),
+        ("::1", "::1"),
+        ("a::b::c", "a::b::c"),
+        ("[::1]:80", "[::1]:80"),
+        ("# [x]", "# [x]"),
+    ],
+)
+def test_no_text_is_a_command_to_a_log(text: str, shown: str) -> None:
+    """GitHub acts on such lines; whatever a store says, they are words."""
+    assert values.printable(text) == shown

@@ -53,10 +53,13 @@ def finding(report: Any, clause_id: str) -> Finding:
 
 def test_a_conformant_platform_is_0(tmp_path: Path) -> None:
     """Every clause is in the report, which names its contract."""
-    path = tmp_path / "report.json"
+    path, baseline = tmp_path / "report.json", tmp_path / "baseline.toml"
+    baseline.write_text('[[admitted]]\nclause = "cost.merge-is-shallow"\nreason = "r"\n')
+    judged = ("--json", str(path), "--baseline", str(baseline))
     with served(PlainPlatform()) as url:
-        ran = wire(url, *CLAIMS, "--json", str(path), "--seed", "3", "--effort", "quick")
+        ran = wire(url, *CLAIMS, *judged, "--seed", "3", "--effort", "quick")
     assert (ran.returncode, ran.stderr) == (0, "")
+    assert "not found out: the clause is of another contract" in ran.stdout
     assert "conformant" in ran.stdout
     said = valid(path)
     assert said["contract"] == {

@@ -57,12 +57,18 @@ def loaded(given: dict[str, Any]) -> Baseline:
         raise Refusal(str(error)) from None
 
 
-def rewrite(path: Path, conductor: Conductor) -> None:
-    """Write the baseline of what a run has found, say what changed, and judge the run by it."""
+def rewrite(path: Path, conductor: Conductor, *, is_whole: bool) -> None:
+    """Write the baseline of what a run has found, say what changed, and judge the run by it.
+
+    Of a run that was stopped nothing is written.
+    """
     from .baseline import Baseline, BaselineError  # noqa: PLC0415
     from .baseline_file import refreshed  # noqa: PLC0415
     from .report.document import UnwritableError  # noqa: PLC0415
 
+    if not is_whole:
+        click.echo(f"{path}: not written", err=True)
+        return
     found = {one.name: one.findings for one in conductor.report.backends}
     try:
         result = refreshed(path, found)

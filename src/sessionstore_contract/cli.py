@@ -115,10 +115,10 @@ def run(**given: Any) -> NoReturn:
         raise Refusal(str(error)) from None
     except StoppedError:
         is_stopped = True
-    if given["write_path"] is not None and not is_stopped:
-        rewrite(given["write_path"], conductor)
+    if given["write_path"] is not None:
+        rewrite(given["write_path"], conductor, is_whole=not is_stopped)
     if conductor.report.backends:
-        show(conductor.report, Console(), is_quiet=given["is_quiet"])
+        show(conductor.report, Console(file=sys.stdout), is_quiet=given["is_quiet"])
         write_folder(conductor.report, given["folder"])
     if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)

@@ -183,7 +183,7 @@ class Conductor:
         workers = 1 if backend.storage == NamedPlace.name else self.plan.workers
         crew.try_all([Task(clause) for clause in attempt.clauses], workers, attempt.record)
         crew.finish()
-        backend.server = crew.server
+        backend.server, backend.drivers = crew.server, crew.drivers
         self._progress.end(backend.conclusion)
 
     def _write(self) -> None:

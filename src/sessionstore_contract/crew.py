@@ -49,6 +49,7 @@ class Crew:
     fuses: defaultdict[str | None, Fuse] = field(default_factory=lambda: defaultdict(Fuse))
     """By defect: what hangs because of one says nothing of the others."""
     server: str | None = None
+    drivers: tuple[str, ...] = ()
     is_stopped: bool = False
     _workers: set[Worker] = field(default_factory=set)
     _idle: list[Worker] = field(default_factory=list)
@@ -159,6 +160,7 @@ class Crew:
             else:
                 finding = Finding.unpacked(said["finding"], task.clause)
                 self.server = said["server"] or self.server
+                self.drivers = tuple(said["drivers"]) or self.drivers
             fuse.count(finding)
             if finding.hung:
                 # A thread that never came back is still in there.

@@ -51,6 +51,27 @@ def fold(findings: Iterable[Finding], known: Sequence[KnownDefect] | None = None
     return _Folding(findings, known).defects()
 
 
+def admitted_causes(findings: Iterable[Finding]) -> dict[str, str]:
+    """Answer the violated clauses that are consequences of an admitted one, each with that one."""
+    findings = list(findings)
+    admitted = {one.clause.id for one in findings if one.verdict is Verdict.ADMITTED}
+    if not admitted:
+        return {}
+    as_found = [
+        replace(one, verdict=Verdict.VIOLATED)
+        if one.verdict is Verdict.ADMITTED and one.headline
+        else one
+        for one in findings
+    ]
+    return {
+        one.clause.id: defect.root.clause.id
+        for defect in fold(as_found)
+        if defect.root.clause.id in admitted
+        for one in defect.consequences
+        if one.clause.id not in admitted
+    }
+
+
 def with_reasons(findings: Iterable[Finding]) -> list[Finding]:
     """Answer the findings; one that is a consequence of a defect says so in its reason."""
     findings = list(findings)

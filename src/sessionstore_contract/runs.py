@@ -7,8 +7,10 @@ import contextlib
 import random
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .baseline import NOTHING, load
 from .capabilities import profile_of
 from .contract import CLAUSES
 from .effort import NORMAL, Effort
@@ -72,12 +74,15 @@ def check_sync(
     effort: Effort = NORMAL,
     postgres: str = "auto",
     is_strict: bool = False,
+    baseline: str | Path | None = None,
 ) -> Report:
     """Try a backend in this process and answer the report; a store that ends it ends the run.
 
     Raises:
         StorageUnavailableError: the storage can't be had; one line that says why.
+        ValueError: the baseline can't be used; one line that says why.
     """
+    admitted = NOTHING if baseline is None else load(Path(baseline))
     conditions = Conditions(new_seed() if seed is None else seed, effort)
     report = Report(conditions.seed, effort.name)
     began = time.monotonic()
@@ -109,6 +114,7 @@ def check_sync(
             is_strict,
         )
     )
+    report.judge(admitted)
     return report
 
 

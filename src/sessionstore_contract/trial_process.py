@@ -20,6 +20,7 @@ from . import catalogue, names
 from .backend import Backend, BackendError, Claims, find_backend
 from .clause import Clause, Level, Scope
 from .defects import wrapped
+from .drivers import in_use
 from .effort import EFFORTS
 from .expect import expect
 from .harness import Conditions, try_clause, try_on
@@ -160,7 +161,11 @@ class TrialProcess:
         if asked["defect"] is not None:
             backend = wrapped(backend, names.find(asked["defect"]))
         finding = try_clause(clause, backend, self._storage, self._conditions)
-        return {"finding": finding.packed(), "server": self._storage.server()}
+        return {
+            "finding": finding.packed(),
+            "server": self._storage.server(),
+            "drivers": in_use(getattr(self._found().open, "__module__", None) or ""),
+        }
 
     def close(self) -> None:
         """Close the storage, also the author's own."""

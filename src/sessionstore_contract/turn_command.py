@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from .baseline_options import BASELINE, loaded
 from .effort import EFFORTS
 from .options import EFFORT, SEED, Refusal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED)
 @EFFORT
+@BASELINE
 @click.option("--list", "is_listing", is_flag=True, help="List the clauses, and try nothing.")
 @click.option("--explain", "is_explaining", is_flag=True, help="Explain them, and try nothing.")
 def turn(**given: Any) -> NoReturn:
@@ -70,10 +72,12 @@ def _try(system: System, clauses: list[TurnClause], given: dict[str, Any]) -> No
     from .turn_trial import try_turn_clause  # noqa: PLC0415
     from .verdict import Conclusion, Verdict, conclude, count  # noqa: PLC0415
 
+    baseline = loaded(given)
     seed = new_seed() if given["seed"] is None else given["seed"]
     findings = []
     for clause in clauses:
-        finding = try_turn_clause(clause, system, seed=seed, effort=EFFORTS[given["effort"]])
+        found = try_turn_clause(clause, system, seed=seed, effort=EFFORTS[given["effort"]])
+        finding = baseline.judged(found, system.name)
         findings.append(finding)
         is_plain = finding.verdict is Verdict.HELD and finding.reason is None
         remark = "" if is_plain else f": {finding.reason or headline(finding)}"
@@ -86,4 +90,8 @@ def _try(system: System, clauses: list[TurnClause], given: dict[str, Any]) -> No
         conclusion = Conclusion.INCOMPLETE  # a selection says nothing of the rest
     numbers = ", ".join(f"{number} {name}" for name, number in count(findings).items() if number)
     click.echo(f"\n{system.name}: {conclusion}: {numbers} (seed {seed})")
+    for remark in (*baseline.remarks(system.name, findings), *baseline.elsewhere([system.name])):
+        click.echo(remark)
+    if any(one.is_stale for one in findings):
+        sys.exit(1)
     sys.exit({Conclusion.NONCONFORMANT: 1, Conclusion.INCOMPLETE: 3}.get(conclusion, 0))

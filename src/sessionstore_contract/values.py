@@ -7,6 +7,7 @@ nothing in the kit compares answers with `==`.
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -176,7 +177,16 @@ def _word_foreign(value: Any) -> str:
         return f"<{printable(type(value).__name__)} whose repr raises {type(error).__name__}>"
 
 
+LOG_COMMAND = re.compile(r"##\[|^\s*::(?=[\w-]+( .*)?::)")
+"""What the log of a job on GitHub takes for a command: `::error::`, or `##[error]` anywhere."""
+
+
 def printable(text: str, *, limit: int = 2000) -> str:
-    """Cut a foreign text, and escape in it what a terminal would act on or can't show."""
+    """Cut a foreign text, and escape what a terminal, or a log, would act on or can't show."""
     cut = text[:limit] + ("..." if len(text) > limit else "")
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in cut)
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in cut)
+    return LOG_COMMAND.sub(_as_words, shown)
+
+
+def _as_words(command: re.Match[str]) -> str:
+    return command[0].replace("[", r"\x5b").replace("::", r"\x3a:")

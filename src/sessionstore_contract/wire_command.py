@@ -91,7 +91,7 @@ def wire(**given: Any) -> NoReturn:
             write(run.report, json_path)
     except UnwritableError as error:
         raise Refusal(str(error)) from None
-    show(run.report, Console())
+    show(run.report, Console(file=sys.stdout))
     write_folder(run.report, folder)
     if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)

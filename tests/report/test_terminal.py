@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,16 @@ def test_a_table_at_200_columns_names_the_server() -> None:
     ]
 
 
+def test_drivers_are_named_with_the_server() -> None:
+    """Beside it where there is room, else below it."""
+    one = backend(*whole_contract(), server="PostgreSQL 18.4", drivers=("asyncpg 0.32.0",))
+
+    assert "PostgreSQL 18.4, asyncpg 0.32.0 durable" in shown(one, width=200)
+    first, second = shown(one).splitlines()[1:3]
+    assert first.split()[1:4] == ["PostgreSQL", "18.4", "durable"]
+    assert second.split() == ["asyncpg", "0.32.0"]
+
+
 def test_what_is_admitted_is_shown_with_its_reason() -> None:
     """The verdict breaks where a reader would; the diagnosis stays."""
     admitted = replace(VIOLATED, verdict=Verdict.ADMITTED, reason="known (https://x.org/1)")
@@ -107,6 +118,21 @@ def test_what_is_admitted_is_shown_with_its_reason() -> None:
     assert (
         "mine: admitted: cost.merges: update merges nested objects\n    known (https://x.org/1)\n"
     ) in text
+
+
+def test_what_an_admitted_defect_breaks_besides_is_told_as_that() -> None:
+    """It counts all the same: nobody has admitted it."""
+    clauses = {clause.id: clause for clause in CLAUSES}
+    merge, last = "cost.merge-is-shallow", "cost.last-write-wins"
+    deep = "update merges nested objects"
+    text = shown(
+        backend(
+            Finding(clauses[merge], Verdict.ADMITTED, headline=deep, reason="r"),
+            Finding(clauses[last], Verdict.VIOLATED, headline=deep),
+        )
+    )
+    assert f"mine: {last}: {deep}\n" in text
+    assert f"    probably the same defect as {merge}, which is admitted\n" in text
 
 
 def test_what_the_baseline_says_of_nothing_that_was_found_is_shown() -> None:
@@ -170,7 +196,7 @@ def test_a_violation_is_shown_in_full_and_again_in_one_line() -> None:
         "mine: cost.merges: update merges nested objects\n"
         "    sessionstore-contract run pkg:Mine --clause cost.merges --with shared --seed 7\n"
     ) in text
-    assert text.endswith("seed 7, effort normal, 1.2 s\n")
+    assert text.endswith(", seed 7, effort normal, 1.2 s\n")
 
 
 def test_a_should_is_marked_as_one() -> None:
@@ -252,3 +278,47 @@ def test_colours_are_the_kits_own() -> None:
     assert "\x1b[31mnonconformant" in text
     assert "\x1b[35m" not in text
     assert r"\x1b[35m[magenta]" in text
+
+
+GOLDEN = """\
+backend  server          profile held viol. adm. inc. n/a verdict
+postgres PostgreSQL 18.4 full       1     2    1    2   1 nonconformant
+         asyncpg 0.32.0
+sqlite   SQLite 3.45.1   durable    3     0    0    0   0 conformant
+
+postgres: 2 violated clauses, 1 defect; --clause ID shows each alone
+postgres: messages.save-then-load: save stores nothing
+    1 more clause could not be decided because of it
+    also violated, probably by the same defect:
+      messages.save-replaces-the-history
+    sessionstore-contract run pkg:Mine --clause messages.save-then-load --with shared --seed 7
+postgres: admitted: cost.merge-is-shallow: update merges nested objects
+    see issue 12
+postgres: lifecycle.many-sessions-are-all-there: see messages.save-then-load
+postgres: cost.hints: inconclusive: not selected to be tried
+Python 3, seed 7, effort normal, 1.2 s
+"""
+
+
+def test_a_run_reads_like_this() -> None:
+    """The whole picture at 80 columns, without colour, as a log has it."""
+    clauses = {clause.id: clause for clause in CLAUSES}
+    stores_nothing = "save stores nothing"
+    merge, many = "cost.merge-is-shallow", "lifecycle.many-sessions-are-all-there"
+    save, replaces = "messages.save-then-load", "messages.save-replaces-the-history"
+    findings = [
+        Finding(clauses[save], Verdict.VIOLATED, headline=stores_nothing),
+        Finding(clauses[replaces], Verdict.VIOLATED, headline=stores_nothing),
+        replace(VIOLATED, clause=clauses[merge], verdict=Verdict.ADMITTED, reason="see issue 12"),
+        Finding(clauses[many], Verdict.INCONCLUSIVE, reason="load() answered None", owner=save),
+        Finding(HINT, Verdict.INCONCLUSIVE, reason="not selected to be tried"),
+        Finding(clauses["cost.starts-empty"], Verdict.HELD),
+        Finding(MERGE, Verdict.NOT_APPLICABLE, reason="needs migration"),
+    ]
+    held = [Finding(clause, Verdict.HELD) for clause in CLAUSES[:3]]
+    postgres = backend(*findings, name="postgres", profile="full", server="PostgreSQL 18.4")
+    postgres.drivers = ("asyncpg 0.32.0",)
+    told = report(postgres, backend(*held, name="sqlite", server="SQLite 3.45.1"))
+    lines = (line.rstrip() for line in worded(told, is_quiet=True).splitlines())
+
+    assert re.sub(r"Python [^,]*", "Python 3", "\n".join(lines)) + "\n" == GOLDEN

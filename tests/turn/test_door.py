@@ -87,6 +87,21 @@ def test_the_command_says_what_was_found(words: Any, code: int, said: str) -> No
     assert said in result.output
 
 
+def test_the_command_is_judged_by_a_baseline(tmp_path: Path) -> None:
+    """One that admits what holds is stale; a mistake in it is one line."""
+    path = tmp_path / "b.toml"
+    words = ("--clause", "usage*", "tests.turn.reference:ACCUMULATOR", "--baseline", str(path))
+    path.write_text('[[admitted]]\nclause = "turn.usage-is-accumulated"\nreason = "r"\n')
+    result = run(*words)
+    assert result.exit_code == 1
+    assert "turn.usage-is-accumulated: the baseline is stale" in result.output
+
+    path.write_text("[[admitted]]\n")
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "entry 1: no clause is named" in result.output
+
+
 def test_the_readme_shows_what_there_is() -> None:
     """The number of clauses is counted, and the example is a program."""
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

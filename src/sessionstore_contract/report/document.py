@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import catalogue
 from ..baseline import NOTHING, Baseline
+from ..drivers import DRIVERS
 from ..folding import with_reasons
 from ..verdict import Conclusion, Finding, conclude, count
 from ..version import __version__
@@ -23,20 +24,7 @@ if TYPE_CHECKING:
     from ..capabilities import Capability
 
 SCHEMA = 1
-DRIVERS = (
-    "aiosqlite",
-    "aiomysql",
-    "asyncpg",
-    "httpx",
-    "motor",
-    "psycopg",
-    "pymongo",
-    "redis",
-    "sqlalchemy",
-    "valkey",
-)
-"""What stores talk to their databases with."""
-PACKAGES = (*DRIVERS, "fastapi", "hypothesis", "pytest", "uvicorn")
+PACKAGES = (*DRIVERS.values(), "fastapi", "hypothesis", "pytest", "uvicorn")
 """Whose versions are reported, where they are installed."""
 
 
@@ -56,6 +44,8 @@ class BackendReport:
     findings: list[Finding]
     server: str | None = None
     is_strict: bool = False
+    drivers: tuple[str, ...] = ()
+    """What it talks to the server through, with versions, as far as that was seen."""
 
     @property
     def conclusion(self) -> Conclusion:
@@ -191,6 +181,7 @@ def _backend(backend: BackendReport) -> dict[str, Any]:
         "target": backend.target,
         "storage": backend.storage,
         "server": backend.server,
+        "drivers": list(backend.drivers),
         "profile": backend.profile,
         "capabilities": sorted(backend.capabilities),
         # What the verdict follows from; absent it is not strict.
@@ -217,21 +208,11 @@ def _clause(finding: Finding) -> dict[str, Any]:
     }
 
 
-def driver_versions() -> dict[str, str]:
-    """Answer the versions of the drivers that are installed here."""
-    return _installed(DRIVERS)
-
-
 def _versions() -> dict[str, str]:
     found = (
         {"python-sqlite": sys.modules["sqlite3"].sqlite_version} if "sqlite3" in sys.modules else {}
     )
-    return found | _installed(PACKAGES)
-
-
-def _installed(packages: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for package in packages:
+    for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

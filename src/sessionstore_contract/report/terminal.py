@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shlex
-import textwrap
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,10 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..clause import Level
-from ..folding import fold, lines, numbers
+from ..folding import admitted_causes, fold, lines, numbers
 from ..values import printable
 from ..verdict import Conclusion, Verdict, count
-from .document import driver_versions
 from .explanation import explain, headline
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ def show(report: Report, console: Console, *, is_quiet: bool = False) -> None:
     for backend, defects in folded:
         for defect in defects if not is_quiet else []:
             console.print(Text(explain(defect.root, backend.name)), soft_wrap=True)
-            console.rule(style="dim")
+            console.rule(characters="-" if console.options.ascii_only else "─", style="dim")
     console.print(_table(report, console.width))
     console.print()
     for backend, defects in folded:
@@ -67,16 +65,11 @@ def show(report: Report, console: Console, *, is_quiet: bool = False) -> None:
             _print_line(console, f"{backend.name}: {remark}")
     for remark in report.baseline.elsewhere(backend.name for backend in report.backends):
         _print_line(console, remark)
-    for line in textwrap.wrap(f"with {_versions()}", min(console.width, 100)):
-        _print_line(console, line)
     console.print(
-        f"seed {report.seed}, effort {report.effort}, {report.duration:.1f} s", highlight=False
+        f"Python {platform.python_version()}, seed {report.seed}, effort {report.effort}, "
+        f"{report.duration:.1f} s",
+        highlight=False,
     )
-
-
-def _versions() -> str:
-    packages = (f"{name} {version}" for name, version in driver_versions().items())
-    return ", ".join([f"Python {platform.python_version()}", *packages])
 
 
 def _table(report: Report, width: int) -> Table:
@@ -94,14 +87,20 @@ def _table(report: Report, width: int) -> Table:
         table.add_column(COUNTED[verdict][width >= WIDEST], justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold", min_width=len(Conclusion.NONCONFORMANT))
     for backend, counted in zip(report.backends, counts, strict=True):
-        server = [backend.server or "-"] if width >= WIDE else []
+        server = [_served(backend, width)] if width >= WIDE else []
         table.add_row(
             # as Text: in a str, `[red]` is markup
-            *(Text(printable(one)) for one in (backend.name, *server, backend.profile)),
+            *(Text(one) for one in (printable(backend.name), *server, printable(backend.profile))),
             *(str(counted[verdict]) for verdict in shown),
             Text(_broken(backend.conclusion, width), style=COLOURS[backend.conclusion]),
         )
     return table
+
+
+def _served(backend: BackendReport, width: int) -> str:
+    """Name the server and the drivers, one below the other where there is little room."""
+    named = [printable(one) for one in (backend.server, *backend.drivers) if one]
+    return (", " if width >= WIDEST else "\n").join(named) or "-"
 
 
 def _broken(conclusion: Conclusion, width: int) -> str:
@@ -116,8 +115,11 @@ def _show_defects(
 ) -> None:
     if any(one.consequences for one in defects):
         _print_line(console, f"{backend.name}: {numbers(defects)}; --clause ID shows each alone")
+    causes = admitted_causes(backend.findings)
     for defect in defects:
         console.print(_defect(backend, defect, words), soft_wrap=True)
+        if cause := causes.get(defect.root.clause.id):
+            _print_line(console, f"    probably the same defect as {cause}, which is admitted")
 
 
 def _show_admitted(backend: BackendReport, console: Console) -> None:

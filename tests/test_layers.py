@@ -30,8 +30,8 @@ ROWS = (
         "baseline report catalogue turn_catalogue proof prover runs crew trial_worker "
         "trial_process conduct doctor"
     ),
-    "wire_runs serving pytest_plugin pytest_summary pytest_door wire_door turn_door",
-    "options prove_command wire_command turn_command serve_command cli __main__",
+    "bench wire_runs serving pytest_plugin pytest_summary pytest_door wire_door turn_door",
+    "options bench_command prove_command wire_command turn_command serve_command cli __main__",
 )
 """The kit's modules and packages, from the plainest to the doors."""
 

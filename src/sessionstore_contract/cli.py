@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from . import catalogue
+from .bench_command import bench
 from .clause import Level
 from .effort import EFFORTS
 from .options import Refusal, on_a_target, require_known
@@ -43,6 +44,7 @@ def main() -> None:
     """Try the contract of async chat session stores."""
 
 
+main.add_command(bench)
 main.add_command(prove)
 main.add_command(turn)
 main.add_command(wire)

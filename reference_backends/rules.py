@@ -44,6 +44,8 @@ def check_id(session_id: object) -> str:
         )
     if session_id in {".", ".."}:
         raise InvalidSessionIdError(f"{session_id!r} means another place in a URL and is no id")
+    if session_id.isascii() and session_id.isprintable():
+        return session_id  # nearly every id: none of them needs a closer look
     for character in session_id:
         if character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff":
             raise InvalidSessionIdError(

@@ -1,11 +1,10 @@
 """SQLite by its driver alone: each operation is one statement, on the disk when it returns."""
 
-# ruff: noqa: S608 - what is put into the SQL is written here
-
 from __future__ import annotations
 
 import json
 import sqlite3
+from datetime import UTC, datetime
 from typing import Any
 
 import aiosqlite
@@ -19,15 +18,14 @@ _TABLE = """
         cost_data TEXT
     )
 """
-_NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now')"
-_CREATE = f"INSERT INTO sessions VALUES (?, '[]', {_NOW}, {_NOW}, '{{}}')"
-_SAVE = f"""
-    INSERT INTO sessions VALUES (?, ?, {_NOW}, {_NOW}, '{{}}')
+_CREATE = "INSERT INTO sessions VALUES (?1, '[]', ?2, ?2, '{}')"
+_SAVE = """
+    INSERT INTO sessions VALUES (?1, ?2, ?3, ?3, '{}')
     ON CONFLICT (session_id) DO UPDATE
     SET messages = excluded.messages, updated_at = excluded.updated_at
 """
-_UPDATE = f"""
-    UPDATE sessions SET cost_data = merged(cost_data, ?), updated_at = {_NOW} WHERE session_id = ?
+_UPDATE = """
+    UPDATE sessions SET cost_data = merged(cost_data, ?2), updated_at = ?3 WHERE session_id = ?1
 """
 
 
@@ -47,16 +45,16 @@ class BareSqlite:
         self._reading = await aiosqlite.connect(self._path, isolation_level=None)
 
     async def create(self, session_id: str) -> None:
-        await self._writing.execute_fetchall(_CREATE, (session_id,))
+        await self._writing.execute_fetchall(_CREATE, (session_id, _now()))
 
     async def save(self, session_id: str, messages: list[Any]) -> None:
-        await self._writing.execute_fetchall(_SAVE, (session_id, json.dumps(messages)))
+        await self._writing.execute_fetchall(_SAVE, (session_id, json.dumps(messages), _now()))
 
     async def load(self, session_id: str) -> Any:
         return json.loads(await self._value("messages", session_id))
 
     async def update(self, session_id: str, *, cost_data: dict[str, Any]) -> None:
-        await self._writing.execute_fetchall(_UPDATE, (json.dumps(cost_data), session_id))
+        await self._writing.execute_fetchall(_UPDATE, (session_id, json.dumps(cost_data), _now()))
 
     async def get_cost_data(self, session_id: str) -> Any:
         return json.loads(await self._value("cost_data", session_id))
@@ -69,8 +67,14 @@ class BareSqlite:
         await self._writing.close()
 
     async def _value(self, column: str, session_id: str) -> Any:
-        sql = f"SELECT {column} FROM sessions WHERE session_id = ?"
+        sql = f"SELECT {column} FROM sessions WHERE session_id = ?"  # noqa: S608 - of three of ours
         return next(iter(await self._reading.execute_fetchall(sql, (session_id,))))[0]
+
+
+def _now() -> str:
+    # To the microsecond, as stores have it: with SQLite's milliseconds two writes could be the same
+    # row, which is not written at all.
+    return datetime.now(UTC).isoformat()
 
 
 def _merged(stored: str, changes: str) -> str:

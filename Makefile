@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
-.PHONY: setup conformance test soak check docs known-defects format clean
+.PHONY: setup conformance test soak bench bench-downstream bench-judge check docs known-defects format clean
 
 setup: $(STAMP)
 
@@ -21,6 +21,26 @@ test: setup  ## the kit's own tests
 
 soak: setup  ## what takes longer than make test may: correct stores with many seeds, the judge of histories. SEEDS=100
 	SOAK_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n 2 --dist worksteal -m soak
+
+bench: setup  ## the reference stores next to the bare drivers; figures, no verdict
+	$(BIN)/sessionstore-contract bench --json build/bench/bench.json --plot build/bench/bench.svg
+
+DOWNSTREAM := build/downstream
+bench-downstream: $(DOWNSTREAM)/.complete  ## the reference stores next to those of fipsagents 0.32.0
+	for store in sqlite postgres http; do \
+	    $(DOWNSTREAM)/bin/sessionstore-contract bench $$store --seed 1 \
+	        --against tests.downstream:$$(echo $$store | tr a-z A-Z) \
+	        --json build/bench/downstream-$$store.json || exit 1; \
+	done
+
+$(DOWNSTREAM)/.complete: pyproject.toml constraints.txt
+	rm -rf $(DOWNSTREAM)
+	$$(command -v $(BIN)/python || echo python3) -m venv $(DOWNSTREAM)
+	$(DOWNSTREAM)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[all]' 'fipsagents[server]==0.32.0'
+	touch $@
+
+bench-judge: setup  ## how long the judge of concurrent histories takes, and how that grows
+	$(BIN)/python -m tests.linearizability.benchmark build/bench/judge.svg
 
 check: setup  ## ruff, mypy, the layers, and that generated documents are current
 	$(BIN)/ruff check .

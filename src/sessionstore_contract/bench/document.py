@@ -74,6 +74,7 @@ def _long(found: LongHistory | None) -> dict[str, Any] | None:
             name: round(peak, 2) for name, peak in found.peaks.items()
         },
         "longest_stall_ms": {name: spread.rounded(2) for name, spread in found.stalls.items()},
+        "longest_busy_ms": {name: spread.rounded(2) for name, spread in found.busy.items()},
         "growth_bytes": found.growth_bytes,
         "growth_operations": found.growth_operations,
     }

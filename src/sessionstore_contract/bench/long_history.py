@@ -37,6 +37,9 @@ class LongHistory:
     """By operation: the peak of the memory that it takes for the while, in sizes of the history."""
     stalls: dict[str, Spread]
     """By operation: milliseconds in which nothing else ran on the event loop, the longest."""
+    busy: dict[str, Spread]
+    """The same in processor time of the loop's thread, which other work on the machine leaves as
+    it is; what another thread keeps the loop from is not in it."""
     growth_bytes: int | None
     """What the process grew by over many small operations; None where it can't be read."""
     growth_operations: int
@@ -54,14 +57,15 @@ async def measure(
         "save": lambda: store.save("long", messages),
         "load": lambda: store.load("long"),
     }
+    stalls = {
+        name: [await longest_stall(call()) for _ in range(rounds)] for name, call in both.items()
+    }
     return LongHistory(
         size / MEGABYTE,
         {name: await _slowdown(store, name, rounds) for name in SMALL},
         {name: await _peak(call()) / size for name, call in both.items()},
-        {
-            name: Spread.of([await longest_stall(call()) * 1000 for _ in range(rounds)])
-            for name, call in both.items()
-        },
+        {name: Spread.of([wall * 1000 for wall, _ in found]) for name, found in stalls.items()},
+        {name: Spread.of([busy * 1000 for _, busy in found]) for name, found in stalls.items()},
         await _growth(store, operations),
         operations,
     )
@@ -89,18 +93,21 @@ async def _peak(call: Awaitable[Any]) -> float:
     return peak - before
 
 
-async def longest_stall(call: Awaitable[Any]) -> float:
-    """Answer the longest time for which another task of the loop was kept from its turn."""
-    longest = 0.0
+async def longest_stall(call: Awaitable[Any]) -> tuple[float, float]:
+    """Answer the longest for which another task of the loop was kept from its turn.
+
+    In seconds, and in seconds that the loop's thread worked for in a row.
+    """
+    longest, busiest = 0.0, 0.0
 
     async def watch() -> None:
-        nonlocal longest
-        last = time.perf_counter()
+        nonlocal longest, busiest
+        last, worked = time.perf_counter(), time.thread_time()
         while True:
             await asyncio.sleep(0)
-            now = time.perf_counter()
-            longest = max(longest, now - last)
-            last = now
+            now, working = time.perf_counter(), time.thread_time()
+            longest, busiest = max(longest, now - last), max(busiest, working - worked)
+            last, worked = now, working
 
     gc.collect()
     watcher = asyncio.create_task(watch())
@@ -111,7 +118,7 @@ async def longest_stall(call: Awaitable[Any]) -> float:
     finally:
         watcher.cancel()
         await asyncio.wait({watcher})
-    return longest
+    return longest, busiest
 
 
 async def _growth(store: Measured, operations: int) -> int | None:

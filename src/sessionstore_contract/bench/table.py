@@ -19,8 +19,9 @@ def table(result: TargetResult) -> Table:
     entrant = result.entrant
     server = f", {result.server}" if result.server else ""
     made = Table(title=f"{entrant.store.name}{server} next to {entrant.rival.name}")
-    for heading in ("operation", "messages", "callers", "a second", "rival", "ratio", "quartiles"):
-        made.add_column(heading, justify="left" if heading == "operation" else "right")
+    made.add_column("operation", no_wrap=True)
+    for heading in ("messages", "callers", "a second", "rival", "ratio", "quartiles"):
+        made.add_column(heading, justify="right", no_wrap=True)
     for one in result.results:
         cell = one.cell
         named = (cell.operation, f"{cell.messages:,}", str(cell.callers))
@@ -33,7 +34,7 @@ def table(result: TargetResult) -> Table:
             f"{1 / own.median:,.0f}",
             f"{1 / rival.median:,.0f}",
             f"{ratio.median:.2f}",
-            f"{ratio.lower:.2f} to {ratio.upper:.2f}",
+            f"{ratio.lower:.2f}-{ratio.upper:.2f}",
         )
     return made
 
@@ -47,7 +48,11 @@ def about_long_histories(found: LongHistory | None) -> Iterator[str]:
     for name, spread in found.slowdown.items():
         yield f"  {name} takes {_worded(spread)} times as long as without messages"
     for name, spread in found.stalls.items():
-        yield f"  {name} holds up the event loop for {_worded(spread)} ms at a time"
+        busy = found.busy[name]
+        yield (
+            f"  {name} holds up the event loop for {_worded(spread)} ms at a time, of which its "
+            f"thread works {_worded(busy)}"
+        )
     for name, peak in found.peaks.items():
         yield f"  {name} takes {peak:.1f} times the history's size in memory"
     grown = "?" if found.growth_bytes is None else f"{found.growth_bytes / 1024:,.0f} KiB"

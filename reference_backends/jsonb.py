@@ -28,7 +28,8 @@ def encode(value: Json) -> str:
     if not any(mark in text for mark in _MARKS):
         return text
     # In the one wording that the expression is made for, whatever has worded the text above.
-    return _STRING_OR_LARGE_FLOAT.sub(_with_fraction, rules.encode_strictly(value))
+    text = rules.encode_strictly(value)
+    return _STRING_OR_LARGE_FLOAT.sub(_with_fraction, text) if "e+" in text else text
 
 
 def _with_fraction(token: re.Match[str]) -> str:

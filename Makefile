@@ -6,7 +6,7 @@ SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
 .PHONY: setup browser conformance test soak containers matrix package check docs known-defects examples \
-	downstream format clean
+	downstream bench bench-downstream bench-judge format clean
 
 setup: $(STAMP)
 
@@ -35,6 +35,26 @@ matrix: setup  ## the contract on every supported Python, database and driver. L
 
 package: setup  ## the wheel and the source distribution, installed where the sources are not
 	$(BIN)/python -m tools.package
+
+bench: setup  ## the reference stores next to the bare drivers; figures, no verdict
+	$(BIN)/sessionstore-contract bench --json build/bench/bench.json --plot build/bench/bench.svg
+
+BESIDE := build/bench-downstream
+bench-downstream: $(BESIDE)/.complete  ## the reference stores next to those of fipsagents 0.32.0
+	for store in sqlite postgres http; do \
+	    $(BESIDE)/bin/sessionstore-contract bench $$store --seed 1 \
+	        --against tests.downstream:$$(echo $$store | tr a-z A-Z) \
+	        --json build/bench/downstream-$$store.json || exit 1; \
+	done
+
+$(BESIDE)/.complete: pyproject.toml constraints.txt
+	rm -rf $(BESIDE)
+	$$(command -v $(BIN)/python || echo python3) -m venv $(BESIDE)
+	$(BESIDE)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[all]' 'fipsagents[server]==0.32.0'
+	touch $@
+
+bench-judge: setup  ## how long the judge of concurrent histories takes, and how that grows
+	$(BIN)/python -m tests.linearizability.benchmark build/bench/judge.svg
 
 check: setup  ## ruff, mypy, the layers, and that generated documents are current
 	$(BIN)/ruff check .

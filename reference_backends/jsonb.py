@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 _STRING_OR_LARGE_FLOAT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9.]+e\+[0-9]+')
 
+# What a large float has in it; a text may have it as well. Python writes floats from 1e16 on with
+# `e+`, others without the sign.
+_MARKS = ("e+", *(f"e{digit}" for digit in range(1, 10)))
+
 
 def encode(value: Json) -> str:
     """Word a value that was checked so that its floats come back as floats.
@@ -21,7 +25,10 @@ def encode(value: Json) -> str:
     integer. With a fraction, 10000000000000000.0, it stays a float. Only the sign of -0.0 is lost.
     """
     text = rules.encode(value)
-    # Python writes floats from 1e16 on with `e+`; all of these are whole numbers.
+    if not any(mark in text for mark in _MARKS):
+        return text
+    # In the one wording that the expression is made for, whatever has worded the text above.
+    text = rules.encode_strictly(value)
     return _STRING_OR_LARGE_FLOAT.sub(_with_fraction, text) if "e+" in text else text
 
 

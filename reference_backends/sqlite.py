@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +18,7 @@ from reference_backends.rules import (
     encode,
     fresh_id,
 )
-from reference_backends.sqlite_errors import is_read_only, translated
+from reference_backends.sqlite_errors import is_read_only, translated, translation
 from reference_backends.sqlite_groups import GroupConnection, GroupWriter, Statements
 from reference_backends.sqlite_layout import (
     UnreadableError,
@@ -43,7 +42,6 @@ from sessionstore_contract.interface import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
     from datetime import datetime
 
 _INSERT = """
@@ -94,6 +92,8 @@ class SqliteSessionStore(SessionStore):
         self._lock_timeout = lock_timeout
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[_Connections] | None = None
+        # Those of the opening that has worked, for as long as they may be used.
+        self._connections: _Connections | None = None
         self._closing: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -107,8 +107,10 @@ class SqliteSessionStore(SessionStore):
         rows = await self._read(_MESSAGES, check_id(session_id))
         if not rows:
             return None
-        with self._naming(f"messages of session {session_id!r}"):
+        try:
             return await read_messages(rows[0][0])
+        except UnreadableError as error:
+            raise self._unreadable(f"messages of session {session_id!r}", error) from error
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
         check_id(session_id)
@@ -120,14 +122,19 @@ class SqliteSessionStore(SessionStore):
         fields = {} if cost_data is None else check_cost_data(cost_data)
         if not fields:
             return await self.exists(session_id)
-        with self._naming(f"cost data of session {session_id!r}"):
-            # As text, so that it is what the caller handed over, whatever becomes of the dict.
-            return bool(await self._write(partial(_merge, session_id, encode(fields))))
+        # As text, so that it is what the caller handed over, whatever becomes of the dict.
+        merge = partial(_merge, session_id, encode(fields))
+        try:
+            return bool(await self._write(merge))
+        except UnreadableError as error:
+            raise self._unreadable(f"cost data of session {session_id!r}", error) from error
 
     async def get_cost_data(self, session_id: str) -> dict[str, Json]:
         rows = await self._read(_COST_DATA, check_id(session_id))
-        with self._naming(f"cost data of session {session_id!r}"):
+        try:
             return read_cost_data(rows[0][0]) if rows else {}
+        except UnreadableError as error:
+            raise self._unreadable(f"cost data of session {session_id!r}", error) from error
 
     async def delete(self, session_id: str) -> bool:
         return bool(await self._write(partial(_delete, check_id(session_id))))
@@ -145,6 +152,7 @@ class SqliteSessionStore(SessionStore):
         When it is cancelled the closing goes on, and calling it again waits for its end.
         """
         self._is_closed = True
+        self._connections = None
         closing = self._closing
         if closing is None or (closing.done() and not _has_worked(closing)):
             closing = self._closing = asyncio.get_running_loop().create_task(self._close())
@@ -154,19 +162,25 @@ class SqliteSessionStore(SessionStore):
         closing.result()
 
     async def _read(self, sql: str, session_id: str) -> list[Any]:
-        with translated(self._path):
-            connections = await self._open()
+        try:
+            connections = self._connections or await self._open()
+            if self._loop is not asyncio.get_running_loop():
+                self._check_usable()
             return await connections.reading.fetch(sql, (session_id,))
+        except sqlite3.Error as error:
+            raise translation(error, self._path) from error
 
     async def _write(self, statements: Statements) -> Any:
-        with translated(self._path):
-            connections = await self._open()
-            try:
-                return await connections.writer.write(statements)
-            except sqlite3.Error as error:
-                if is_read_only(error):
-                    self._retire(connections)
-                raise
+        connections = None
+        try:
+            connections = self._connections or await self._open()
+            if self._loop is not asyncio.get_running_loop():
+                self._check_usable()
+            return await connections.writer.write(statements)
+        except sqlite3.Error as error:
+            if connections is not None and is_read_only(error):
+                self._retire(connections)
+            raise translation(error, self._path) from error
 
     async def _open(self) -> _Connections:
         """Answer the connections; the first callers wait for one and the same opening."""
@@ -182,7 +196,8 @@ class SqliteSessionStore(SessionStore):
             raise StoreUnavailableError(
                 f"{self._path}: the opening of it was cancelled: try again", is_retry_safe=True
             )
-        return opening.result()
+        self._connections = opening.result()
+        return self._connections
 
     def _check_usable(self) -> None:
         if self._is_closed:
@@ -242,7 +257,7 @@ class SqliteSessionStore(SessionStore):
         opening = self._opening
         if opening is None or not _has_worked(opening) or opening.result() is not connections:
             return
-        self._opening = None
+        self._opening = self._connections = None
         retiring = asyncio.get_running_loop().create_task(_end(connections))
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
@@ -268,12 +283,8 @@ class SqliteSessionStore(SessionStore):
             await connections.reading.close()
             await connections.writing.close()
 
-    @contextmanager
-    def _naming(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except UnreadableError as error:
-            raise SessionStoreError(f"{self._path}: the {what} can't be read: {error}") from error
+    def _unreadable(self, what: str, error: UnreadableError) -> SessionStoreError:
+        return SessionStoreError(f"{self._path}: the {what} can't be read: {error}")
 
 
 async def _end(connections: _Connections) -> None:

@@ -41,7 +41,7 @@ def translated(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _translate(error, path) from error
+        raise translation(error, path) from error
 
 
 def is_read_only(error: sqlite3.Error) -> bool:
@@ -49,7 +49,8 @@ def is_read_only(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
 
 
-def _translate(error: sqlite3.Error, path: str) -> SessionStoreError:
+def translation(error: sqlite3.Error, path: str) -> SessionStoreError:
+    """Answer what the interface raises instead."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code
     if code in _PASSING:
         return StoreUnavailableError(f"{path}: {_PASSING[code]} ({error})", is_retry_safe=True)

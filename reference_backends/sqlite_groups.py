@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sessionstore_contract.interface import SessionStoreError
@@ -28,6 +29,8 @@ class _Write:
     def __init__(self, statements: Statements, answer: asyncio.Future[Any]) -> None:
         self.statements = statements
         self.answer = answer
+        self._outlasting: asyncio.Future[None] | None = None
+        self._is_delivered = False
         self.result: Any = None
         self.error: Exception | None = SessionStoreError("the write was cut off and rolled back")
 
@@ -35,12 +38,24 @@ class _Write:
         self.result, self.error = result, error
 
     def deliver(self) -> None:
+        self._is_delivered = True
+        if self._outlasting is not None and not self._outlasting.done():
+            self._outlasting.set_result(None)
         if self.answer.done():
             return
         if self.error is None:
             self.answer.set_result(self.result)
         else:
             self.answer.set_exception(self.error)
+
+    async def outlast(self) -> None:
+        """Wait, however often the caller is cancelled, until the write has ended."""
+        while not self._is_delivered:
+            self._outlasting = asyncio.get_running_loop().create_future()
+            with suppress(asyncio.CancelledError):
+                await self._outlasting
+        if self.answer.done() and not self.answer.cancelled():
+            self.answer.exception()  # looked at: else asyncio logs that nobody did
 
 
 class WriteQueue:
@@ -118,6 +133,9 @@ class GroupConnection(sqlite3.Connection):
             return
         # Only now, with the lock held, are writes taken: until then each can be withdrawn at once.
         group = self.queue.take()
+        if len(group) == 1:
+            self._commit_one(group[0])
+            return
         try:
             self._commit_group(group)
         except sqlite3.Error as error:
@@ -157,6 +175,14 @@ class GroupConnection(sqlite3.Connection):
     def _commit_alone(self, write: _Write) -> Exception | None:
         try:
             self.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            write.settle(error=error)
+            return error
+        return self._commit_one(write)
+
+    def _commit_one(self, write: _Write) -> Exception | None:
+        """Run one write in the open transaction and commit it, and answer what went wrong."""
+        try:
             result = write.statements(self)
             self.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - it is raised at the caller of this write
@@ -190,12 +216,11 @@ class GroupWriter:
         self._queue.add(write)
         self._start()
         try:
-            await asyncio.wait({write.answer})
+            return await write.answer
         except asyncio.CancelledError:
             if not self._queue.withdraw(write):
-                await _outlast(write.answer)
+                await write.outlast()
             raise
-        return write.answer.result()
 
     async def finish(self) -> None:
         """Wait until no write is under way."""
@@ -224,12 +249,3 @@ class GroupWriter:
 def _is_busy(error: Exception | None) -> bool:
     code = getattr(error, "sqlite_errorcode", 0)
     return bool(code & 0xFF == sqlite3.SQLITE_BUSY)
-
-
-async def _outlast(answer: asyncio.Future[Any]) -> None:
-    while not answer.done():
-        try:
-            await asyncio.wait({answer})
-        except asyncio.CancelledError:
-            continue
-    answer.exception()  # looked at: else asyncio logs that nobody did

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from reference_backends import histories
 from reference_backends.rules import decode
 from sessionstore_contract.interface import Json, Message, SessionStoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # The history last: SQLite reads a row from its beginning, page by page.
 _CREATE_TABLE = """
@@ -127,8 +123,10 @@ class UnreadableError(Exception):
 
 async def read_messages(stored: bytes | None) -> list[Message]:
     """Read the column `messages`; NULL is no messages."""
-    with _unreadable():
+    try:
         messages = await histories.read("[]" if stored is None else stored)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(str(error)) from error
     if not isinstance(messages, list):
         raise UnreadableError(f"a JSON array is due, not {type(messages).__name__}")
     return messages
@@ -136,16 +134,10 @@ async def read_messages(stored: bytes | None) -> list[Message]:
 
 def read_cost_data(stored: bytes | None) -> dict[str, Json]:
     """Read the column `cost_data`; NULL, in rows of before it was there, is no cost data."""
-    with _unreadable():
+    try:
         cost_data = decode("{}" if stored is None else stored)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(str(error)) from error
     if not isinstance(cost_data, dict):
         raise UnreadableError(f"a JSON object is due, not {type(cost_data).__name__}")
     return cost_data
-
-
-@contextmanager
-def _unreadable() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError(str(error)) from error

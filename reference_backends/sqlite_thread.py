@@ -11,7 +11,7 @@ import aiosqlite
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 ConnectionT = TypeVar("ConnectionT", bound="sqlite3.Connection")
@@ -53,11 +53,19 @@ class ThreadedConnection(Generic[ConnectionT]):
 
     async def fetch(self, sql: str, parameters: Iterable[Any]) -> list[Any]:
         """Answer the rows of one statement."""
-        return list(await self._outlast(self._connection.execute_fetchall(sql, parameters)))
+        try:
+            return list(await self._connection.execute_fetchall(sql, parameters))
+        except asyncio.CancelledError:
+            await self._wait_for_calls()
+            raise
 
     async def commit(self) -> None:
         """Call `commit` of the connection on its thread."""
-        await self._outlast(self._connection.commit())
+        try:
+            await self._connection.commit()
+        except asyncio.CancelledError:
+            await self._wait_for_calls()
+            raise
 
     async def close(self) -> None:
         """Close the connection after the calls that were made, and see its thread end."""
@@ -65,13 +73,6 @@ class ThreadedConnection(Generic[ConnectionT]):
         if thread.is_alive():
             await self._connection.close()
             thread.join()  # it has answered its last call: nothing is waited for
-
-    async def _outlast(self, call: Awaitable[T]) -> T:
-        try:
-            return await call
-        except asyncio.CancelledError:
-            await self._wait_for_calls()
-            raise
 
     async def _wait_for_calls(self) -> None:
         """The thread serves in order: when it answers this call, the earlier ones have ended."""

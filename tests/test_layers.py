@@ -31,12 +31,12 @@ ROWS = (
         "trial_worker trial_process conduct doctor"
     ),
     (
-        "wire_runs serving pytest_plugin pytest_baseline pytest_storages pytest_summary "
+        "bench wire_runs serving pytest_plugin pytest_baseline pytest_storages pytest_summary "
         "pytest_door wire_door turn_door"
     ),
     (
-        "options baseline_options first_files init_command prove_command wire_command turn_command "
-        "serve_command compare_command report_command verify_command cli pages __main__"
+        "options baseline_options first_files init_command bench_command prove_command "
+        "wire_command turn_command serve_command compare_command report_command verify_command cli pages __main__"
     ),
 )
 """The kit's modules and packages, from the plainest to the doors."""

@@ -11,6 +11,7 @@ import click
 
 from . import catalogue
 from .baseline_options import loaded, rewrite, with_a_baseline
+from .bench_command import bench
 from .clause import Level
 from .compare_command import compare
 from .effort import EFFORTS
@@ -61,6 +62,7 @@ def main() -> None:
     """Try the contract of async chat session stores."""
 
 
+main.add_command(bench)
 main.add_command(prove)
 main.add_command(turn)
 main.add_command(wire)

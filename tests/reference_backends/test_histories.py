@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import OrderedDict, defaultdict
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from reference_backends import histories, rest, rules
 from reference_backends.plain_values import is_plain
 from sessionstore_contract.interface import UnstorableValueError
+from sessionstore_contract.values import are_equal
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -61,6 +64,52 @@ def test_a_plain_value_keeps_the_rule(value: list[Any]) -> None:
         for number, item in enumerate(value):
             rules.check_members([item], 0)
             rules.check_cost_data({str(number): item})
+
+
+class Name(StrEnum):
+    """A text that is of a subclass."""
+
+    ONE = "one"
+
+
+class Number(IntEnum):
+    """An integer that is."""
+
+    ONE = 1
+
+
+@given(st.lists(ANYTHING | st.sampled_from(Name) | st.sampled_from(Number), max_size=8))
+def test_the_fast_encoder_words_the_same_values(value: list[Any]) -> None:
+    """What was checked reads alike, whichever library has worded it."""
+    try:
+        rules.check_messages(value)
+    except UnstorableValueError:
+        return
+    assert are_equal(rules.decode(rules.encode(value)), rules.decode(rules.encode_strictly(value)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        OrderedDict(b=1, a=[Name.ONE, Number.ONE]),
+        defaultdict(int, n=2**64),
+        [2**63, -(2**63), 2**64, -(2**64), 10**4000, 1e16, 1e-7, -0.0, 5e-324, 1.7e308],
+        {"\u2028\x7f\x01": "\U0001f600\ufffe"},
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_so_it_does_for_what_is_rare(value: Any) -> None:
+    """Subclasses, large and small numbers, odd characters."""
+    rules.check_messages([value])
+    words = rules.encode(value), rules.encode_strictly(value)
+    assert are_equal(rules.decode(words[0]), rules.decode(words[1]))
+
+
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")], {"a": object()}])
+def test_what_was_not_checked_is_not_worded_as_something_else(value: Any) -> None:
+    """NaN is no null for whoever answers what another store has kept."""
+    with pytest.raises((ValueError, TypeError)):
+        rules.encode_strictly(value)
 
 
 @pytest.mark.parametrize("depth", [rules.MAX_DEPTH - 1, rules.MAX_DEPTH, rules.MAX_DEPTH + 1])

@@ -1,0 +1,125 @@
+"""The benchmark: its arithmetic, its document, its picture, and that it runs; never how fast."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner
+
+from reference_backends.memory import MemorySessionStore
+from sessionstore_contract.bench.figures import Spread, throughput_ratios
+from sessionstore_contract.bench.plot import Line, svg
+from sessionstore_contract.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TINY = ["--quick", "--rounds", "2", "--messages", "1", "--messages", "3", "--callers", "2"]
+
+
+class Forgetful(MemorySessionStore):
+    """A store from before cost data could be read."""
+
+    async def get_cost_data(self, _session_id: str) -> dict[str, Any]:
+        raise NotImplementedError("no such column")
+
+
+def run(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["bench", *words])
+    return done.exit_code, done.output
+
+
+def test_the_spread_is_the_median_and_the_quartiles() -> None:
+    """Of five values the quartiles are the second and the fourth."""
+    assert Spread.of([5.0, 1.0, 4.0, 2.0, 3.0]) == Spread(3.0, 2.0, 4.0)
+    assert Spread.of([7.0]) == Spread(7.0, 7.0, 7.0)
+    assert Spread(3.0, 2.0, 4.0).times(10).rounded(1) == {"median": 30, "lower": 20, "upper": 40}
+
+
+def test_a_ratio_is_of_throughputs_pair_by_pair() -> None:
+    """Half the time is twice the throughput; a pair that was slow as a whole changes nothing."""
+    assert throughput_ratios([1.0, 10.0], [2.0, 20.0]) == [2.0, 2.0]
+    with pytest.raises(ValueError, match="argument"):
+        throughput_ratios([1.0], [1.0, 2.0])
+
+
+EVERY = ("save", "load", "update", "get_cost_data", "exists")
+
+
+@pytest.mark.parametrize(
+    ("target", "operations"), [("memory", EVERY), ("sqlite", ("save", "load")), ("http", ("save",))]
+)
+def test_it_runs_and_writes_what_it_measured(
+    target: str, operations: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Each cell has figures of both, and a ratio with its quartiles."""
+    path, picture = tmp_path / "deeper" / "bench.json", tmp_path / "bench.svg"
+    words = ["--operation", ",".join(operations), "--json", str(path), "--plot", str(picture)]
+    code, said = run(target, *TINY, "--seed", "5", *words)
+    assert code == 0, said
+    found = json.loads(path.read_text())
+    assert (found["schema"], found["seed"], found["rounds"]) == (1, 5, 2)
+    (measured,) = found["targets"]
+    assert measured["name"] == target
+    cells = measured["cells"]
+    assert [(one["operation"], one["messages"]) for one in cells] == [
+        (operation, messages) for messages in (1, 3) for operation in operations
+    ]
+    for one in cells:
+        ratio = one["throughput_ratio"]
+        assert 0 < ratio["lower"] <= ratio["median"] <= ratio["upper"]
+        assert one["microseconds"]["median"] > 0
+        assert one["rival_microseconds"]["median"] > 0
+    long = measured["long_history"]
+    assert 0.2 < long["megabytes"] < 0.3
+    assert set(long["longest_stall_ms"]) == {"save", "load"}
+    assert set(long["slowdown"]) == {"update", "get_cost_data"}
+    assert ET.fromstring(picture.read_text()).tag.endswith("svg")
+
+
+def test_a_store_is_held_against_another() -> None:
+    """With --against the rival is a store and not the driver."""
+    code, said = run("memory", "--against", "memory", *TINY, "--operation", "exists", "--seed", "1")
+    assert code == 0, said
+    assert "memory next to memory" in said
+
+
+def test_what_a_store_does_not_do_is_said(tmp_path: Path) -> None:
+    """Such a cell has a reason and no figures, and the others are measured."""
+    path = tmp_path / "bench.json"
+    words = ["--storage", "none", "--operation", "get_cost_data,exists", "--json", str(path)]
+    code, said = run("tests.test_bench:Forgetful", *TINY, *words)
+    assert code == 0, said
+    (measured,) = json.loads(path.read_text())["targets"]
+    assert measured["long_history"] is None
+    assert [one.get("reason") for one in measured["cells"]] == ["no such column", None] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["sqlit"], "no backend 'sqlit'; did you mean sqlite?"),
+        (["memory", "--operation", "lod"], "no operation 'lod'; did you mean load?"),
+        (["memory", "--against", "nowhere:Store"], "nowhere"),
+        (["memory", *TINY, "--json", "/dev/null/bench.json"], "can't be written"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(words: list[str], told: str) -> None:
+    """Exit code 2, and no traceback."""
+    code, said = run(*words)
+    assert code == 2
+    assert told in said
+    assert "Traceback" not in said
+
+
+def test_a_picture_leaves_out_what_has_no_place_on_its_scales() -> None:
+    """Nought has no logarithm, and a name may hold what XML would take for its own."""
+    drawn = svg("a < b", "size", "ms", [Line("x & y", [(0.0, 1.0), (1.0, 2.0), (100.0, 20.0)])])
+    root = ET.fromstring(drawn)
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert "x & y" in texts
+    assert "a < b" in texts
+    assert len([one for one in root.iter() if one.tag.endswith("circle")]) == 2

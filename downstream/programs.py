@@ -412,6 +412,23 @@ async def first_use_at_once_fails_on_postgres() -> str:
 
 
 @program
+async def first_use_at_once_leaves_connections() -> str:
+    """Operations that come first at once make a pool each; `close` closes one of them."""
+    store = await postgres()
+    await asyncio.gather(*(outcome(store.exists("x")) for _ in range(5)))
+    await store.close()
+    connection = await asyncpg.connect(os.environ["DSN"])
+    left = await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        "AND backend_type = 'client backend'"
+    )
+    await connection.close()
+    demand(left >= 10, left)
+    return f"after close {left} connections are open"
+
+
+@program
 async def first_use_of_several_fails_on_postgres() -> str:
     """Of several stores that are first used at once on an empty database, some fail."""
     for _ in range(10):

@@ -161,10 +161,20 @@ def _engine(**options: Any) -> DockerClient:
     try:
         client = DockerClient(**options)
     except ENGINE_ERRORS as error:
-        reason = " ".join(str(error).split())
-        raise ServerFailedError(f"no container engine answers: {reason}") from None
+        raise ServerFailedError(f"no container engine answers: {_reason(error)}") from None
     _refuse_other_machines()  # testcontainers has settings of its own, and says so there
     return client
+
+
+def _reason(error: BaseException) -> str:
+    """Word what the system said, which the clients wrap in several layers of their own."""
+    inner = [error.__cause__ or error.__context__, *error.args]
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({os.environ.get('DOCKER_HOST') or 'the default address'})"
+    for one in inner:
+        if isinstance(one, BaseException):
+            return _reason(one)
+    return " ".join(str(error).split())
 
 
 def _refuse_other_machines() -> None:

@@ -102,7 +102,7 @@ class DatabaseContainer:
         self._wait_until_ready()
 
     def _made(self) -> DockerContainer:
-        container = DockerContainer(self._image, name=self._name)
+        container = DockerContainer(self._image).with_name(self._name)
         container.with_env("POSTGRES_PASSWORD", self._password)
         container.with_command(["postgres", *_options()])
         container.with_kwargs(labels={KEEPER: this_process()})

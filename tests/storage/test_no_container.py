@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sessionstore_contract.storage import StorageUnavailableError, contained, selection
+from sessionstore_contract.storage import StorageUnavailableError, abandoned, contained, selection
 from sessionstore_contract.storage.abandoned import is_abandoned, this_process
 from sessionstore_contract.storage.contained import ContainedServer
 from sessionstore_contract.storage.selection import PostgresChoice
@@ -95,7 +95,9 @@ def test_an_image_is_what_follows_the_first_colon(
 
 
 @is_linux
-def test_a_process_is_abandoned_only_when_it_is_certainly_gone() -> None:
+def test_a_process_is_abandoned_only_when_it_is_certainly_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Its number may be somebody else's by now, and other machines can't be looked at."""
     mine = this_process()
     assert not is_abandoned(mine)
@@ -103,6 +105,9 @@ def test_a_process_is_abandoned_only_when_it_is_certainly_gone() -> None:
     assert is_abandoned(f"{machine} {number} {int(began) - 1}")
     assert is_abandoned(f"{machine} {2**22 + 1} {began}")
     assert not is_abandoned(f"another/pid:[1] {2**22 + 1} {began}")
+    monkeypatch.setattr(abandoned, "_started_at", lambda _: None)
+    assert not is_abandoned(f"{machine} 1 {began}")  # hidden, as another user's can be
+    assert is_abandoned(f"{machine} {2**22 + 1} {began}")
     assert not is_abandoned("")
     assert not is_abandoned(" 1 1")
 

@@ -61,6 +61,7 @@ def _require_image(image: str, python: Path) -> None:
     asked = subprocess.run(
         [str(python), "-c", IMAGES, image], capture_output=True, text=True, check=False
     )
+    if "ImageNotFound" in asked.stderr:
+        raise LackingError(f"there is no image {image} here; {FETCHING}=1 lets it be fetched")
     if asked.returncode:
-        reason = (asked.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise LackingError(f"there is no image {image}: {reason}"[:200])
+        raise LackingError("no container engine answers")

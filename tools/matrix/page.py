@@ -30,6 +30,8 @@ does not claim is not counted. `pytest` is the same contract as a test function 
 SQL store, in one process and with xdist in two.
 """
 
+OTHERS = ("violated", "inconclusive", "faulted")
+
 PACKAGES = ("pytest", "hypothesis", "aiosqlite", "asyncpg", "httpx")
 
 
@@ -44,7 +46,8 @@ def page(folder: Path) -> str:
     order = [lane.name for lane in LANES]
     lanes.sort(key=lambda said: order.index(said["lane"]))
     tried = [(said, _report(folder / said["lane"])) for said in lanes]
-    return "\n".join([HEAD, *_results(tried), "", *_versions(tried), "", *_missing(lanes), ""])
+    parts = (_results(tried), _remarks(tried), _versions(tried), _missing(lanes))
+    return HEAD + "".join("\n" + "".join(f"{line}\n" for line in part) for part in parts)
 
 
 def _report(folder: Path) -> Report | None:
@@ -61,6 +64,22 @@ def _results(tried: list[tuple[Report, Report | None]]) -> Iterator[str]:
             cells = {one["name"]: _counts(one) for one in report["backends"]}
             doors = [said["pytest"].get(door, "") for door in ("alone", "xdist")]
             yield _row(said["says"], *(cells.get(name, "") for name in ALL), *doors)
+
+
+def _remarks(tried: list[tuple[Report, Report | None]]) -> Iterator[str]:
+    """Say of each clause that did not hold somewhere, where that was and why."""
+    where: dict[str, list[str]] = {}
+    for said, report in tried:
+        for backend in report["backends"] if report else ():
+            for clause in backend["clauses"]:
+                if clause["verdict"] in OTHERS:
+                    why = clause["headline"] or clause["reason"]
+                    told = f"`{clause['id']}` {clause['verdict']}: {why}"
+                    where.setdefault(told, []).append(f"{said['says']} ({backend['name']})")
+    for told, places in where.items():
+        yield f"- {told}. {', '.join(places)}."
+    if not where:
+        yield "Every clause that was tried held."
 
 
 def _versions(tried: list[tuple[Report, Report | None]]) -> Iterator[str]:
@@ -85,8 +104,11 @@ def _versions(tried: list[tuple[Report, Report | None]]) -> Iterator[str]:
 
 def _missing(lanes: list[Report]) -> Iterator[str]:
     missing = [said for said in lanes if said["outcome"].startswith("lacking")]
-    untried = [lane.name for lane in LANES if lane.name not in {said["lane"] for said in lanes}]
+    known = {said["lane"] for said in lanes}
+    untried = [lane.says for lane in LANES if lane.name not in known]
     yield f"{len(lanes) - len(missing)} of {len(LANES)} lanes were tried."
+    if missing or untried:
+        yield ""
     for said in missing:
         yield f"- {said['says']}: not tried; {said['outcome'].partition(': ')[2]}"
     for name in untried:
@@ -96,8 +118,7 @@ def _missing(lanes: list[Report]) -> Iterator[str]:
 def _counts(backend: Report) -> str:
     counts = backend["counts"]
     told = [f"{counts.get('held', 0)} held"]
-    others = ("violated", "inconclusive", "faulted")
-    told += [f"{counts[verdict]} {verdict}" for verdict in others if counts.get(verdict)]
+    told += [f"{counts[verdict]} {verdict}" for verdict in OTHERS if counts.get(verdict)]
     return ", ".join(told)
 
 

@@ -11,24 +11,21 @@ KEEPER = "sessionstore-contract.keeper"
 
 def this_process() -> str:
     """Name this process as no other is named, on this machine or another."""
-    return _named(os.getpid())
+    return f"{_machine()} {os.getpid()} {_started_at(os.getpid())}"
 
 
 def is_abandoned(process: str) -> bool:
     """Whether the process of that name ran on this machine, since it was started, and is gone.
 
-    What can't be told is not abandoned: a process of another machine, of another container, of
-    one whose processes are hidden, and any process where there is no /proc.
+    What can't be told is not abandoned: a process of another machine, of another container, one
+    that is hidden from this user, and any process where there is no /proc.
     """
-    machine, _, rest = process.partition(" ")
-    number = rest.partition(" ")[0]
-    if not machine or machine != _machine() or not number.isdigit():
+    machine, *rest = process.split(" ")
+    if not machine or machine != _machine() or len(rest) != 2 or not rest[0].isdigit():
         return False
-    return _named(int(number)) != process
-
-
-def _named(number: int) -> str:
-    return f"{_machine()} {number} {_started_at(number)}"
+    number, began = int(rest[0]), rest[1]
+    found = _started_at(number)
+    return not _exists(number) if found is None else found != began
 
 
 def _machine() -> str:
@@ -40,11 +37,22 @@ def _machine() -> str:
         return ""
 
 
-def _started_at(number: int) -> str:
+def _started_at(number: int) -> str | None:
+    """When a process began, `ended` when nobody has asked yet how; None: it is not seen."""
     try:
         # The name of the program, in brackets, may hold anything.
         state, *rest = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return "gone"
-    # Ended, and nobody has asked how: that may go on for as long as the machine runs.
-    return "gone" if state in "ZX" else rest[18]
+        return None
+    return "ended" if state in "ZX" else rest[18]
+
+
+def _exists(number: int) -> bool:
+    """Whether there is such a process, be it hidden from this user."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

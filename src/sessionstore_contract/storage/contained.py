@@ -21,6 +21,9 @@ IMAGE = "postgres:18"
 START_TIMEOUT = 600.0
 """Seconds for the keeper to start a server; the image may have to be fetched first."""
 
+STOP_TIMEOUT = 60.0
+"""Seconds for the engine to remove the container; it may have others to look after."""
+
 MODULES = ("testcontainers", "asyncpg")
 
 
@@ -41,9 +44,8 @@ class ContainedServer(KeptServer):
                 "pip install 'sessionstore-contract[containers]'"
             )
         name = f"PostgreSQL in a container of {image}"
-        return cls.shared(
-            run_folder, Source(name, (f"--image={image}",), START_TIMEOUT, _end), check
-        )
+        source = Source(name, (f"--image={image}",), START_TIMEOUT, STOP_TIMEOUT, _end)
+        return cls.shared(run_folder, source, check)
 
 
 def is_installed() -> bool:

@@ -102,7 +102,7 @@ class DatabaseContainer:
         self._wait_until_ready()
 
     def _made(self) -> DockerContainer:
-        container = DockerContainer(self._image, name=self._name)
+        container = DockerContainer(self._image).with_name(self._name)
         container.with_env("POSTGRES_PASSWORD", self._password)
         container.with_command(["postgres", *_options()])
         container.with_kwargs(labels={KEEPER: this_process()})
@@ -121,7 +121,8 @@ class DatabaseContainer:
                 raise ServerFailedError(f"the container of {self._image} ended: {self._said()}")
             if time.monotonic() > deadline:
                 raise ServerFailedError(
-                    f"nothing answered at 127.0.0.1:{self._port} for {READY_TIMEOUT:.0f} s; "
+                    f"nothing answered at 127.0.0.1:{self._port} for {READY_TIMEOUT:.0f} s, where "
+                    "the engine of another machine or container can't be reached; "
                     f"the container said last: {self._said()}"
                 )
             time.sleep(0.1)
@@ -161,10 +162,20 @@ def _engine(**options: Any) -> DockerClient:
     try:
         client = DockerClient(**options)
     except ENGINE_ERRORS as error:
-        reason = " ".join(str(error).split())
-        raise ServerFailedError(f"no container engine answers: {reason}") from None
+        raise ServerFailedError(f"no container engine answers: {_reason(error)}") from None
     _refuse_other_machines()  # testcontainers has settings of its own, and says so there
     return client
+
+
+def _reason(error: BaseException) -> str:
+    """Word what the system said, which the clients wrap in several layers of their own."""
+    inner = [error.__cause__ or error.__context__, *error.args]
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({os.environ.get('DOCKER_HOST') or 'the default address'})"
+    for one in inner:
+        if isinstance(one, BaseException):
+            return _reason(one)
+    return " ".join(str(error).split())
 
 
 def _refuse_other_machines() -> None:

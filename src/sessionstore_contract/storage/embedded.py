@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 START_TIMEOUT = 75.0
 """Seconds for the keeper to start a server, on a slow disk too."""
 
+STOP_TIMEOUT = 10.0
+
 
 class EmbeddedServer(KeptServer):
     """This process's part in a server whose programs are in a wheel."""
@@ -38,7 +40,8 @@ class EmbeddedServer(KeptServer):
                 "or name a server with --postgres or SESSIONSTORE_POSTGRES_DSN"
             )
         arguments = (f"--package={package}",)
-        source = Source("the embedded PostgreSQL", arguments, START_TIMEOUT, _end)
+        name = "the embedded PostgreSQL"
+        source = Source(name, arguments, START_TIMEOUT, STOP_TIMEOUT, _end)
         return cls.shared(run_folder, source, check)
 
 

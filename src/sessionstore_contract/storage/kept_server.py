@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 INTERVAL = 0.1
 """Seconds that go by before whoever waits asks again whether it still should."""
 
-LEAVE_TIMEOUT = 10.0
-"""Seconds that the last one to leave waits for the server to be gone."""
+JOIN_TIMEOUT = 10.0
+"""Seconds for a keeper that serves to greet another client."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Source:
     """What the keeper is told of it."""
     start_timeout: float
     """Seconds for the keeper to start a server, and for others to wait until it has."""
+    stop_timeout: float
+    """Seconds that the last one to leave waits for the server to be gone."""
     end: Callable[[Path], None]
     """Ends the server of a keeper that was killed; it is called with the server's folder."""
 
@@ -99,7 +101,7 @@ class KeptServer:
         except FileNotFoundError:
             return None
         try:
-            connection.settimeout(LEAVE_TIMEOUT)
+            connection.settimeout(JOIN_TIMEOUT)
             connection.connect(address)
             greeting = _greeting(connection)
         except OSError:
@@ -129,7 +131,7 @@ class KeptServer:
             connection.close()
             # It may be in the middle of something long, where it does not look for its clients.
             keeper.terminate()
-            _reap(keeper, waits=True)
+            _reap(keeper, source.stop_timeout)
             raise
         return cls(connection, greeting, keeper, source)
 
@@ -156,22 +158,23 @@ class KeptServer:
     def leave(self) -> None:
         """Give up this process's part; the last one waits until server and files are gone.
 
-        It waits 10 s at most. May be called again.
+        It waits for so long as its source says. May be called again.
         """
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        is_last = _is_last(connection)
+        patience = self._source.stop_timeout
+        is_last = _is_last(connection, patience)
         if is_last and self._folder.exists():
             _clear_after_killed_keeper(self._source, self._folder)
         if self._keeper is not None:
-            _reap(self._keeper, waits=is_last)
+            _reap(self._keeper, patience if is_last else 0.0)
 
 
-def _is_last(connection: socket.socket) -> bool:
+def _is_last(connection: socket.socket, patience: float) -> bool:
     with connection:
         try:
-            connection.settimeout(LEAVE_TIMEOUT)
+            connection.settimeout(patience)
             connection.sendall(b"leave\n")
             return not connection.recv(64)  # its end is the end of the keeper
         except ConnectionError:
@@ -182,7 +185,7 @@ def _is_last(connection: socket.socket) -> bool:
 
 def _clear_after_killed_keeper(source: Source, folder: Path) -> None:
     source.end(folder)
-    deadline = time.monotonic() + LEAVE_TIMEOUT
+    deadline = time.monotonic() + source.stop_timeout
     while folder.exists() and time.monotonic() < deadline:
         # The server writes until it has ended.
         shutil.rmtree(folder, ignore_errors=True)
@@ -224,9 +227,8 @@ def _greeting(connection: socket.socket) -> dict[str, str] | None:
     return greeting
 
 
-def _reap(keeper: subprocess.Popen[bytes], *, waits: bool) -> None:
-    if waits:
-        with suppress(subprocess.TimeoutExpired):
-            keeper.wait(LEAVE_TIMEOUT)
-            return
+def _reap(keeper: subprocess.Popen[bytes], patience: float) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        keeper.wait(patience)
+        return
     threading.Thread(target=keeper.wait, name="sessionstore-contract keeper", daemon=True).start()

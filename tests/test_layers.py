@@ -36,7 +36,8 @@ ROWS = (
     ),
     (
         "options baseline_options first_files init_command bench_command prove_command "
-        "wire_command turn_command serve_command compare_command report_command verify_command cli pages __main__"
+        "wire_command turn_command serve_command compare_command report_command verify_command "
+        "cli pages __main__"
     ),
 )
 """The kit's modules and packages, from the plainest to the doors."""

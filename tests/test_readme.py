@@ -15,6 +15,7 @@ from sessionstore_contract.capabilities import profile_of
 from sessionstore_contract.clause import Level
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.defects import DEFECTS
+from sessionstore_contract.effort import NORMAL
 
 from .test_pytest_door import PROJECT
 
@@ -85,7 +86,7 @@ def test_the_table_of_the_reference_backends_is_right(backend: Backend) -> None:
     shown = README.partition("<!-- run -->\n```\n")[2].partition("\n```\n")[0]
     (line,) = (one for one in shown.splitlines() if one.startswith(f"{backend.name} "))
     *_, profile, held, violated, admitted, inconclusive, moot, verdict = line.split()
-    inapplicable = [one for one in CLAUSES if one.missing(backend.capabilities) is not None]
+    inapplicable = [one for one in CLAUSES if one.missing(backend.capabilities, NORMAL) is not None]
 
     assert profile == profile_of(backend.capabilities)
     assert int(moot) == len(inapplicable)

@@ -29,9 +29,15 @@ REFERENCE = ("sqlite", "postgres", "http")
     "--messages", "sizes", multiple=True, type=click.IntRange(1), metavar="N", help="In a session."
 )
 @click.option("--callers", multiple=True, type=click.IntRange(1), metavar="N", help="At once.")
-@click.option("--rounds", type=click.IntRange(1), metavar="N")
-@click.option("--seed", type=click.IntRange(0), metavar="N")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--rounds", type=click.IntRange(1), metavar="N", help="Pairs of batches.")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Draw the same order again.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the figures.",
+)
 @click.option(
     "--plot",
     "plot_path",

@@ -24,6 +24,7 @@ from sessionstore_contract.verdict import Finding, Verdict
 from .mutants.defect import backend
 from .mutants.power import (
     CLAUSE,
+    RewritesInPlace,
     SyncedFileStore,
     SyncedJournalStore,
     SyncedRowsStore,
@@ -254,6 +255,7 @@ def test_a_store_that_syncs_is_never_accused(store: Any, seed: int) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(1, 11))
-def test_a_torn_line_is_found(seed: int) -> None:
+@pytest.mark.parametrize("store", [TrustsTheEndOfALine, RewritesInPlace])
+def test_half_a_write_is_found(store: Any, seed: int) -> None:
     """It takes the points that the effort thorough tries."""
-    assert found(TrustsTheEndOfALine, MANY_POINTS, seed).verdict is Verdict.VIOLATED
+    assert found(store, MANY_POINTS, seed).verdict is Verdict.VIOLATED

@@ -146,7 +146,7 @@ def test_two_runs_at_once_do_not_disturb_each_other(
     told = [run.communicate(timeout=180) for run in runs]
 
     assert [run.returncode for run in runs] == [3, 3], told
-    assert [re.findall(" (0) +[0-9]+ +0 +[0-9]+ incomplete", out) for out, _ in told] == [["0"]] * 2
+    assert [re.findall(" (0) +0 +[0-9]+ +[0-9]+ incomplete", out) for out, _ in told] == [["0"]] * 2
     leaves_nothing(temporary, tmp_path)
 
 

@@ -12,10 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {"sessionstore_contract": ROOT / "src", "reference_backends": ROOT}
-SUFFIXES = {".py", ".json", ".typed", ".html", ".css", ".js", ".svg"}
+SUFFIXES = {".c", ".py", ".json", ".typed", ".html", ".css", ".js", ".svg"}
 """What a package of the kit may be made of."""
 
-EXTRAS = {"sqlite", "postgres", "containers", "platform", "asyncio", "all"}
+EXTRAS = {"sqlite", "postgres", "containers", "platform", "asyncio", "fast", "all"}
 
 
 @pytest.fixture(scope="module")

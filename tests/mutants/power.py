@@ -176,7 +176,6 @@ class AppendsInMemory(SyncedJournalStore):
         JournalStore.append(self, event)
 
 
-@mutant(CLAUSE, "load raised JSONDecodeError", adding=("multi-process",))
 class RewritesInPlace(SyncedFileStore):
     """Syncs what it has written over the file that was there: neither is whole meanwhile."""
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from reference_backends.http_connection import Connection, Reply
-from reference_backends.rules import encode
-from sessionstore_contract.interface import Json, StoreClosedError, StoreUnavailableError
+from sessionstore_contract.interface import StoreClosedError, StoreUnavailableError
 
 from .platform_stores import PlatformStore
 
@@ -29,10 +28,10 @@ class RawConnection(Connection):
         self._peer = parts.hostname or "", parts.port or 80
         self.idle: list[Streams] = []
 
-    async def ask(self, method: str, path: str, body: Json = None, **_: Any) -> Reply:
+    async def ask(self, method: str, path: str, body: str | None = None, **_: Any) -> Reply:
         if self._is_closed:
             raise StoreClosedError("the store was closed")
-        content = b"" if body is None else encode(body).encode()
+        content = (body or "").encode()
         head = f"{method} {path} HTTP/1.1\r\nhost: {self._peer[0]}\r\n"
         head += f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
         try:

@@ -18,7 +18,6 @@ import anyio
 import httpx
 
 from reference_backends.http_connection import Connection, Reply
-from reference_backends.rules import encode as encoded
 from sessionstore_contract.interface import (
     Json,
     StoreClosedError,
@@ -265,8 +264,8 @@ class Direct(Connection):
         """Answer what to raise from the client's error."""
         return error
 
-    async def ask(self, method: str, path: str, body: Json = None, **_rest: Any) -> Reply:
-        content = None if body is None else encoded(body).encode()
+    async def ask(self, method: str, path: str, body: str | None = None, **_rest: Any) -> Reply:
+        content = None if body is None else body.encode()
         with self.under_way():
             try:
                 response = await self._open_client().request(

@@ -94,16 +94,17 @@ def _points(
     ends = [
         record.end for record in journal if any(begun < record.end <= end for begun, end in spans)
     ]
-    count = min(POINTS_FOR_A_KILL * store.stand.effort.kills, len(ends))
+    count = POINTS_FOR_A_KILL * store.stand.effort.kills
     drawn = [Point(end, policy) for end, policy in _drawn(store, ends, count)]
     # Right after an answer, with nothing but what was synced: there most is to be lost.
-    points = {*drawn, *(Point(end, "nothing") for end in answers.values())}
+    points = [*drawn, *(Point(end, "nothing") for end in answers.values())]
     return sorted(points, key=lambda point: (point.end, point.policy), reverse=True)
 
 
 def _drawn(store: Subject, ends: Sequence[int], count: int) -> Iterator[tuple[int, Policy]]:
     policies = tuple(POLICIES)
-    for number, end in enumerate(store.stand.random.sample(ends, count)):
+    # A point may come again: what is kept is drawn anew.
+    for number, end in enumerate(store.stand.random.choices(ends, k=count)):
         yield end, policies[number % len(policies)]
 
 

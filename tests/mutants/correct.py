@@ -268,6 +268,8 @@ class RowsStore(SessionStore):
 
     storage: ClassVar[str] = "file"
     claims: ClassVar[frozenset[str]] = FileStore.claims
+    # Speed alone: these stores are killed in tests, their machine is not.
+    settings: ClassVar[tuple[str, ...]] = ("synchronous = OFF",)
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -279,8 +281,8 @@ class RowsStore(SessionStore):
         if self.is_closed:
             raise StoreClosedError("the store is closed")
         with closing(sqlite3.connect(self.place, isolation_level=None, timeout=wait)) as rows:
-            # Speed alone: these stores are killed in tests, their machine is not.
-            rows.execute("PRAGMA synchronous = OFF")
+            for setting in self.settings:
+                rows.execute(f"PRAGMA {setting}").fetchone()
             rows.execute("BEGIN IMMEDIATE")
             try:
                 for statement in LAYOUT.strip().split("\n"):

@@ -6,14 +6,12 @@ import json
 import os
 import sqlite3
 import zlib
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sessionstore_contract.interface import StoreClosedError
-
 from ..designs.journal import JournalStore
-from .correct import LAYOUT, FileStore, Row, RowsStore
+from .correct import FileStore, Row, RowsStore
 from .defect import mutant
 
 if TYPE_CHECKING:
@@ -64,23 +62,6 @@ class SyncedRowsStore(RowsStore):
 
     claims: ClassVar[frozenset[str]] = RowsStore.claims | {"power-loss"}
     settings: ClassVar[tuple[str, ...]] = ("journal_mode = DELETE", "synchronous = EXTRA")
-
-    @contextmanager
-    def rows(self, wait: float = 5) -> Iterator[sqlite3.Connection]:
-        if self.is_closed:
-            raise StoreClosedError("the store is closed")
-        with closing(sqlite3.connect(self.place, isolation_level=None, timeout=wait)) as rows:
-            for setting in self.settings:
-                rows.execute(f"PRAGMA {setting}").fetchone()
-            rows.execute("BEGIN IMMEDIATE")
-            try:
-                for statement in LAYOUT.strip().split("\n"):
-                    rows.execute(statement)
-                yield rows
-                rows.execute("COMMIT")
-            except BaseException:
-                rows.execute("ROLLBACK")
-                raise
 
 
 class SyncedJournalStore(JournalStore):

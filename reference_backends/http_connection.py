@@ -8,11 +8,10 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 import anyio
-import httpx
 
 from reference_backends.rest import error_code
 from reference_backends.secrecy import Redaction, check_token
@@ -27,7 +26,12 @@ if TYPE_CHECKING:
     import ssl
     from contextlib import AbstractContextManager
 
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+    import httpx
+
+    from reference_backends.http_engine import AiohttpClient, Answer
+
+_NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+"""By their names: httpx is imported only by who uses it, and what is not httpx says the same."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class _Failure(NamedTuple):
     is_unsent: bool
 
 
+Outcome: TypeAlias = "httpx.Response | Answer | _Failure"
+
 Token = str | Callable[[], str | None] | None
 """A bearer token, or what answers that of the call under way when it is called in its context."""
 
@@ -66,14 +72,15 @@ class Connection:
         timeout: float,
     ) -> None:
         self.url = _check_url(url)
+        self._address = _in_ascii(self.url)
         self._token = check_token(token) if isinstance(token, str) else token
         self._is_lent = client is not None
-        self._client = client
+        self._client: httpx.AsyncClient | AiohttpClient | None = client
         self._transport = transport
         self._timeout = timeout
         self._loop: asyncio.AbstractEventLoop | None = None
         self._redaction: Redaction | None = None
-        self._under_way: dict[asyncio.Task[httpx.Response | _Failure], anyio.CancelScope] = {}
+        self._under_way: dict[asyncio.Task[Outcome], anyio.CancelScope] = {}
         self._is_closed = False
 
     def deadline(self) -> float:
@@ -125,18 +132,18 @@ class Connection:
     async def _exchange(
         self,
         scope: anyio.CancelScope,
-        client: httpx.AsyncClient,
+        client: httpx.AsyncClient | AiohttpClient,
         method: str,
         path: str,
         body: str | None,
         *,
         headers: dict[str, str],
-    ) -> httpx.Response | _Failure:
+    ) -> Outcome:
         with scope, self._redacting(headers):
             try:
                 return await client.request(
                     method,
-                    self.url + path,
+                    self._address + path,
                     content=None if body is None else body.encode(),
                     headers=headers,
                     # A redirect may lead anywhere, and the token would go there too.
@@ -145,7 +152,8 @@ class Connection:
                     timeout=None,
                 )
             except Exception as found:  # noqa: BLE001 - a transport raises what it likes
-                return _Failure(type(found).__name__, is_unsent=isinstance(found, _NEVER_SENT))
+                name = type(found).__name__
+                return _Failure(name, is_unsent=name in _NEVER_SENT)
         return _Failure(f"no answer within {self._timeout:g} s", is_unsent=False)
 
     async def close(self) -> None:
@@ -190,7 +198,7 @@ class Connection:
         token = headers.get("authorization", "").removeprefix("Bearer ")
         return self._redaction.of(token) if token and self._redaction else nullcontext()
 
-    def _open_client(self) -> httpx.AsyncClient:
+    def _open_client(self) -> httpx.AsyncClient | AiohttpClient:
         # Without an await in it, so that many first uses make one client.
         if self._is_closed:
             raise StoreClosedError("the store was closed")
@@ -203,11 +211,22 @@ class Connection:
             # Pooled connections belong to the loop they were made in, and hang in another one.
             raise SessionStoreError("the store is used in another event loop: open one for each")
         if self._client is None:
-            self._client = _new_client(self._transport)
+            self._client = _new_client(self._address, self._transport)
         return self._client
 
 
-def _new_client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+def _new_client(
+    url: str, transport: httpx.AsyncBaseTransport | None
+) -> httpx.AsyncClient | AiohttpClient:
+    if transport is None:
+        try:
+            from reference_backends.http_engine import AiohttpClient  # noqa: PLC0415
+        except ImportError:
+            pass
+        else:
+            return AiohttpClient(_ssl_context() if url.startswith("https:") else None)
+    import httpx  # noqa: PLC0415
+
     return httpx.AsyncClient(
         transport=transport,
         verify=_ssl_context(),
@@ -215,8 +234,7 @@ def _new_client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient
         trust_env=False,
         # A cookie would carry something from one call to the next.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        # Given up sooner than servers drop idle connections (uvicorn: 5 s), so that a request
-        # seldom meets one that is being dropped.
+        # As in `http_engine`.
         limits=httpx.Limits(
             max_connections=100, max_keepalive_connections=20, keepalive_expiry=3.0
         ),
@@ -225,8 +243,15 @@ def _new_client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient
 
 @lru_cache(maxsize=1)
 def _ssl_context() -> ssl.SSLContext:
+    import httpx  # noqa: PLC0415
+
     # Reading the certificates takes longer than everything else about a client.
     return httpx.create_ssl_context()
+
+
+def _in_ascii(url: str) -> str:
+    host = urlsplit(url).hostname or ""
+    return url if host.isascii() else url.replace(host, host.encode("idna").decode(), 1)
 
 
 def _check_url(url: str) -> str:

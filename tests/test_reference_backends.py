@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import httpx
+
 from reference_backends import HTTP, MEMORY, NULL, POSTGRES, SQLITE
+from reference_backends.http import HttpSessionStore
 from reference_backends.in_process import InProcessPlatform
 from sessionstore_contract import Backend, contract_tests
+
+
+def open_by_httpx(url: str, seconds: float = 10.0) -> HttpSessionStore:
+    """Open a store whose requests are made by httpx, as where aiohttp is not installed."""
+    return HttpSessionStore(url, transport=httpx.AsyncHTTPTransport(verify=False), timeout=seconds)
+
+
+def open_by_httpx_with_token(url: str, token: str) -> HttpSessionStore:
+    """Do the same for a platform that asks for a token."""
+    return HttpSessionStore(url, token=token, transport=httpx.AsyncHTTPTransport(verify=False))
+
 
 platform = InProcessPlatform()
 
@@ -13,6 +29,15 @@ test_memory = contract_tests(MEMORY)
 test_sqlite = contract_tests(SQLITE)
 test_postgres = contract_tests(POSTGRES)
 test_http = contract_tests(HTTP)
+test_http_by_httpx = contract_tests(
+    replace(
+        HTTP,
+        name="http-by-httpx",
+        open=open_by_httpx,
+        open_bounded=open_by_httpx,
+        open_with_token=open_by_httpx_with_token,
+    )
+)
 test_http_in_process = contract_tests(
     Backend("http-in-process", open=platform.open, storage=platform, profile="durable")
 )

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 DRIVERS = {
+    "aiohttp": "aiohttp",
     "aiomysql": "aiomysql",
     "aiosqlite": "aiosqlite",
     "apsw": "apsw",

@@ -220,7 +220,7 @@ class LogsHeaders(TokenStore):
 class Unredacted(Connection):
     """Leaves it to the client what is logged of the peer's words."""
 
-    def _open_client(self) -> httpx.AsyncClient:
+    def _open_client(self) -> Any:
         client = super()._open_client()
         if self._redaction is not None:
             self._redaction.lift()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 import pytest
@@ -34,6 +34,17 @@ OPERATIONS: dict[str, Callable[[HttpSessionStore], Awaitable[Any]]] = {
 
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+
+
+def by_httpx() -> httpx.AsyncBaseTransport:
+    """Make what sends the requests, in httpx's way."""
+    return httpx.AsyncHTTPTransport(verify=False)  # to 127.0.0.1: reading certificates takes long
+
+
+every_engine = pytest.mark.parametrize("engine", [lambda: None, by_httpx], ids=["aiohttp", "httpx"])
+"""What sends the requests: aiohttp where it is installed, httpx where not or where it is given."""
+
+Engine: TypeAlias = "Callable[[], httpx.AsyncBaseTransport | None]"
 
 
 def answering(

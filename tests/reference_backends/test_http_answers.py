@@ -19,7 +19,9 @@ from tests.reference_backends.dict_store import DictStore
 from tests.reference_backends.http_operations import (
     MISSING,
     TOKEN,
+    Engine,
     answering,
+    every_engine,
     every_operation,
 )
 from tests.reference_backends.peers import peer, response
@@ -141,6 +143,7 @@ async def test_what_the_store_of_the_platform_lacks_is_not_implemented() -> None
     assert await store.exists("s") is True
 
 
+@every_engine
 @every_operation
 @pytest.mark.parametrize(
     "cut",
@@ -154,30 +157,33 @@ async def test_what_the_store_of_the_platform_lacks_is_not_implemented() -> None
     ids=["nothing", "half a head", "half a body", "half an error", "rubbish"],
 )
 async def test_a_cut_answer_raises(
-    operation: Callable[[HttpSessionStore], Awaitable[Any]], cut: bytes
+    operation: Callable[[HttpSessionStore], Awaitable[Any]], cut: bytes, engine: Engine
 ) -> None:
     """An answer that ends too soon is no answer."""
     async with peer(lambda _: cut) as found:
-        store = HttpSessionStore(found.url)
+        store = HttpSessionStore(found.url, transport=engine())
         with pytest.raises(StoreUnavailableError, match=found.url):
             await operation(store)
         await store.close()
 
 
+@every_engine
 @every_operation
 async def test_silence_is_bounded(
     operation: Callable[[HttpSessionStore], Awaitable[Any]],
+    engine: Engine,
 ) -> None:
     """A peer that says nothing costs the time-out, and no connection stays."""
     async with peer(lambda _: None) as found:
-        store = HttpSessionStore(found.url, timeout=0.05)
+        store = HttpSessionStore(found.url, timeout=0.05, transport=engine())
         with pytest.raises(StoreUnavailableError, match=r"no answer within 0\.05 s"):
             await operation(store)
         await found.is_left_alone()
         await store.close()
 
 
-async def test_a_peer_that_drips_is_bounded() -> None:
+@every_engine
+async def test_a_peer_that_drips_is_bounded(engine: Engine) -> None:
     """The time-out is for the whole operation, not for each byte."""
     is_left = asyncio.Event()
 
@@ -195,18 +201,19 @@ async def test_a_peer_that_drips_is_bounded() -> None:
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     async with server, asyncio.timeout(3):
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        store = HttpSessionStore(url, timeout=0.1)
+        store = HttpSessionStore(url, timeout=0.1, transport=engine())
         with pytest.raises(StoreUnavailableError, match="no answer within"):
             await store.load("s")
         await is_left.wait()
         await store.close()
 
 
-async def test_nobody_listening_is_safe_to_repeat() -> None:
+@every_engine
+async def test_nobody_listening_is_safe_to_repeat(engine: Engine) -> None:
     """A connection that was refused did nothing, and the same object works later."""
     async with peer(lambda _: response(b"")) as found:
         url = found.url
-    store = HttpSessionStore(url)
+    store = HttpSessionStore(url, transport=engine())
 
     with pytest.raises(StoreUnavailableError, match="ConnectError") as caught:
         await store.create()
@@ -214,12 +221,13 @@ async def test_nobody_listening_is_safe_to_repeat() -> None:
     await store.close()
 
 
-async def test_redirects_are_not_followed() -> None:
+@every_engine
+async def test_redirects_are_not_followed(engine: Engine) -> None:
     """Wherever a redirect leads, the token does not go there."""
     async with peer(lambda _: response(MISSING)) as elsewhere:
         moved = response(b"", status="307 Moved", headers=f"location: {elsewhere.url}/\r\n")
         async with peer(lambda _: moved) as found:
-            store = HttpSessionStore(found.url, token=TOKEN)
+            store = HttpSessionStore(found.url, token=TOKEN, transport=engine())
             with pytest.raises(StoreUnavailableError, match="307"):
                 await store.load("s")
             await store.close()

@@ -15,7 +15,7 @@ from reference_backends.http import HttpSessionStore
 from reference_backends.platform import create_app
 from sessionstore_contract.interface import StoreUnavailableError
 from tests.reference_backends.dict_store import DictStore
-from tests.reference_backends.http_operations import every_operation
+from tests.reference_backends.http_operations import by_httpx, every_operation
 from tests.reference_backends.peers import peer, response
 from tests.reference_backends.serving import on_a_port
 
@@ -146,7 +146,8 @@ async def test_a_token_of_a_call_stays_secret(caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.DEBUG)
     echo = response(b"", status="500 No", headers="x-echo: Bearer of-this-call\r\n")
     async with peer(lambda _: echo) as found:
-        store = HttpSessionStore(found.url, token=lambda: "of-this-call")
+        transport = by_httpx()  # aiohttp logs nothing of it
+        store = HttpSessionStore(found.url, token=lambda: "of-this-call", transport=transport)
         with pytest.raises(StoreUnavailableError):
             await store.load("s")
         assert store._connection._redaction is not None

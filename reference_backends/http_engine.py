@@ -1,0 +1,102 @@
+"""The HTTP store's requests by aiohttp: its parser is compiled, and each costs little."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import aiohttp
+from yarl import URL
+
+if TYPE_CHECKING:
+    import ssl
+
+CONNECTIONS: Final = 100
+
+IDLE: Final = 3.0
+"""Seconds that an idle connection is kept: less than servers do (uvicorn: 5), so that a request
+seldom meets one that is being dropped."""
+
+PIECES_FROM: Final = 2**16
+"""Bytes of a body that is sent in pieces, between which others have their turn."""
+
+_NO_LIMIT: Final = aiohttp.ClientTimeout(total=None, sock_connect=None)
+
+
+class Answer(NamedTuple):
+    """What came back, whole, under the names that httpx has for it."""
+
+    status_code: int
+    content: bytes
+
+
+class ConnectError(Exception):
+    """There was no connection to send the request on."""
+
+
+class ReadError(Exception):
+    """The connection ended before the answer did, or what came was no answer."""
+
+
+async def _once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending again by itself what may have been received.
+
+    A delete that is sent twice answers that there was nothing to delete.
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+        raise ReadError from None
+
+
+def _in_pieces(content: bytes | None) -> bytes | BytesIO | None:
+    return content if content is None or len(content) < PIECES_FROM else BytesIO(content)
+
+
+class AiohttpClient:
+    """Connections of the event loop that it is made in.
+
+    It follows no redirect, keeps no cookie, sends nothing twice and knows no proxy.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=context or True, limit=CONNECTIONS, keepalive_timeout=IDLE
+            ),
+            # A cookie would carry something from one call to the next.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_NO_LIMIT,
+            middlewares=(_once,),
+        )
+
+    async def request(
+        self, method: str, url: str, *, content: bytes | None, headers: dict[str, str], **_: Any
+    ) -> Answer:
+        """Send one request and answer what came back; what httpx is told besides is so here.
+
+        Raises:
+            ConnectError: it was not sent.
+            ReadError: it may have been received, and no whole answer came.
+        """
+        try:
+            async with self._session.request(
+                method,
+                URL(url, encoded=True),  # an id may hold what would be tidied otherwise
+                headers=headers,
+                data=_in_pieces(content),
+                allow_redirects=False,
+            ) as answer:
+                return Answer(answer.status, await answer.read())
+        except aiohttp.ClientConnectorError:
+            raise ConnectError from None
+        except aiohttp.ClientError:
+            raise ReadError from None
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._session.close()

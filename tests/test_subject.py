@@ -38,8 +38,8 @@ class Lent:
     async def open_without_loop(self) -> Subject | Exception:
         raise NotImplementedError
 
-    async def open_elsewhere(self, environment: Mapping[str, str], place: str | None) -> Subject:
-        return Subject(self.make(**environment), self, place)
+    async def open_elsewhere(self, place: str | None, *, anew: bool) -> Subject:
+        return Subject(self.make(is_new=anew), self, place)
 
     async def open_recorded(self) -> tuple[Any, Any]:
         raise NotImplementedError
@@ -99,8 +99,8 @@ class Lent:
 class Echo:
     """Answers every operation with what it was asked."""
 
-    def __init__(self, **environment: str) -> None:
-        self.environment = environment
+    def __init__(self, *, is_new: bool = False) -> None:
+        self.is_new = is_new
 
     def __getattr__(self, operation: str) -> Any:
         if operation not in OPERATIONS:
@@ -183,9 +183,9 @@ async def test_a_subject_that_was_closed_says_so() -> None:
 async def test_more_instances_are_numbered() -> None:
     """Each instance has its number in the shared history."""
     store = subject(Echo())
-    another, elsewhere = await store.another(), await store.elsewhere(TZ="UTC")
+    another, elsewhere = await store.another(), await store.elsewhere(anew=True)
     assert [one.instance_number for one in (store, another, elsewhere)] == [1, 2, 3]
-    assert elsewhere.store.environment == {"TZ": "UTC"}
+    assert elsewhere.store.is_new
     assert another.stand.history is store.stand.history
 
 

@@ -21,10 +21,10 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from . import names
+from . import names, origin
 from .history import OPERATIONS, word_error
 from .opening import open_store
-from .worker import LINE_LIMIT, UnnamedOpenerError, told, unpacked, worded
+from .worker import UnnamedOpenerError, told, unpacked, worded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,7 +43,7 @@ class KilledError(Exception):
 class Forks:
     """The process that the others are forked from."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: origin.Process) -> None:
         self._process = process
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count()
@@ -62,16 +62,7 @@ class Forks:
         name = names.name_of(opener)
         if name is None:
             raise UnnamedOpenerError(f"{opener!r} can't be found by another process")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            __name__,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            limit=LINE_LIMIT,
-        )
-        forks = cls(process)
+        forks = cls(await origin.start(__name__))
         try:
             source = names.source_of(name)
             await forks.ask({"name": name, "source": source, "path": sys.path})
@@ -84,7 +75,7 @@ class Forks:
         """Have one order carried out, and answer what was said of it."""
         number = next(self._numbers)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        if self._process.stdin is None or self._listener.done():
+        if self._listener.done():
             raise RuntimeError("the process that is forked has ended")
         self._answers[number] = answer
         self._process.stdin.write(json.dumps({"number": number, **order}).encode() + b"\n")
@@ -99,15 +90,14 @@ class Forks:
 
     async def end(self) -> None:
         """Kill the process and its forks, and wait until it is gone."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._process.stdin.close()
         await self._process.wait()
         self._listener.cancel()
 
     async def _listen(self) -> None:
         stdout = self._process.stdout
         try:
-            while stdout is not None and (line := await stdout.readline()):
+            while line := await stdout.readline():
                 said = json.loads(line)
                 answer = self._answers.pop(said["number"])
                 if not answer.done():

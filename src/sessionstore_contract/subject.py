@@ -62,8 +62,11 @@ class Stand(Protocol):
         Answers the exception if there is one.
         """
 
-    async def open_elsewhere(self, environment: Mapping[str, str], place: str | None) -> Any:
-        """Open one more store on the place of one that is open, in a process of its own."""
+    async def open_elsewhere(self, place: str | None, *, anew: bool) -> Any:
+        """Open one more store on the place of one that is open, in a process of its own.
+
+        `anew`: nothing of it has run before, in any process.
+        """
 
     async def open_recorded(self) -> tuple[Any, Recording]:
         """Open one more store on the first place, in a process whose files are recorded."""
@@ -235,9 +238,12 @@ class Subject:
         self.store, self.instance_number = successor.store, successor.instance_number
         self.is_closed, successor.is_closed = False, True
 
-    async def elsewhere(self, **environment: str) -> Subject:
-        """Open one more instance on the same place, in a process of its own."""
-        return await self.stand.open_elsewhere(environment, self.place)  # type: ignore[no-any-return]
+    async def elsewhere(self, *, anew: bool = False) -> Subject:
+        """Open one more instance on the same place, in a process of its own.
+
+        `anew`: a new interpreter, to which nothing was handed down that draws at random.
+        """
+        return await self.stand.open_elsewhere(self.place, anew=anew)  # type: ignore[no-any-return]
 
     async def limit_files(self, size: int | None) -> None:
         """Let no file of this instance's process, if `elsewhere` opened it, grow past these bytes.

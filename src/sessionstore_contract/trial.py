@@ -246,12 +246,16 @@ class Trial:
         await take_back()
 
     async def open_elsewhere(
-        self, environment: Mapping[str, str], place: str | None = None
+        self,
+        place: str | None = None,
+        *,
+        anew: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> Subject:
         """Open one more store, in a process of its own."""
         where = self.place if place is None else place
         try:
-            store = await RemoteStore.open(self.backend.open, where, environment)
+            store = await RemoteStore.open(self.backend.open, where, environment, anew=anew)
         except UnnamedOpenerError as error:
             raise expect.NothingFound(str(error)) from error
         except Exception as error:
@@ -268,7 +272,7 @@ class Trial:
         except NotRecordedError as error:
             raise expect.NothingFound(str(error)) from error
         self._endings.append(_ending(recording.close))
-        return await self.open_elsewhere(recording.environment), recording
+        return await self.open_elsewhere(environment=recording.environment), recording
 
     async def open_or_hear_why(self) -> Subject | OpeningFailed:
         """Open one more store on the first place; answer the exception if that can't be done."""

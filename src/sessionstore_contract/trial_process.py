@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from . import catalogue, names
+from . import catalogue, names, origin
 from .backend import Backend, BackendError, Claims, find_backend
 from .clause import Clause, Level, Scope
 from .defects import wrapped
@@ -205,6 +205,7 @@ def main() -> None:
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
     process.close()
+    origin.close()
     answers.write("{}\n")
     answers.flush()
     # Threads that a store has left behind must not keep the process.

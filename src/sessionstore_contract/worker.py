@@ -16,16 +16,13 @@ import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from . import names
+from . import names, origin
 from .history import OPERATIONS, word_error
 from .opening import open_store
 from .power.marking import mark_of, marker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-
-LINE_LIMIT = 2**28
-"""Bytes in one line: a history at the largest effort, with room."""
 
 DYING = 1.0
 """Seconds for a process that kills itself to be gone."""
@@ -38,7 +35,7 @@ class UnnamedOpenerError(Exception):
 class RemoteStore:
     """A store in a process of its own."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: origin.Process) -> None:
         self._process = process
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count()
@@ -47,7 +44,12 @@ class RemoteStore:
 
     @classmethod
     async def open(
-        cls, opener: Callable[..., Any], place: str | None, environment: Mapping[str, str]
+        cls,
+        opener: Callable[..., Any],
+        place: str | None,
+        environment: Mapping[str, str] | None = None,
+        *,
+        anew: bool = False,
     ) -> RemoteStore:
         """Start the process and open the store in it.
 
@@ -61,20 +63,7 @@ class RemoteStore:
                 f"{opener!r} can't be found by another process: open the store with a class or a "
                 "function at the top of a module, or do not claim multi-process"
             )
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            __name__,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={
-                **os.environ,
-                **environment,
-                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            },
-            limit=LINE_LIMIT,
-        )
-        store = cls(process)
+        store = cls(await origin.start(__name__, environment, anew=anew))
         try:
             source = names.source_of(name)
             await store._ask("open", name=name, source=source, place=place, path=sys.path)
@@ -121,12 +110,13 @@ class RemoteStore:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+        self._process.stdin.close()
         self._listener.cancel()
 
     async def _ask(self, operation: str, **rest: Any) -> Any:
         number = next(self._numbers)
         line = json.dumps({"number": number, "operation": operation, **rest})
-        if self._process.stdin is None or self._listener.done():
+        if self._listener.done():
             raise RuntimeError("the process that held the store has ended")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
@@ -137,7 +127,7 @@ class RemoteStore:
     async def _listen(self) -> None:
         stdout = self._process.stdout
         try:
-            while stdout is not None and (line := await stdout.readline()):
+            while line := await stdout.readline():
                 said = json.loads(line)
                 answer = self._answers.pop(said["number"])
                 if answer.done():

@@ -53,7 +53,7 @@ async def create_makes_fresh_ids(store: Subject) -> None:
     if store.can(Capability.SHARED):
         instances.append(await store.another())
     if store.can(Capability.MULTI_PROCESS):
-        instances.append(await store.elsewhere())
+        instances.append(await store.elsewhere(anew=True))
     # The first use of an instance is another clause's: here each has been used.
     for one in instances:
         await one.exists(store.unused_id())

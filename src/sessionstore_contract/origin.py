@@ -1,0 +1,218 @@
+"""Starts processes of the kit's own modules: forked from one that is ready, where that can be.
+
+A new interpreter that imports the kit and a driver costs some 0.2 s of processor time, a fork a
+tenth of it. What is imported before the fork is the kit, the standard library, and the drivers that
+this process has: none of them knows which process it is in. The module of a store, and all else, is
+imported by each fork for itself, as in a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from .drivers import DRIVERS
+from .origin_process import FORK, worded_kill, worded_order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LINE_LIMIT = 2**28
+"""Bytes in one line: a history at the largest effort, with room."""
+
+READY: Final = (
+    *(f"{__package__}.{one}" for one in ("worker", "forks", "backend")),
+    *("asyncio", "sqlite3", "ssl", "logging", "concurrent.futures", "tempfile", "urllib.parse"),
+    *("uuid", "hashlib", "secrets", "decimal", "platform", "http.cookiejar", "zoneinfo"),
+)
+"""The kit's side of a store, and what of the standard library most stores import."""
+
+WITH_DRIVERS: Final = frozenset(
+    DRIVERS.keys()
+    | {"aiohappyeyeballs", "aiosignal", "anyio", "attr", "certifi", "frozenlist", "greenlet", "h11"}
+    | {"httpcore", "idna", "msgspec", "multidict", "propcache", "sniffio", "typing_extensions"}
+    | {"yarl"}
+)
+"""What is imported before a fork: drivers, and what these import."""
+
+
+class Process(Protocol):
+    """A child process as asyncio has it, of which nobody reads more than this."""
+
+    stdin: Any
+    stdout: Any
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended; None while it has not."""
+
+    def kill(self) -> None:
+        """Kill it."""
+
+    async def wait(self) -> int:
+        """Wait until it is gone."""
+
+
+async def start(
+    main: str, environment: Mapping[str, str] | None = None, *, anew: bool = False
+) -> Process:
+    """Start `main()` of a module of the kit, its standard input and output on sockets or pipes.
+
+    It is a new interpreter if it is to start `anew`, or with an environment of its own: a library
+    may look there as it starts.
+    """
+    if not (anew or environment) and hasattr(os, "fork") and hasattr(socket, "send_fds"):
+        forked = await _Forked.start(main)
+        if forked is not None:
+            return forked
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        main,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **(environment or {}), "PYTHONPATH": _path()},
+        limit=LINE_LIMIT,
+    )
+
+
+def _path() -> str:
+    return os.pathsep.join(filter(None, sys.path))
+
+
+class _Origin:
+    """This process's side of the process that is forked."""
+
+    _control: socket.socket | None = None
+    _process: subprocess.Popen[bytes] | None = None
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def fork(self, order: dict[str, Any]) -> tuple[socket.socket, socket.socket]:
+        """Ask for a fork; answer what to talk to it on, and what is told of it."""
+        talk, theirs = socket.socketpair()
+        status, told = socket.socketpair()
+        try:
+            talk.sendall(worded_order(order))
+            with self._lock:
+                socket.send_fds(self._opened(), [FORK], [theirs.fileno(), told.fileno()])
+        except BaseException:
+            talk.close()
+            status.close()
+            raise
+        finally:
+            theirs.close()
+            told.close()
+        return talk, status
+
+    def kill(self, process: int) -> None:
+        with self._lock, suppress(OSError):
+            if self._control is not None:
+                self._control.sendall(worded_kill(process))
+
+    def close(self) -> None:
+        with self._lock:
+            if self._control is not None:
+                self._control.close()
+            if self._process is not None:
+                self._process.wait()
+            self._control = self._process = None
+
+    def forget(self) -> None:
+        """Hold nothing of it in a fork of this process, which would keep it alive."""
+        if self._control is not None:
+            self._control.close()
+        self._lock = threading.Lock()
+        self._control = self._process = None
+
+    def _opened(self) -> socket.socket:
+        if self._control is None or self._process is None or self._process.poll() is not None:
+            self._control, theirs = socket.socketpair()
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603 - our own module and interpreter
+                    [
+                        sys.executable,
+                        "-m",
+                        f"{__package__}.origin_process",
+                        str(theirs.fileno()),
+                        *READY,
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env={**os.environ, "PYTHONPATH": _path()},
+                )
+        return self._control
+
+
+_origin = _Origin()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_origin.forget)
+
+
+@atexit.register
+def close() -> None:
+    """End what the processes were forked from, and with it those that are left."""
+    _origin.close()
+
+
+class _Forked:
+    """A process that was forked from the origin, in the form of asyncio's."""
+
+    def __init__(
+        self, pid: int, talk: tuple[Any, Any], status: tuple[asyncio.StreamReader, Any]
+    ) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self.stdout, self.stdin = talk
+        self._status = status
+        self._end = asyncio.ensure_future(self._ended())
+
+    @classmethod
+    async def start(cls, main: str) -> _Forked | None:
+        """Fork; None where the origin can't be forked."""
+        order = {
+            "main": main,
+            "modules": [one for one in tuple(sys.modules) if one.split(".")[0] in WITH_DRIVERS],
+            "folder": str(Path.cwd()),
+            "environment": {**os.environ, "PYTHONPATH": _path()},
+        }
+        try:
+            talk, status = _origin.fork(order)
+        except OSError:
+            return None
+        told = await asyncio.open_connection(sock=status)
+        heard = await asyncio.open_connection(sock=talk, limit=LINE_LIMIT)
+        pid = await told[0].readline()
+        if pid:
+            return cls(int(pid), heard, told)
+        for _, writer in (told, heard):
+            writer.close()
+        return None
+
+    def kill(self) -> None:
+        if self.returncode is None:
+            _origin.kill(self.pid)
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._end)
+
+    async def _ended(self) -> int:
+        reader, writer = self._status
+        said = await reader.readline()
+        # The origin is gone, and has killed it before.
+        self.returncode = int(said) if said else -9
+        writer.close()
+        return self.returncode

@@ -63,6 +63,11 @@ DRAWN = random.Random()
 """Of the module, as it was imported."""
 
 
+def open_descriptors() -> int:
+    """Count what this process holds open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 class Looking:
     """Answers what its process looks like."""
 
@@ -78,7 +83,7 @@ class Looking:
             case "folder":
                 return str(Path.cwd())
             case "descriptors":
-                return len(list(Path("/proc/self/fd").iterdir()))
+                return open_descriptors()
         return os.environ.get(session_id)
 
 

@@ -15,7 +15,7 @@ KIT = "sessionstore_contract"
 REFERENCE = "reference_backends"
 
 ROWS = (
-    "__init__ version stopping interface values names capabilities effort drivers",
+    "__init__ version stopping interface plain_values values names capabilities effort drivers",
     "history interruption second_loop model fault power crowding",
     "expect linearizability workload timeline timeline_page program tables",
     "clause old_layout subject",

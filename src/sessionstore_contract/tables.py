@@ -122,7 +122,10 @@ async def long_reader(place: str) -> AsyncIterator[None]:
 
 
 def _opened(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None)
+    database = sqlite3.connect(path, isolation_level=None)
+    # What the kit writes need not outlive the machine; how a store writes is for the store to say.
+    database.execute("PRAGMA synchronous = OFF")
+    return database
 
 
 async def _connected(dsn: str) -> Any:

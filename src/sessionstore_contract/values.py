@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from . import plain_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,6 +52,8 @@ def are_equal(left: Json, right: Json, *, kinds_of_numbers: bool = True) -> bool
     Without `kinds_of_numbers`, integers and floats are equal when their values are. Never raises,
     whatever a store answered.
     """
+    with suppress(Exception):
+        return plain_values.are_equal(left, right)
     pending = [(left, right)]
     # A value may hold itself: each pair is compared once. It is kept, so that its id stays its own.
     begun: dict[tuple[int, int], tuple[Json, Json]] = {}
@@ -93,6 +98,8 @@ def _members(a: Json, b: Json) -> Iterable[tuple[Json, Json]]:
 
 def copy(value: Json) -> Json:
     """Copy a JSON value of any depth; whatever else is in it stays itself. Never raises."""
+    with suppress(Exception):
+        return plain_values.copy(value)
     twins: dict[int, tuple[Json, Json]] = {}
     pending: list[tuple[Json, list[Any]]] = []
 

@@ -17,9 +17,8 @@ from sessionstore_contract import drawing
 from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks, network
 from sessionstore_contract.effort import EFFORTS, THOROUGH
 from sessionstore_contract.folding import fold
-from sessionstore_contract.harness import Conditions, try_clause
+from sessionstore_contract.harness import Conditions, provided, try_clause
 from sessionstore_contract.known_defects import FILE, known_defects
-from sessionstore_contract.runs import provided
 from sessionstore_contract.storage.file import FileStorage
 from sessionstore_contract.storage.selection import PostgresChoice
 from sessionstore_contract.verdict import Finding, Verdict

@@ -13,8 +13,7 @@ from sessionstore_contract import Backend
 from sessionstore_contract.clause import Level
 from sessionstore_contract.contract import CLAUSES, outages
 from sessionstore_contract.effort import EFFORTS
-from sessionstore_contract.harness import Conditions, try_clause
-from sessionstore_contract.runs import provided
+from sessionstore_contract.harness import Conditions, provided, try_clause
 from sessionstore_contract.storage.platform import PlatformStorage
 from sessionstore_contract.storage.selection import PostgresChoice
 from sessionstore_contract.verdict import Finding, Verdict

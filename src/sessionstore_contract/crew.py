@@ -92,7 +92,8 @@ class Crew:
             StoppedError: the run was asked to stop.
         """
         left: queue.SimpleQueue[Task] = queue.SimpleQueue()
-        for task in tasks:
+        # What takes long comes first, so that no worker has much left when the others are done.
+        for task in sorted(tasks, key=lambda task: not _takes_long(task.clause)):
             left.put(task)
         found: queue.SimpleQueue[tuple[Task, Finding] | BaseException] = queue.SimpleQueue()
         self._threads = [
@@ -216,6 +217,11 @@ class Crew:
             reason=f"{step['call']}: the process {how}: see {owner}",
             owner=owner,
         )
+
+
+def _takes_long(clause: Clause) -> bool:
+    is_in_processes = clause.needs & {Capability.MULTI_PROCESS, Capability.MIGRATION}
+    return bool(clause.takes_own_server or clause.examples or is_in_processes)
 
 
 def _describe(worker: Worker, order: Order) -> Described:

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,18 +21,19 @@ from .exits import exits_refused
 from .expect import Drawn, NothingFound, Violation
 from .history import StepFailed, word_error
 from .lending import Lending
-from .storage import StorageUnavailableError
+from .storage import StorageUnavailableError, selection
 from .trial import OpeningFailed, Trial
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from .backend import Backend
     from .clause import Clause
     from .history import Step
     from .storage import OwnServer, Storage
+    from .storage.selection import PostgresChoice
 
 OWNERS = {
     "create": "lifecycle.create-keeps-the-given-id",
@@ -107,6 +108,20 @@ class Conditions:
     """Told of each call before it is made."""
     pictures: Path = field(default_factory=picture_folder)
     """Where pages are written that show a violation."""
+
+
+@contextmanager
+def provided(backend: Backend, postgres: PostgresChoice) -> Iterator[Storage]:
+    """Provide the storage of a backend; one that the kit made is closed at the end.
+
+    Raises:
+        StorageUnavailableError: it can't be had; one line that says why.
+    """
+    if not isinstance(backend.storage, str):
+        yield backend.storage
+        return
+    with selection.provided(backend.storage, postgres) as made:
+        yield made
 
 
 def try_clause(

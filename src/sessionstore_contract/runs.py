@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import tempfile
 import time
@@ -14,38 +13,22 @@ from .baseline import NOTHING, load
 from .capabilities import profile_of
 from .contract import CLAUSES
 from .effort import NORMAL, Effort
-from .harness import Conditions, try_clause
+from .harness import Conditions, provided, try_clause
 from .report.document import BackendReport, Report
-from .storage import selection
 from .storage.selection import PostgresChoice
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from .backend import Backend
     from .capabilities import Capability
     from .clause import Clause
-    from .storage import Storage
 
 
 def new_seed() -> int:
     """Draw a seed; it is printed, and the same one tries the same values again."""
     return random.SystemRandom().randrange(2**32)
-
-
-@contextlib.contextmanager
-def provided(backend: Backend, postgres: PostgresChoice) -> Iterator[Storage]:
-    """Provide the storage of a backend; one that the kit made is closed at the end.
-
-    Raises:
-        StorageUnavailableError: it can't be had; one line that says why.
-    """
-    if not isinstance(backend.storage, str):
-        yield backend.storage
-        return
-    with selection.provided(backend.storage, postgres) as made:
-        yield made
 
 
 NOT_SELECTED = "not selected to be tried"

@@ -16,15 +16,15 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from . import catalogue, names, origin
+from . import names, origin
 from .backend import Backend, BackendError, Claims, find_backend
 from .clause import Clause, Level, Scope
+from .contract import CLAUSES
 from .defects import wrapped
 from .drivers import in_use
 from .effort import EFFORTS
 from .expect import expect
-from .harness import Conditions, try_clause, try_on
-from .runs import provided
+from .harness import Conditions, provided, try_clause, try_on
 from .storage import Storage, StorageUnavailableError
 from .storage.elsewhere import NamedPlace
 from .storage.selection import PostgresChoice
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 RECORD = 4096
 """Bytes of the flight record: the step under way, as JSON padded with spaces."""
+
+BY_ID = {clause.id: clause for clause in CLAUSES}
 
 really_exit = os._exit
 
@@ -156,7 +158,7 @@ class TrialProcess:
             raise RuntimeError("asked to try a clause before the storage was prepared")
         self._conditions.fuse.learn(asked["fuse"])
         self._recorder.clear()
-        (clause,) = catalogue.select([asked["clause"]])
+        clause = BY_ID[asked["clause"]]
         backend = self._found()
         if asked["defect"] is not None:
             backend = wrapped(backend, names.find(asked["defect"]))

@@ -18,9 +18,8 @@ from sessionstore_contract.defects import (
     wrapped,
 )
 from sessionstore_contract.effort import EFFORTS
-from sessionstore_contract.harness import Conditions, try_clause
+from sessionstore_contract.harness import Conditions, provided, try_clause
 from sessionstore_contract.names import find
-from sessionstore_contract.runs import provided
 from sessionstore_contract.storage.selection import PostgresChoice
 from sessionstore_contract.verdict import Finding, Verdict
 

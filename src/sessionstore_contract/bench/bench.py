@@ -10,8 +10,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from ..backend import Claims, find_backend
+from ..harness import provided
 from ..interface import UnstorableValueError
-from ..runs import provided
 from ..storage.selection import PostgresChoice
 from . import long_history
 from .contender import bare_driver, of_backend

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 _STRING_OR_LARGE_FLOAT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9.]+e\+[0-9]+')
 
-# What a large float has in it; a text may have it as well. Python writes floats from 1e16 on with
-# `e+`, others without the sign.
-_MARKS = ("e+", *(f"e{digit}" for digit in range(1, 10)))
+# A large float has an `e`, and after it a `+` or a digit that is none of the first: Python writes
+# floats from 1e16 on with `e+`, others without the sign. A text may have the same in it.
+_ALL_ONE = bytes.maketrans(b"+123456789", b"1111111111")
 
 
 def encode(value: Json) -> str:
@@ -25,7 +25,7 @@ def encode(value: Json) -> str:
     integer. With a fraction, 10000000000000000.0, it stays a float. Only the sign of -0.0 is lost.
     """
     text = rules.encode(value)
-    if not any(mark in text for mark in _MARKS):
+    if b"e1" not in text.encode().translate(_ALL_ONE):
         return text
     # In the one wording that the expression is made for, whatever has worded the text above.
     text = rules.encode_strictly(value)

@@ -17,6 +17,7 @@ from .compare_command import compare
 from .effort import EFFORTS
 from .init_command import init
 from .options import (
+    DURATIONS,
     EFFORT,
     Refusal,
     on_a_target,
@@ -88,6 +89,7 @@ main.add_command(init)
 @EFFORT
 @to_a_folder
 @with_a_baseline
+@DURATIONS
 @click.option("-q", "--quiet", "is_quiet", is_flag=True, help="No explanations, remarks, progress.")
 def run(**given: Any) -> NoReturn:
     """Try the contract on TARGETs; without one, on every installed backend.
@@ -120,7 +122,8 @@ def run(**given: Any) -> NoReturn:
     if given["write_path"] is not None:
         rewrite(given["write_path"], conductor, is_whole=not is_stopped)
     if conductor.report.backends:
-        show(conductor.report, Console(file=sys.stdout), is_quiet=given["is_quiet"])
+        shown = {name: given[name] for name in ("is_quiet", "durations")}
+        show(conductor.report, Console(file=sys.stdout), **shown)
         write_folder(conductor.report, given["folder"])
     if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)

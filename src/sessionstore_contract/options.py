@@ -36,6 +36,13 @@ EFFORT = click.option(
     help="How much a clause tries.",
 )
 
+DURATIONS = click.option(
+    "--durations",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Say which N clauses took longest, and how long; with 0 of all.",
+)
+
 MOST_WORKERS = 4
 """Workers that are taken by themselves: more wait for one storage."""
 

@@ -13,6 +13,7 @@ from . import catalogue
 from .baseline_options import BASELINE, loaded
 from .effort import EFFORTS
 from .options import (
+    DURATIONS,
     EFFORT,
     JSON,
     SEED,
@@ -58,6 +59,7 @@ TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S1
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help=JSON)
 @to_a_folder
 @BASELINE
+@DURATIONS
 def wire(**given: Any) -> NoReturn:
     """Try the contract of a platform on the service at URL, in whatever language it is written.
 
@@ -91,7 +93,7 @@ def wire(**given: Any) -> NoReturn:
             write(run.report, json_path)
     except UnwritableError as error:
         raise Refusal(str(error)) from None
-    show(run.report, Console(file=sys.stdout))
+    show(run.report, Console(file=sys.stdout), durations=given["durations"])
     write_folder(run.report, folder)
     if is_stopped:
         click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)

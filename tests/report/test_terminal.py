@@ -29,7 +29,12 @@ def shown(*backends: BackendReport, width: int = 80, is_terminal: bool = False) 
 
 
 def worded(
-    told: Report, *, width: int = 80, is_terminal: bool = False, is_quiet: bool = False
+    told: Report,
+    *,
+    width: int = 80,
+    is_terminal: bool = False,
+    is_quiet: bool = False,
+    durations: int | None = None,
 ) -> str:
     file = io.StringIO()
     console = Console(
@@ -39,7 +44,7 @@ def worded(
         color_system="standard" if is_terminal else None,
         legacy_windows=False,
     )
-    show(told, console, is_quiet=is_quiet)
+    show(told, console, is_quiet=is_quiet, durations=durations)
     return file.getvalue()
 
 

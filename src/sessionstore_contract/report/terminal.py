@@ -14,6 +14,7 @@ from ..clause import Level
 from ..folding import admitted_causes, fold, lines, numbers
 from ..values import printable
 from ..verdict import Conclusion, Verdict, count
+from .durations import slowest
 from .explanation import explain, headline
 
 if TYPE_CHECKING:
@@ -48,8 +49,13 @@ LONGEST_DIAGNOSIS = 300
 """Characters of a diagnosis in the list of defects; the explanation has more of it."""
 
 
-def show(report: Report, console: Console, *, is_quiet: bool = False) -> None:
-    """Print the defects in full unless quiet, the table, and each defect with its consequences."""
+def show(
+    report: Report, console: Console, *, is_quiet: bool = False, durations: int | None = None
+) -> None:
+    """Print the defects in full unless quiet, the table, and each defect with its consequences.
+
+    With `durations`, so many of the clauses that took longest; with 0 all.
+    """
     folded = [(backend, fold(backend.findings)) for backend in report.backends]
     for backend, defects in folded:
         for defect in defects if not is_quiet else []:
@@ -65,6 +71,8 @@ def show(report: Report, console: Console, *, is_quiet: bool = False) -> None:
             _print_line(console, f"{backend.name}: {remark}")
     for remark in report.baseline.elsewhere(backend.name for backend in report.backends):
         _print_line(console, remark)
+    for line in slowest(report, durations) if durations is not None else ():
+        _print_line(console, line)
     console.print(
         f"Python {platform.python_version()}, seed {report.seed}, effort {report.effort}, "
         f"{report.duration:.1f} s",

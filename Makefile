@@ -63,8 +63,7 @@ check: setup  ## ruff, mypy, the layers, and that generated documents are curren
 	$(BIN)/python -m pytest -q tests/test_layers.py tests/test_documents.py
 
 docs: known-defects  ## write what is generated
-	$(BIN)/python -m sessionstore_contract.catalogue docs/contract.md docs/wire.md
-	$(BIN)/python -m sessionstore_contract.turn_catalogue docs/turn.md
+	$(BIN)/python -m sessionstore_contract.catalogue docs/contract.md docs/wire.md docs/turn.md
 	$(BIN)/python -m sessionstore_contract.pages docs
 
 known-defects: setup  ## try the contract on every mutant, and keep what each of them breaks

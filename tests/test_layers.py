@@ -27,17 +27,17 @@ ROWS = (
     "backend defects",
     "verdict harness trial drawing wire_trial turn_trial exits known_defects folding",
     (
-        "baseline baseline_file report catalogue turn_catalogue proof prover runs crew "
+        "baseline baseline_file report catalogue proof prover runs crew "
         "trial_worker trial_process conduct doctor"
     ),
     (
-        "bench wire_runs serving pytest_plugin pytest_baseline pytest_storages pytest_summary "
-        "pytest_door wire_door turn_door"
+        "bench wire_runs turn_runs serving pytest_plugin pytest_baseline pytest_storages "
+        "pytest_summary pytest_door wire_door turn_door"
     ),
     (
-        "options baseline_options first_files init_command bench_command prove_command "
-        "wire_command turn_command serve_command compare_command report_command verify_command "
-        "cli pages __main__"
+        "options baseline_options report_options clause_commands first_files init_command "
+        "bench_command prove_command wire_command turn_command serve_command compare_command "
+        "report_command verify_command cli pages __main__"
     ),
 )
 """The kit's modules and packages, from the plainest to the doors."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .clause import Level
 from .expect import REFUSAL
 from .harness import OWNERS
-from .known_defects import FILE, WIRE_FILE, KnownDefect, blanked, known_defects
+from .known_defects import FILE, FILES, KnownDefect, blanked, known_defects
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def fold(findings: Iterable[Finding], known: Sequence[KnownDefect] | None = None
     if not any(one.verdict is Verdict.VIOLATED for one in findings):
         return []  # without a look at the file
     if known is None:
-        known = known_defects(WIRE_FILE if findings[0].clause.area == "wire" else FILE)
+        known = known_defects(FILES.get(findings[0].clause.area, FILE))
     return _Folding(findings, known).defects()
 
 

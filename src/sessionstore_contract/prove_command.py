@@ -9,6 +9,7 @@ import click
 
 from .effort import EFFORTS
 from .options import Refusal, on_a_target, require_known
+from .report_options import JSON
 
 if TYPE_CHECKING:
     from .defects import Defect
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("target", metavar="TARGET", required=False)
 @on_a_target
+@JSON
 @click.option(
     "--defect",
     "wanted",

@@ -177,6 +177,7 @@ def _clause(said: Mapping[str, Any]) -> ClauseRecord:
         remedy=said["remedy"],
         reason=said["reason"],
         duration=said["duration_s"],
+        is_stale=said.get("stale", False),
     )
 
 

@@ -49,6 +49,8 @@ class ClauseRecord:
     remedy: str | None = None
     reason: str | None = None
     duration: float = 0.0
+    is_stale: bool = False
+    """Whether a baseline admits it, although it holds."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from .. import catalogue
 from ..capabilities import Capability, profile_of
+from ..catalogue import CONTRACTS
 from ..verdict import Verdict, conclude_from, count
 from ..version import __version__
-from .assembly import CONTRACTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,14 +71,16 @@ def _of_clauses(backend: BackendRecord, clauses: tuple[Clause, ...]) -> Iterator
 def _of_claims(backend: BackendRecord, contract: catalogue.Contract) -> Iterator[str]:
     """What is not applicable follows from what is claimed, and is no way to hide a violation."""
     names = backend.subject.capabilities
-    unknown = [one for one in names if one not in set(Capability)]
+    unknown = [one for one in names if one not in contract.claims]
     if unknown:
         yield f"it claims {', '.join(unknown)}, which kit {__version__} does not know"
         return
-    claims = frozenset(map(Capability, names))
-    profile = profile_of(claims)
-    if contract is catalogue.STORE and backend.subject.profile != profile:
-        yield f"its profile is {backend.subject.profile}, and what it claims amounts to {profile}"
+    claims = frozenset(names)
+    if contract is catalogue.STORE:
+        profile = profile_of(map(Capability, names))
+        if backend.subject.profile != profile:
+            said = backend.subject.profile
+            yield f"its profile is {said}, and what it claims amounts to {profile}"
     for clause in contract.clauses:
         record = backend.by_id.get(clause.id)
         if record is None:

@@ -15,7 +15,7 @@ KIT = "sessionstore_contract"
 REFERENCE = "reference_backends"
 
 ROWS = (
-    "__init__ version stopping interface values names capabilities effort drivers",
+    "__init__ version seed stopping interface values names capabilities effort drivers",
     "history interruption second_loop model fault power crowding",
     "expect linearizability workload timeline timeline_page program tables",
     "clause old_layout subject",
@@ -31,8 +31,9 @@ ROWS = (
         "trial_worker trial_process conduct doctor"
     ),
     (
-        "bench wire_runs turn_runs serving pytest_plugin pytest_baseline pytest_storages "
-        "pytest_summary pytest_door wire_door turn_door"
+        "bench wire_runs turn_runs serving pytest_plugin pytest_found pytest_tried "
+        "pytest_baseline pytest_storages pytest_summary pytest_report pytest_door wire_door "
+        "turn_door"
     ),
     (
         "options baseline_options report_options clause_commands first_files init_command "

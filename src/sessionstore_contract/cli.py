@@ -115,7 +115,7 @@ def run(**given: Any) -> NoReturn:
 def _plan(given: dict[str, Any]) -> Any:
     from .backend import Claims, installed  # noqa: PLC0415
     from .conduct import Plan  # noqa: PLC0415
-    from .runs import new_seed  # noqa: PLC0415
+    from .seed import new_seed  # noqa: PLC0415
 
     targets = given["targets"] or tuple(_reference_first(installed()))
     if not given["targets"] and given["storage"]:

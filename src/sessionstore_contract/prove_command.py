@@ -73,7 +73,7 @@ def _list_defects(defects: tuple[Defect, ...]) -> NoReturn:
 def _proof_plan(given: dict[str, Any], defects: tuple[Defect, ...]) -> ProofPlan:
     from .backend import Claims  # noqa: PLC0415
     from .prover import ProofPlan  # noqa: PLC0415
-    from .runs import new_seed  # noqa: PLC0415
+    from .seed import new_seed  # noqa: PLC0415
 
     return ProofPlan(
         target=given["target"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from .contract import CLAUSES
 from .effort import NORMAL, Effort
 from .harness import Conditions, try_clause
 from .report.document import BackendReport, Report
+from .seed import new_seed
 from .storage import selection
 from .storage.selection import PostgresChoice
 from .verdict import NOT_SELECTED, STOPPED, Finding, Verdict
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from .backend import Backend
     from .clause import Clause
     from .storage import Storage
-
-
-def new_seed() -> int:
-    """Draw a seed; it is printed, and the same one tries the same values again."""
-    return random.SystemRandom().randrange(2**32)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,10 @@ import pytest
 
 from . import catalogue
 from .pytest_baseline import beside_the_caller, in_force
-from .pytest_door import at_the_caller, desk_of, properties, report_finding, with_inapplicable
+from .pytest_door import at_the_caller, desk_of
+from .pytest_found import leave, with_inapplicable
+from .pytest_tried import Tried
+from .turn_runs import STORAGE
 from .turn_trial import try_turn_clause
 
 if TYPE_CHECKING:
@@ -47,8 +50,10 @@ def turn_tests(
         (clause,) = catalogue.select([clause_id], contract=catalogue.TURN)
         found = try_turn_clause(clause, system, seed=desk.seed, effort=desk.effort)
         finding = in_force(request.config, admitted).judged(found, system.name)
-        request.node.user_properties += properties(clause, system.name, finding.verdict)
-        report_finding(finding, system.name, seed=desk.seed, is_strict=desk.is_strict)
+        how = (desk.seed, desk.effort.name, desk.is_strict)
+        abilities = tuple(sorted(system.abilities))
+        kind = catalogue.TURN.name
+        leave(request, finding, Tried(system.name, kind, STORAGE, kind, abilities, *how))
 
     parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, system) for one in chosen])
     moved: Callable[..., None] = parametrize(at_the_caller(cast("FunctionType", test)))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from .catalogue import TURN
 from .effort import NORMAL, Effort
 from .report.document import BackendReport, Report
-from .runs import begun, new_seed
+from .runs import begun
+from .seed import new_seed
 from .turn_trial import try_turn_clause
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from .catalogue import WIRE
 from .effort import NORMAL, Effort
 from .report.document import BackendReport, Report
-from .runs import begun, new_seed
+from .runs import begun
+from .seed import new_seed
 from .wire import CLAUSES
 from .wire_trial import WireDesk
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from .wire.platform import Platform
 
 PROFILE = "wire"
+
+
+def storage_of(platform: Platform) -> str:
+    """Say where the platform is: behind a URL, or in this process."""
+    return "url" if platform.url else "in-process"
 
 
 class WireRun:
@@ -41,7 +47,7 @@ class WireRun:
         self._backend = BackendReport(
             platform.name,
             platform.url or "in process",
-            "url" if platform.url else "in-process",
+            storage_of(platform),
             PROFILE,
             platform.capabilities,
             begun(CLAUSES, self._chosen, platform.capabilities),

@@ -10,10 +10,10 @@ import pytest
 from sessionstore_contract import catalogue
 from sessionstore_contract.pytest_report import SessionReport
 from sessionstore_contract.pytest_tried import Tried, packed
-from sessionstore_contract.report.reading import read_run
 from sessionstore_contract.report.verification import problems
 from sessionstore_contract.verdict import NOT_SELECTED, Conclusion, Finding, Verdict
 
+from .report.findings import read_run
 from .report.schema import valid
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from .baseline_options import loaded, rewrite, with_a_baseline
 from .bench_command import bench
 from .clause import Level
 from .clause_commands import explain, list_clauses, selected
-from .compare_command import compare
+from .compare_command import compare_reports
 from .effort import EFFORTS
 from .init_command import init
 from .options import EFFORT, Refusal, on_a_target, require_known
@@ -60,7 +60,7 @@ main.add_command(turn)
 main.add_command(wire)
 main.add_command(serve)
 main.add_command(report)
-main.add_command(compare)
+main.add_command(compare_reports)
 main.add_command(verify)
 main.add_command(init)
 main.add_command(list_clauses)

@@ -9,9 +9,9 @@ from typing import Any
 
 from sessionstore_contract.report.assembly import assemble
 from sessionstore_contract.report.page import page
-from sessionstore_contract.report.reading import read_run
 
 from .browser import launched
+from .findings import read_run
 
 CLAUSE = "cost.merge-is-shallow"
 

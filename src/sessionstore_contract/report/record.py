@@ -112,6 +112,7 @@ class DefectRecord:
     sentence: str
     meant: str
     outcome: Outcome
+    is_caught: bool
     catches: tuple[CatchRecord, ...]
     reason: str | None
 
@@ -123,5 +124,7 @@ class ProofRecord:
     head: Head
     subject: SubjectRecord
     notes: tuple[str, ...]
-    left_out: tuple[str, ...]
+    left_out: Mapping[str, Verdict]
+    """Clauses that do not hold without a defect, and so catch nothing."""
+    counts: Mapping[str, int]
     defects: tuple[DefectRecord, ...]

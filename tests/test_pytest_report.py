@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -29,7 +30,7 @@ from sessionstore_contract.pytest_plugin import run_seed
 
 class Raises(MemorySessionStore):
     async def update(self, session_id, *, cost_data=None):
-        raise OSError("\\ud800</script><b>\\x1b[2J" + "x" * 1_000_000)
+        raise OSError("\\ud800</script><b>\\x1b[2J" + "x" * 10_000_000)
 
 class Nothing:
     def __init__(self, store): ...
@@ -62,7 +63,9 @@ def test_a_session_writes_what_a_run_writes(
 ) -> None:
     """Once, with every clause of each contract, whatever the stores answer and are called."""
     pytester.makepyfile(test_them=TESTS)
-    result = run(pytester, "--sessionstore-report", "out", "-rP", *arguments)
+    result = run(
+        pytester, "--sessionstore-report", "out", "-rP", "--junitxml=junit.xml", *arguments
+    )
 
     result.assert_outcomes(passed=3, failed=3)
     result.stdout.fnmatch_lines(["report of the contract tests: *out*index.html"])
@@ -86,6 +89,12 @@ def test_a_session_writes_what_a_run_writes(
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert "turn.usage-is-accumulated" in page
     assert "</script><b>" not in page
+    junit = (pytester.path / "junit.xml").read_text(encoding="utf-8")
+    assert r"\ud800&lt;/script&gt;&lt;b&gt;\x1b[2J" in junit
+    assert "\x1b" not in junit
+    assert len(junit) < 60_000
+    assert len(list(ET.fromstring(junit).iter("testcase"))) == 6
+    assert (folder / "report.json").stat().st_size < 1_000_000
 
 
 def test_the_project_says_where(pytester: pytest.Pytester) -> None:

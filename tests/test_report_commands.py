@@ -194,7 +194,7 @@ def test_a_run_writes_its_report(folder: Path) -> None:
 def test_a_hostile_store_breaks_none_of_the_files(folder: Path) -> None:
     """What it says is text in each of them, and the report is verified all the same."""
     hostile = "</script><script>1</script>|`\x1b[31m\ud800\u202e" + "x" * 10_000_000
-    finding = violated("cost.merge-is-shallow", witness=(hostile,), answered=hostile)
+    finding = violated("cost.merge-is-shallow", hostile, witness=(hostile,), answered=hostile)
     write(report(backend(*applied(finding), name=hostile, server=hostile)), folder / "h.json")
     for command in (("verify", "h.json"), ("compare", "h.json", "h.json"), ("report", "h.json")):
         result = run(*command)

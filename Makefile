@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
-.PHONY: setup browser conformance test soak containers matrix package check docs known-defects examples \
+.PHONY: setup browser conformance test soak containers matrix package check docs known-defects pictures examples \
 	downstream bench bench-downstream bench-judge format clean
 
 setup: $(STAMP)
@@ -70,6 +70,12 @@ known-defects: setup  ## try the contract on every mutant, and keep what each of
 	$(BIN)/python -m tests.known_defects
 	$(BIN)/python -m tests.wire_defects
 	$(BIN)/python -m tests.turn.known_failures
+
+pictures: setup browser  ## those in docs/images, taken anew: after a change of the page or of the clauses
+	mkdir -p build
+	$(BIN)/sessionstore-contract run null memory sqlite postgres http tests.report.pictures:MYSTORE \
+		--json build/pictures.json --quiet; test $$? -le 1
+	$(BIN)/python -m tests.report.pictures build/pictures.json docs/images
 
 examples: setup  ## the contract on the stores under examples/, with the kit from its wheel
 	tools/examples.sh

@@ -40,6 +40,14 @@ class Conclusion(StrEnum):
     INCOMPLETE = "incomplete"
 
 
+FROM_WORST = (
+    Conclusion.NONCONFORMANT,
+    Conclusion.INCOMPLETE,
+    Conclusion.ADMITTING,
+    Conclusion.CONFORMANT,
+)
+
+
 @dataclass(frozen=True)
 class Finding:
     """The verdict on one clause, with what shows it."""

@@ -9,20 +9,12 @@ from typing import TYPE_CHECKING
 
 from ..clause import Level
 from ..values import printable
-from ..verdict import NOT_SELECTED, STOPPED, Conclusion, Verdict
+from ..verdict import FROM_WORST, NOT_SELECTED, STOPPED, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from .record import BackendRecord, ClauseRecord, Head, RunRecord, SubjectRecord
-
-FROM_WORST = (
-    Conclusion.NONCONFORMANT,
-    Conclusion.INCOMPLETE,
-    Conclusion.ADMITTING,
-    Conclusion.CONFORMANT,
-)
-
 
 TITLES = (
     *("verdicts", "newly violated", "newly survived", "newly held", "newly caught"),

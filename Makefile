@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 100
 STAMP := $(VENV)/.complete
 
-.PHONY: setup browser conformance test soak containers matrix package check docs known-defects examples \
+.PHONY: setup browser conformance test soak containers matrix package check docs known-defects pictures examples \
 	downstream bench bench-downstream bench-judge format clean
 
 setup: $(STAMP)
@@ -63,14 +63,19 @@ check: setup  ## ruff, mypy, the layers, and that generated documents are curren
 	$(BIN)/python -m pytest -q tests/test_layers.py tests/test_documents.py
 
 docs: known-defects  ## write what is generated
-	$(BIN)/python -m sessionstore_contract.catalogue docs/contract.md docs/wire.md
-	$(BIN)/python -m sessionstore_contract.turn_catalogue docs/turn.md
+	$(BIN)/python -m sessionstore_contract.catalogue docs/contract.md docs/wire.md docs/turn.md
 	$(BIN)/python -m sessionstore_contract.pages docs
 
 known-defects: setup  ## try the contract on every mutant, and keep what each of them breaks
 	$(BIN)/python -m tests.known_defects
 	$(BIN)/python -m tests.wire_defects
 	$(BIN)/python -m tests.turn.known_failures
+
+pictures: setup browser  ## those in docs/images, taken anew: after a change of the page or of the clauses
+	mkdir -p build
+	$(BIN)/sessionstore-contract run null memory sqlite postgres http tests.report.pictures:MYSTORE \
+		--json build/pictures.json --quiet; test $$? -le 1
+	$(BIN)/python -m tests.report.pictures build/pictures.json docs/images
 
 examples: setup  ## the contract on the stores under examples/, with the kit from its wheel
 	tools/examples.sh

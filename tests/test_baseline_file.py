@@ -143,7 +143,7 @@ def test_what_another_defect_keeps_from_a_verdict_is_written_as_such(tmp_path: P
 def test_what_a_store_says_is_a_comment(tmp_path: Path) -> None:
     """Whatever is in it."""
     path = tmp_path / "b.toml"
-    result = of(path, finding(MERGE, said=EVIL), **{EVIL: [finding(NULL, said="x" * 10_000)]})
+    result = of(path, finding(MERGE, said=EVIL), **{EVIL: [finding(NULL, said="x" * 10_000_000)]})
 
     path.write_text(result.text, encoding="utf-8")
     assert [one.clause for one in parse(path.read_text(encoding="utf-8"), "b")] == [MERGE, NULL]

@@ -59,14 +59,18 @@ def test_a_terminal_that_knows_ascii_alone_is_told_all(
     assert r"\xe9.toml admits cost.last-write-wins" in result.stdout
 
 
-def test_a_stale_baseline_is_1(tmp_path: Path) -> None:
-    """The store is as good as it is; what is said of it is not."""
+def test_a_stale_baseline_is_2(tmp_path: Path) -> None:
+    """The store is as good as it is; what the command says of it is not, which is one line."""
     path = tmp_path / "b.toml"
     path.write_text(entry(START))
     result = run("run", "memory", "-n", "1", "--clause", START, "--baseline", str(path))
 
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert f"memory: {START}: the baseline is stale: it admits this clause" in result.stdout
+    assert result.stderr.splitlines()[-1] == (
+        f"sessionstore-contract: {path} is stale: it admits {START} of memory, which holds: "
+        "remove the entry"
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sessionstore_contract import catalogue
 from sessionstore_contract.capabilities import Capability
 from sessionstore_contract.clause import Clause, Level, Scope
 from sessionstore_contract.contract import AREAS, CLAUSES
+from sessionstore_contract.turn.system import Ability
 
 every_clause = pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.id)
 
@@ -75,37 +76,49 @@ def test_the_digest_is_a_digest() -> None:
     ],
     ids=lambda changed: next(iter(changed)),
 )
-def test_the_digest_changes_with_what_is_demanded(
-    changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_digest_changes_with_what_is_demanded(changed: dict[str, Any]) -> None:
     """Sentence, level, needs, scope and id are the contract."""
-    before = catalogue.digest()
     clause = next(one for one in CLAUSES if one.scope is Scope.PERSISTENT)
     other = replace(clause, **changed)
-    monkeypatch.setattr(
-        catalogue, "CLAUSES", tuple(other if one is clause else one for one in CLAUSES)
-    )
-    assert catalogue.digest() != before
+    clauses = tuple(other if one is clause else one for one in CLAUSES)
+    assert digest_of(clauses) != catalogue.digest()
 
 
-def test_the_digest_changes_with_the_order_and_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def digest_of(clauses: tuple[Clause, ...]) -> str:
+    return catalogue.digest(replace(catalogue.STORE, clauses=clauses))
+
+
+def test_the_digest_changes_with_the_order_and_the_number() -> None:
     """A clause that is gone, or moved, is another contract."""
-    digests = {catalogue.digest()}
-    for clauses in (CLAUSES[1:], CLAUSES[::-1]):
-        monkeypatch.setattr(catalogue, "CLAUSES", clauses)
-        digests.add(catalogue.digest())
+    digests = {digest_of(clauses) for clauses in (CLAUSES, CLAUSES[1:], CLAUSES[::-1])}
     assert len(digests) == 3
+    assert catalogue.digest() in digests
 
 
-def test_the_digest_does_not_change_with_what_explains(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_changes_with_what_a_clause_on_turns_asks_for() -> None:
+    """An ability is to a system what a capability is to a store."""
+    first, *rest = catalogue.TURN.clauses
+    other = replace(first, asks=frozenset(Ability))  # type: ignore[call-arg]
+    changed = replace(catalogue.TURN, clauses=(other, *rest))
+    assert catalogue.digest(changed) != catalogue.digest(catalogue.TURN)
+
+
+def test_the_digest_does_not_change_with_what_explains() -> None:
     """A better remedy is not another contract."""
-    before = catalogue.digest()
-    monkeypatch.setattr(
-        catalogue,
-        "CLAUSES",
-        tuple(replace(one, because="B.", remedy="R.", evidence=()) for one in CLAUSES),
-    )
-    assert catalogue.digest() == before
+    clauses = tuple(replace(one, because="B.", remedy="R.", evidence=()) for one in CLAUSES)
+    assert digest_of(clauses) == catalogue.digest()
+
+
+def test_a_clause_on_turns_is_selected_without_its_area_too() -> None:
+    """Where nothing else is meant; elsewhere it has its whole id."""
+    ids = {
+        glob: [one.id for one in catalogue.select([glob], contract=catalogue.TURN)]
+        for glob in ("usage-is-accumulated", "turn.usage-is-accumulated", "*.usage-is-acc*")
+    }
+    assert set(map(tuple, ids.values())) == {("turn.usage-is-accumulated",)}
+    assert catalogue.select(["turn"], contract=None) == list(catalogue.TURN.clauses)
+    with pytest.raises(catalogue.UnknownClauseError, match="no clause 'usage-is-accumulated'"):
+        catalogue.select(["usage-is-accumulated"], contract=None)
 
 
 @every_clause

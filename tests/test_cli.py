@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from sessionstore_contract.contract import CLAUSES
+from sessionstore_contract.turn import CLAUSES as TURN_CLAUSES
 from sessionstore_contract.wire import CLAUSES as WIRE_CLAUSES
 
 from .report.schema import valid
@@ -283,10 +284,13 @@ def test_list_names_every_clause() -> None:
     """As JSON with id, level, needs and sentence; as text with the same."""
     listed = json.loads(run("list", "--json").stdout)
 
-    assert [one["id"] for one in listed] == [one.id for one in CLAUSES + WIRE_CLAUSES]
+    assert [one["id"] for one in listed] == [
+        one.id for one in (*CLAUSES, *WIRE_CLAUSES, *TURN_CLAUSES)
+    ]
     assert {"id", "level", "needs", "sentence"} <= listed[0].keys()
     text = run("list", "retention").stdout
     assert text.count("MUST") == 5
+    assert "turn.concurrent-" in run("list", "turn").stdout
     assert run("list", "retentoin").returncode == 2
 
 

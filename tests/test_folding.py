@@ -12,6 +12,7 @@ import pytest
 from sessionstore_contract import Backend
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.expect import REFUSAL
 from sessionstore_contract.folding import fold, lines, numbers, with_reasons
 from sessionstore_contract.history import OPERATIONS
 from sessionstore_contract.known_defects import KnownDefect, blanked, known_defects
@@ -33,6 +34,8 @@ MERGE, LAST, NULL, FOLDS = (
 SAVED, MISSING = "messages.save-then-load", "lifecycle.missing-is-not-empty"
 RACE = "concurrency.disjoint-updates-survive-across-instances"
 BOTH = "concurrency.save-and-update-keep-both"
+LIST, TAKEN = "messages.must-be-a-list", "lifecycle.create-refuses-a-taken-id"
+MODEL = "sequence.instances-follow-the-model"
 INSTANCES, PROCESSES = "sharing.writes-are-seen-at-once", "sharing.processes-see-each-other"
 
 DEEP = KnownDefect("Deep", MERGE, "it merges deep", {LAST: "it merges deep", FOLDS: "N is N"})
@@ -128,6 +131,38 @@ def test_a_property_follows_an_unknown_defect_of_the_same_operation() -> None:
     assert folded([strange, violated(FOLDS, "{}")], DEEP) == {LAST: ([], [FOLDS])}
     by_update = violated(FOLDS, "{}", "update")
     assert folded([strange, by_update], DEEP) == {LAST: ([], []), FOLDS: ([], [])}
+
+
+@pytest.mark.parametrize("clause", [MODEL, "concurrency.histories-are-linearisable"])
+def test_a_sequence_follows_what_a_part_of_it_may_show(clause: str) -> None:
+    """A wrong answer there comes from any defect of what it covers."""
+    assert folded([violated(SAVED, "lost", "load"), violated(clause, "no", "exists")]) == {
+        SAVED: ([], [clause])
+    }
+
+
+def test_an_exception_in_a_sequence_follows_only_the_same_exception() -> None:
+    """Of whatever operation; the ids in it are drawn. A wrong answer elsewhere raises nothing."""
+    locked = raised(MODEL, "OperationalError: database is locked", "save")
+    takes = violated(LIST, "save takes None", "save", demanded=REFUSAL, answered="None")
+    assert folded([takes, locked]) == {LIST: ([], []), MODEL: ([], [])}
+    lost = violated(SAVED, "lost", "save", answered="[]")
+    assert folded([lost, locked]) == {SAVED: ([], []), MODEL: ([], [])}
+    full = raised(SAVED, "OperationalError: disk is full", "load")
+    assert folded([full, locked]) == {SAVED: ([], []), MODEL: ([], [])}
+
+    found = [raised(SAVED, "KeyError: 'a'", "load"), raised(MODEL, "KeyError: 'b'", "update")]
+    assert folded(found) == {SAVED: ([], [MODEL])}
+
+
+def test_what_is_not_refused_shows_in_a_sequence_where_it_is_taken() -> None:
+    """A sequence hands nothing over that is no list, but it makes a session that is there."""
+    wrong = violated(MODEL, "load answers [] after save", "load")
+    takes = violated(LIST, "save takes None", "save", demanded=REFUSAL, answered="None")
+    assert folded([takes, wrong]) == {LIST: ([], []), MODEL: ([], [])}
+    taken = violated(TAKEN, "create takes it", "create", demanded=REFUSAL, answered="'a'")
+    again = violated(MODEL, "create after create answers", "create")
+    assert folded([taken, again]) == {TAKEN: ([], [MODEL])}
 
 
 def test_the_defect_that_explains_the_most_is_taken_first() -> None:

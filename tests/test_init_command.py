@@ -160,7 +160,7 @@ def test_the_job_is_one_that_github_reads(tmp_path: Path, storage: str) -> None:
         said = [step.get("run", "") for step in job["steps"]]
         installed = "-e ." if name == "pyproject.toml" else "-r requirements.txt"
         assert any(f"pip install {installed} " in one for one in said)
-    assert said[-1] == f"python -m pytest {TEST_FILE}"
+    assert said[-1] == f"python -m pytest {TEST_FILE} --sessionstore-report build/contract"
     assert len(job["strategy"]["matrix"]) == 2
     if storage == "postgres":
         assert job["services"]["postgres"]["image"] == "postgres:${{ matrix.postgres }}"

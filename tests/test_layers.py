@@ -15,8 +15,8 @@ KIT = "sessionstore_contract"
 REFERENCE = "reference_backends"
 
 ROWS = (
-    "__init__ version stopping interface plain_values values names capabilities effort drivers",
-    "history interruption second_loop model fault power crowding",
+    "__init__ version seed stopping interface plain_values values names capabilities effort",
+    "drivers history interruption second_loop model fault power crowding",
     "expect linearizability workload timeline timeline_page program tables",
     "clause old_layout subject",
     "contract wire turn",
@@ -27,17 +27,18 @@ ROWS = (
     "backend defects",
     "verdict harness trial drawing wire_trial turn_trial exits known_defects folding",
     (
-        "baseline baseline_file report catalogue turn_catalogue proof prover runs crew "
+        "baseline baseline_file report catalogue proof prover runs crew "
         "trial_worker trial_process conduct doctor"
     ),
     (
-        "bench wire_runs serving pytest_plugin pytest_baseline pytest_storages pytest_summary "
-        "pytest_door wire_door turn_door"
+        "bench wire_runs turn_runs serving pytest_plugin pytest_found pytest_tried "
+        "pytest_baseline pytest_storages pytest_summary pytest_report pytest_door wire_door "
+        "turn_door"
     ),
     (
-        "options baseline_options first_files init_command bench_command prove_command "
-        "wire_command turn_command serve_command compare_command report_command verify_command "
-        "cli pages __main__"
+        "options baseline_options report_options clause_commands first_files init_command "
+        "bench_command prove_command wire_command turn_command serve_command compare_command "
+        "report_command verify_command cli pages __main__"
     ),
 )
 """The kit's modules and packages, from the plainest to the doors."""

@@ -14,6 +14,7 @@ from sessionstore_contract.verdict import Finding
 
 from .report.findings import applied, backend, report, said_of, violated
 from .report.schema import valid
+from .report.test_proof_verification import said_of_proof
 from .report.test_shape import PROOF
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_report(tmp_path / f"{name}.json", *findings)
     (tmp_path / "cut.json").write_text((tmp_path / "good.json").read_text()[:500])
     (tmp_path / "proof.json").write_text(json.dumps(PROOF))
+    (tmp_path / "true-proof.json").write_text(json.dumps(said_of_proof()))
     return tmp_path
 
 
@@ -62,6 +64,8 @@ def write_report(path: Path, *findings: Finding) -> None:
         (("compare", "good.json", "good.json"), 0, "nothing changed"),
         (("compare", "broken.json", "good.json"), 0, "no regression"),
         (("compare", "good.json", "broken.json"), 1, "2 regressions, marked with !"),
+        (("compare", "proof.json", "proof.json"), 0, "nothing changed"),
+        (("verify", "true-proof.json"), 0, "contract 1.0, 1 defect: outcomes, counts and clauses"),
     ],
 )
 @pytest.mark.usefixtures("folder")
@@ -73,6 +77,15 @@ def test_what_was_found_out_is_in_the_exit_code(
     assert result.exit_code == code, result.output
     assert words in result.stdout
     assert result.stderr == ""
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_proof_that_is_not_what_it_says_is_refused() -> None:
+    """As a run is; this one is of a contract that nobody has."""
+    result = run("verify", "proof.json")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert all(line.startswith("proof.json: ") for line in result.stderr.splitlines())
 
 
 def test_a_report_that_is_not_what_it_says_is_refused(folder: Path) -> None:
@@ -92,13 +105,15 @@ def test_a_report_that_is_not_what_it_says_is_refused(folder: Path) -> None:
     ("arguments", "words"),
     [
         (("verify", "cut.json"), "cut.json: is no JSON: "),
-        (("verify", "proof.json"), "proof.json: is the report of a proof, not of a run"),
         (("verify", "none.json"), "none.json: No such file or directory"),
         (("verify", "."), ".: Is a directory"),
         (("verify",), "Missing argument 'REPORT.json'"),
         (("compare", "good.json"), "Missing argument 'B.json'"),
         (("compare", "good.json", "cut.json"), "cut.json: is no JSON: "),
-        (("compare", "proof.json", "good.json"), "proof.json: is the report of a proof"),
+        (
+            ("compare", "proof.json", "good.json"),
+            "proof.json is of a proof, and good.json of a run: compare takes two reports of one",
+        ),
         (("report",), "Missing argument 'REPORT.json ...'"),
         (("report", "good.json", "cut.json"), "cut.json: is no JSON: "),
         (("report", "good.json", "-o", "good.json"), "good.json: File exists"),
@@ -179,7 +194,7 @@ def test_a_run_writes_its_report(folder: Path) -> None:
 def test_a_hostile_store_breaks_none_of_the_files(folder: Path) -> None:
     """What it says is text in each of them, and the report is verified all the same."""
     hostile = "</script><script>1</script>|`\x1b[31m\ud800\u202e" + "x" * 10_000_000
-    finding = violated("cost.merge-is-shallow", witness=(hostile,), answered=hostile)
+    finding = violated("cost.merge-is-shallow", hostile, witness=(hostile,), answered=hostile)
     write(report(backend(*applied(finding), name=hostile, server=hostile)), folder / "h.json")
     for command in (("verify", "h.json"), ("compare", "h.json", "h.json"), ("report", "h.json")):
         result = run(*command)

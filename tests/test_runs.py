@@ -40,7 +40,8 @@ def test_a_baseline_judges_here_as_well(tmp_path: Path) -> None:
     chosen = select(["ephemeral"])
     report = check_sync(reference_backends.NULL, effort=QUICK, clauses=chosen, baseline=path)
 
-    assert report.exit_code == 1
+    assert report.exit_code == 2
+    assert document(report)["backends"][0]["verdict"] == "incomplete"
     with pytest.raises(ValueError, match="No such file"):
         check_sync(reference_backends.NULL, baseline=tmp_path / "none.toml")
 

@@ -57,7 +57,7 @@ def test_a_conformant_platform_is_0(tmp_path: Path) -> None:
     baseline.write_text('[[admitted]]\nclause = "cost.merge-is-shallow"\nreason = "r"\n')
     judged = ("--json", str(path), "--baseline", str(baseline))
     with served(PlainPlatform()) as url:
-        ran = wire(url, *CLAIMS, *judged, "--seed", "3", "--effort", "quick")
+        ran = wire(url, *CLAIMS, *judged, "--seed", "3", "--effort", "quick", "-q")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "not found out: the clause is of another contract" in ran.stdout
     assert "conformant" in ran.stdout

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import catalogue, turn_catalogue
+from . import catalogue
 from .names import nearest
 from .values import printable
 from .verdict import Finding, Verdict
@@ -135,6 +135,11 @@ class Baseline:
             said = f"{self.path} admits {_listed(clauses)} of {name!r}, which was not tried"
             yield printable(f"{said}{nearest(name, names)}")
 
+    def told_stale(self, held: list[str]) -> str:
+        """Say in one line of what holds that it is admitted, and the way out."""
+        so = "which holds: remove the entry" if len(held) == 1 else "which hold: remove the entries"
+        return printable(f"{self.path} is stale: it admits {_listed(held)}, {so}")
+
     def _has_expired(self, entry: Entry) -> bool:
         return entry.expires is not None and entry.expires < (self.today or _today())
 
@@ -246,8 +251,7 @@ def _shown(value: object) -> str:
 
 
 def _known() -> list[str]:
-    clauses = [*catalogue.select((), contract=None), *turn_catalogue.select(())]
-    return [clause.id for clause in clauses]
+    return [clause.id for clause in catalogue.select((), contract=None)]
 
 
 def _demand_one_each(entries: tuple[Entry, ...], path: str) -> None:

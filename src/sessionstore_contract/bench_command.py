@@ -83,7 +83,7 @@ def _plan(given: dict[str, Any]) -> Plan:
     from .bench.bench import QUICK, WHOLE, Plan  # noqa: PLC0415
     from .bench.workload import OPERATIONS  # noqa: PLC0415
     from .names import nearest  # noqa: PLC0415
-    from .runs import new_seed  # noqa: PLC0415
+    from .seed import new_seed  # noqa: PLC0415
 
     for name in given["operations"]:
         if name not in OPERATIONS:

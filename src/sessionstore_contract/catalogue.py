@@ -7,7 +7,7 @@ import hashlib
 import json
 import sys
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,10 @@ from .contract import CLAUSES
 from .effort import THOROUGH
 from .known_defects import failure_of
 from .names import nearest
+from .turn import CLAUSES as TURN_CLAUSES
+from .turn import VERSION as TURN_VERSION
+from .turn.clauses import TurnClause
+from .turn.system import Ability
 from .version import CONTRACT_VERSION, WIRE_VERSION
 from .wire import CLAUSES as WIRE_CLAUSES
 
@@ -45,6 +49,15 @@ WIRE_PREAMBLE = (
     "`retention` out, or say `--not-disposable` if it is reached by a loopback address."
 )
 
+TURN_PREAMBLE = (
+    "What a chat server does with the usage of each turn. Generated from the clauses (`make "
+    "docs`). MUST decides conformance; SHOULD is reported, and decides only under `--strict`. "
+    "`turn_tests(...)` tries it on any ASGI chat server that can be built from a store and an "
+    "agent, and on an accumulator alone; the stores are the kit's, and fail as they are told to. "
+    "Where a defect was seen is a public thread; `seed` is the request that this contract began "
+    "with, and `origin` the server that the interface comes from."
+)
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -56,15 +69,22 @@ class Contract:
     preamble: str
     command: str
     """The command that tries it."""
+    clauses: tuple[Clause, ...] = field(repr=False)
+    """Every clause, in contract order."""
+    claims: frozenset[str] = field(default=frozenset(Capability), repr=False)
+    """What the clauses may ask of what is tried."""
 
-    @property
-    def clauses(self) -> tuple[Clause, ...]:
-        """Every clause, in contract order."""
-        return WIRE_CLAUSES if self.name == "wire" else CLAUSES
 
-
-STORE = Contract("store", "The contract", CONTRACT_VERSION, PREAMBLE, "run")
-WIRE = Contract("wire", "The contract of a platform", WIRE_VERSION, WIRE_PREAMBLE, "wire")
+STORE = Contract("store", "The contract", CONTRACT_VERSION, PREAMBLE, "run", CLAUSES)
+WIRE = Contract(
+    "wire", "The contract of a platform", WIRE_VERSION, WIRE_PREAMBLE, "wire", WIRE_CLAUSES
+)
+TURN = Contract(
+    *("turn", "The turn contract", TURN_VERSION, TURN_PREAMBLE, "turn"),
+    clauses=TURN_CLAUSES,
+    claims=frozenset(Ability),
+)
+CONTRACTS = {one.name: one for one in (STORE, WIRE, TURN)}
 
 
 class UnknownClauseError(ValueError):
@@ -80,6 +100,7 @@ def describe(clause: Clause) -> dict[str, Any]:
         "moot_with": sorted(clause.moot_with),
         "scope": str(clause.scope),
         "sentence": clause.sentence,
+        **({"asks": sorted(clause.asks)} if isinstance(clause, TurnClause) else {}),
     }
 
 
@@ -94,18 +115,22 @@ def select(
 ) -> list[Clause]:
     """Select clauses by id or glob, and by level; without any, all. In contract order.
 
-    Of every contract, the store's first, where `contract` is None.
+    Of every contract, the store's first, where `contract` is None. On turns, `turn.` may be left
+    out where only these are meant.
 
     Raises:
         UnknownClauseError: a glob matches nothing.
     """
     globs, levels = tuple(globs), tuple(levels)
-    clauses = CLAUSES + WIRE_CLAUSES if contract is None else contract.clauses
-    for glob in globs:
+    contracts = CONTRACTS.values() if contract is None else (contract,)
+    clauses = tuple(clause for one in contracts for clause in one.clauses)
+    for given in globs:
+        glob = _with_area(given) if contract is TURN else given
         if not any(_matches(clause.id, glob) for clause in clauses):
-            raise UnknownClauseError(
-                f"no clause {glob!r}{nearest(glob, _candidates(glob, clauses))}"
-            )
+            near = nearest(glob, _candidates(glob, clauses))
+            raise UnknownClauseError(f"no clause {given!r}{near}")
+    if contract is TURN:
+        globs = tuple(_with_area(glob) for glob in globs)
     return [
         clause
         for clause in clauses
@@ -118,6 +143,11 @@ def _matches(clause_id: str, glob: str) -> bool:
     return clause_id.partition(".")[0] == glob or fnmatch.fnmatchcase(clause_id, glob)
 
 
+def _with_area(glob: str) -> str:
+    is_whole = glob == TURN.name or glob.startswith((f"{TURN.name}.", "*"))
+    return glob if is_whole else f"{TURN.name}.{glob}"
+
+
 def _candidates(glob: str, clauses: tuple[Clause, ...]) -> list[str]:
     areas = list(dict.fromkeys(clause.area for clause in clauses))
     is_plain_id = "." in glob and not set("*?[") & set(glob)
@@ -125,7 +155,7 @@ def _candidates(glob: str, clauses: tuple[Clause, ...]) -> list[str]:
 
 
 def page(contract: Contract = STORE) -> str:
-    """Word a contract as a Markdown page: `docs/contract.md` is this, and `docs/wire.md`."""
+    """Word a contract as a Markdown page: `docs/contract.md`, `wire.md` and `turn.md`."""
     lines = [
         f"# {contract.title}, version {contract.version}",
         "",
@@ -135,54 +165,46 @@ def page(contract: Contract = STORE) -> str:
         lines += ["", f"## {area}"]
         for clause in contract.clauses:
             if clause.area == area:
-                lines += ["", *entry(clause, _applies(clause))]
+                lines += ["", *entry(clause)]
     return "\n".join(lines) + "\n"
 
 
-def explain(
-    clause: Clause,
-    applies: str | None = None,
-    example: list[str] | None = None,
-    *,
-    whom: str | None = None,
-) -> str:
+def explain(clause: Clause) -> str:
     """Word one clause for a terminal: what it demands, why, how to hold it, how it fails."""
     lines = [f"{clause.level.upper()} {clause.id}", "", *_wrapped(clause.sentence)]
-    applies = applies or _applies(clause)
-    if applies:
-        lines += ["", "applies", *_wrapped(applies)]
+    lines += ["", "applies", *_wrapped(_applies(clause))]
     lines += ["", "because", *_wrapped(clause.because), "", "to hold it", *_wrapped(clause.remedy)]
-    example = failure_of(clause.id) if example is None else example
+    example = failure_of(clause.id)
     if example:
         shown = (f"  {line}".rstrip() for line in example)
-        lines += ["", f"what a {whom or _held(clause)} that does not hold it is told", *shown]
+        lines += ["", f"what a {_held(clause)} that does not hold it is told", *shown]
     if clause.evidence:
         lines += ["", "seen in", *_wrapped(", ".join(clause.evidence))]
     lines += ["", "procedure", f"  {clause.where()}"]
     return "\n".join(lines)
 
 
-def entry(
-    clause: Clause, applies: str, example: list[str] | None = None, *, whom: str | None = None
-) -> list[str]:
-    """Word one clause for a page; `applies` says to what."""
+def entry(clause: Clause) -> list[str]:
+    """Word one clause for a page."""
     lines = [f"### `{clause.id}`", "", f"**{clause.level.upper()}.** {clause.sentence}", ""]
-    lines += [f"Applies {applies}.", ""] if applies else []
+    lines += [f"Applies {_applies(clause)}.", ""]
     lines += [f"Because: {clause.because}", "", f"To hold it: {clause.remedy}"]
     lines += ["", f"Seen in: {', '.join(clause.evidence)}."] if clause.evidence else []
-    example = failure_of(clause.id) if example is None else example
+    example = failure_of(clause.id)
     if example:
-        summary = f"<summary>What a {whom or _held(clause)} that does not hold it is told</summary>"
+        summary = f"<summary>What a {_held(clause)} that does not hold it is told</summary>"
         lines += ["", "<details>", summary, "", "```text", *example, "```", "", "</details>"]
     return lines
 
 
 def _held(clause: Clause) -> str:
     """Answer what is held to the clause."""
-    return "platform" if clause.area == "wire" else "store"
+    return {"wire": "platform", "turn": "system"}.get(clause.area, "store")
 
 
 def _applies(clause: Clause) -> str:
+    if isinstance(clause, TurnClause):
+        return clause.applies()
     if clause.area == "wire":
         claimed = sorted(clause.needs - {Capability.PERSISTENCE})
         return f"where {', '.join(claimed)} is claimed" if claimed else "to every platform"
@@ -204,5 +226,5 @@ def _wrapped(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    for path, contract in zip(sys.argv[1:], (STORE, WIRE), strict=False):
+    for path, contract in zip(sys.argv[1:], CONTRACTS.values(), strict=False):
         Path(path).write_text(page(contract), encoding="utf-8")

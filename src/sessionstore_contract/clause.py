@@ -89,7 +89,11 @@ class Clause:
     def area(self) -> str:
         return self.id.partition(".")[0]
 
-    def missing(self, claims: Iterable[Capability], effort: Effort | None = None) -> str | None:
+    def asked(self) -> frozenset[str]:
+        """Answer what must be claimed before the clause applies."""
+        return self.needs
+
+    def missing(self, claims: Iterable[str], effort: Effort | None = None) -> str | None:
         """Say why the clause does not apply to a backend that claims these; None when it does.
 
         With an effort: why it is not tried at that.

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from typing import Any, NoReturn
 
 import click
 
-from . import catalogue
 from .baseline_options import loaded, rewrite, with_a_baseline
 from .bench_command import bench
 from .clause import Level
-from .compare_command import compare
+from .clause_commands import explain, list_clauses, selected
+from .compare_command import compare_reports
 from .effort import EFFORTS
 from .init_command import init
-from .options import (
-    DURATIONS,
-    EFFORT,
-    Refusal,
-    on_a_target,
-    prepare_folder,
-    require_known,
-    to_a_folder,
-    write_folder,
-)
+from .options import EFFORT, Refusal, on_a_target, require_known
 from .prove_command import prove
 from .report_command import report
+from .report_options import finish, json_path, of_a_report, prepare_folder
 from .serve_command import serve
 from .turn_command import turn
 from .verify_command import verify
@@ -69,9 +60,11 @@ main.add_command(turn)
 main.add_command(wire)
 main.add_command(serve)
 main.add_command(report)
-main.add_command(compare)
+main.add_command(compare_reports)
 main.add_command(verify)
 main.add_command(init)
+main.add_command(list_clauses)
+main.add_command(explain)
 
 
 @main.command()
@@ -87,10 +80,8 @@ main.add_command(init)
 )
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
 @EFFORT
-@to_a_folder
+@of_a_report
 @with_a_baseline
-@DURATIONS
-@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="No explanations, remarks, progress.")
 def run(**given: Any) -> NoReturn:
     """Try the contract on TARGETs; without one, on every installed backend.
 
@@ -99,16 +90,13 @@ def run(**given: Any) -> NoReturn:
 
     Exit code: 0 conformant; 1 not; 2 the command was wrong; 3 could not be found out.
     """
-    from rich.console import Console  # noqa: PLC0415 - `list` and `--help` must not wait for it
-
-    from .conduct import Conductor  # noqa: PLC0415
+    from .conduct import Conductor  # noqa: PLC0415 - `list` and `--help` must not wait for it
     from .report.document import UnwritableError  # noqa: PLC0415
     from .report.progress import Progress  # noqa: PLC0415
-    from .report.terminal import show  # noqa: PLC0415
     from .stopping import StoppedError, StopRequest  # noqa: PLC0415
     from .trial_worker import RefusedError  # noqa: PLC0415
 
-    prepare_folder(given["folder"])
+    prepare_folder(given)
     stop = StopRequest()
     stop.listen()
     conductor = Conductor(_plan(given), stop, Progress(sys.stderr, is_quiet=given["is_quiet"]))
@@ -121,29 +109,19 @@ def run(**given: Any) -> NoReturn:
         is_stopped = True
     if given["write_path"] is not None:
         rewrite(given["write_path"], conductor, is_whole=not is_stopped)
-    if conductor.report.backends:
-        shown = {name: given[name] for name in ("is_quiet", "durations")}
-        show(conductor.report, Console(file=sys.stdout), **shown)
-        write_folder(conductor.report, given["folder"])
-    if is_stopped:
-        click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
-    stop.stop_listening()
-    sys.exit(conductor.report.exit_code or (3 if is_stopped else 0))
+    finish(conductor.report, given, stop, is_stopped=is_stopped)
 
 
 def _plan(given: dict[str, Any]) -> Any:
     from .backend import Claims, installed  # noqa: PLC0415
     from .conduct import Plan  # noqa: PLC0415
-    from .runs import new_seed  # noqa: PLC0415
+    from .seed import new_seed  # noqa: PLC0415
 
     targets = given["targets"] or tuple(_reference_first(installed()))
     if not given["targets"] and given["storage"]:
         raise Refusal("--storage is for a callable: name one as module:attribute")
     require_known(given, targets)
-    try:
-        clauses = catalogue.select(given["globs"], given["levels"])
-    except catalogue.UnknownClauseError as error:
-        raise Refusal(str(error)) from None
+    clauses = selected(given["globs"], given["levels"])
     return Plan(
         targets=targets,
         claims=Claims(given["storage"], given["profile"], given["adding"], given["without"]),
@@ -153,8 +131,7 @@ def _plan(given: dict[str, Any]) -> Any:
         seed=new_seed() if given["seed"] is None else given["seed"],
         workers=given["workers"],
         is_strict=given["strict"],
-        # In the folder it is there as soon as there is anything to say.
-        json_path=given["json_path"] or (given["folder"] and given["folder"] / "report.json"),
+        json_path=json_path(given),
         baseline=loaded(given),
     )
 
@@ -162,34 +139,6 @@ def _plan(given: dict[str, Any]) -> Any:
 def _reference_first(names: list[str]) -> list[str]:
     order = ["null", "memory", "sqlite", "postgres", "http"]
     return [name for name in order if name in names] + [name for name in names if name not in order]
-
-
-@main.command(name="list")
-@click.argument("globs", metavar="[GLOB ...]", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Every clause as JSON.")
-def list_clauses(globs: tuple[str, ...], as_json: bool) -> None:
-    """List the clauses of stores and of platforms; GLOB selects by id or area."""
-    try:
-        clauses = catalogue.select(globs, contract=None)
-    except catalogue.UnknownClauseError as error:
-        raise Refusal(str(error)) from None
-    if as_json:
-        click.echo(json.dumps([catalogue.describe(clause) for clause in clauses], indent=1))
-        return
-    for clause in clauses:
-        needs = f"  [{', '.join(sorted(clause.needs))}]" if clause.needs else ""
-        click.echo(f"{clause.level.upper():6} {clause.id}{needs}\n       {clause.sentence}")
-
-
-@main.command()
-@click.argument("clause_id", metavar="ID")
-def explain(clause_id: str) -> None:
-    """Explain a clause: what it demands, why, and how to hold it."""
-    try:
-        clauses = catalogue.select([clause_id], contract=None)
-    except catalogue.UnknownClauseError as error:
-        raise Refusal(str(error)) from None
-    click.echo("\n\n".join(catalogue.explain(clause) for clause in clauses))
 
 
 @main.command()

@@ -16,12 +16,12 @@ from .contract import CLAUSES
 from .crew import Crew, Task
 from .effort import NORMAL
 from .report.document import BackendReport, Report, write
-from .runs import NOT_SELECTED, not_tried
+from .runs import begun
 from .storage import StorageUnavailableError
 from .storage.elsewhere import NamedPlace
 from .storage.selection import PostgresChoice, server_held
 from .trial_worker import Order, RefusedError, UnavailableError
-from .verdict import Finding, Verdict
+from .verdict import STOPPED, Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,11 +139,7 @@ class Conductor:
 
     def _enlist(self, crew: Crew) -> _Attempt:
         described = crew.described
-        findings = []
-        for clause in CLAUSES:
-            chosen = clause in self.plan.clauses
-            reason = "the run was stopped before it" if chosen else NOT_SELECTED
-            findings += not_tried([clause], described.capabilities, reason, self.plan.effort)
+        findings = begun(CLAUSES, self.plan.clauses, described.capabilities, self.plan.effort)
         backend = BackendReport(
             described.name,
             crew.order.target,
@@ -154,11 +150,7 @@ class Conductor:
             is_strict=self.plan.is_strict,
         )
         self.report.backends.append(backend)
-        clauses = [
-            finding.clause
-            for finding in findings
-            if finding.verdict is Verdict.INCONCLUSIVE and finding.clause in self.plan.clauses
-        ]
+        clauses = [finding.clause for finding in findings if finding.reason == STOPPED]
         return _Attempt(crew, backend, clauses, self.plan.baseline, self._progress)
 
     def _prepare(self, attempt: _Attempt, servers: ExitStack) -> bool:

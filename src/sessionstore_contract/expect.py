@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 NO_REFUSALS = (NotImplementedError, NotAwaitableError, MissingOperationError)
 """Exceptions that say of an operation that it is not there, and nothing of what it was given."""
 
+REFUSAL = "a refusal (an exception)"
+"""What is demanded where nothing may be answered."""
+
 
 @dataclass(frozen=True)
 class Demand:
@@ -152,7 +155,7 @@ class expect:  # noqa: N801 - reads as the sentence that it is
             found = headline if step.outcome == "answered" else _raised(step)
             violated(
                 found,
-                demanded="a refusal (an exception)",
+                demanded=REFUSAL,
                 answered=step.answered(),
                 demand=Demand(is_refusal=True),
             )

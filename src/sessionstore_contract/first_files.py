@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEST_FILE = "tests/test_sessionstore_contract.py"
+REPORT = "build/contract"
 BASELINE = "tests/sessionstore-baseline.toml"
 JOB = ".github/workflows/sessionstore-contract.yml"
 
@@ -107,7 +108,8 @@ def _job(subject: Subject, installing: str) -> str:
         "        with:",
         "          python-version: ${{ matrix.python }}",
         f"      - run: python -m pip install {installing}{kit}",
-        f"      - run: python -m pytest {TEST_FILE}",
+        # The summary of the job has the table of it.
+        f"      - run: python -m pytest {TEST_FILE} --sessionstore-report {REPORT}",
     ]
     if is_postgres:
         dsn = "postgresql://postgres:postgres@127.0.0.1:5432/postgres"

@@ -6,14 +6,16 @@ likely consequence of anything: two defects stay two.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .clause import Level
+from .expect import REFUSAL
 from .harness import OWNERS
-from .known_defects import FILE, WIRE_FILE, KnownDefect, blanked, known_defects
+from .known_defects import FILE, FILES, KnownDefect, blanked, known_defects
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def fold(findings: Iterable[Finding], known: Sequence[KnownDefect] | None = None
     if not any(one.verdict is Verdict.VIOLATED for one in findings):
         return []  # without a look at the file
     if known is None:
-        known = known_defects(WIRE_FILE if findings[0].clause.area == "wire" else FILE)
+        known = known_defects(FILES.get(findings[0].clause.area, FILE))
     return _Folding(findings, known).defects()
 
 
@@ -225,9 +227,10 @@ class _Folding:
         finding, other = self._violated[clause], self._violated[cause]
         if finding.clause.level is Level.MUST and other.clause.level is not Level.MUST:
             return False
-        if finding.clause.covers:
-            return other.clause.area in finding.clause.covers and not other.clause.covers
         is_same_operation = finding.judged is not None and finding.judged == other.judged
+        if finding.clause.covers:
+            is_covered = other.clause.area in finding.clause.covers and not other.clause.covers
+            return is_covered and _is_led_to(finding, other, is_same_operation=is_same_operation)
         is_named = (clause, self._headline(clause)) in self._diagnoses
         if cause in finding.clause.follows:
             is_said_alike = self._headline(cause) == self._headline(clause)
@@ -249,12 +252,32 @@ class _Folding:
         )
 
 
+def _is_led_to(finding: Finding, cause: Finding, *, is_same_operation: bool) -> bool:
+    """Whether what a clause of a whole area is told may come from what a clause of a part is told.
+
+    An exception comes from a defect that raises the same. What a store takes and ought to refuse
+    shows where it is taken, and nowhere else: nothing else of the kind is handed over.
+    """
+    if _is_failure(finding):
+        return _is_failure(cause) and _unquoted(finding) == _unquoted(cause)
+    return is_same_operation or cause.demanded != REFUSAL
+
+
+def _unquoted(finding: Finding) -> str:
+    """What was answered, but for ids and values, which are drawn."""
+    return re.sub(r"'[^']*'", "''", blanked(finding.answered or ""))
+
+
 def _is_same_answer(one: Finding, other: Finding) -> bool:
     return blanked(one.answered or "") == blanked(other.answered or "")
 
 
 def _failure(finding: Finding) -> tuple[str, str] | None:
     """Answer operation and what came instead of an answer; None where an answer was judged."""
+    answered = blanked(finding.answered or "")
+    return (finding.judged, answered) if finding.judged and _is_failure(finding) else None
+
+
+def _is_failure(finding: Finding) -> bool:
     answered = finding.answered or ""
-    is_failure = answered.startswith(("raised ", "did not answer in time", "the process "))
-    return (finding.judged, blanked(answered)) if finding.judged and is_failure else None
+    return answered.startswith(("raised ", "did not answer in time", "the process "))

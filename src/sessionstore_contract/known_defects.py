@@ -19,6 +19,10 @@ FILE = Path(__file__).with_name("known_defects.json")
 """Of stores."""
 WIRE_FILE = Path(__file__).with_name("wire_defects.json")
 """Of platforms."""
+TURN_FILE = Path(__file__).parent / "turn" / "failures.json"
+"""Of chat servers and accumulators: failures alone."""
+FILES = {"wire": WIRE_FILE, "turn": TURN_FILE}
+"""By area, where it is not that of stores."""
 
 CHANGING = (
     (re.compile(r"'/[^']*'"), "'PATH'"),
@@ -66,7 +70,7 @@ def failure_of(clause_id: str) -> list[str]:
 
     They are what a store with one defect was told, but for ids and times.
     """
-    file = WIRE_FILE if clause_id.startswith("wire.") else FILE
+    file = FILES.get(clause_id.partition(".")[0], FILE)
     lines: list[str] = _read(file)["failures"].get(clause_id, [])
     return lines
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,8 +14,6 @@ from .names import nearest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .report.document import Report
-
 F = TypeVar("F", bound="Callable[..., Any]")
 
 WRONG = 2
@@ -24,7 +21,6 @@ WRONG = 2
 
 
 SEED = "Draw the same values as a run that printed this seed."
-JSON = "Write the report to this file, also when the run is stopped."
 WITH = "What is claimed beyond the profile; several times, or with commas."
 WITHOUT = "What of the profile is not claimed."
 
@@ -77,9 +73,6 @@ def on_a_target(command: F) -> F:
         ),
         click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED),
         click.option(
-            "--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help=JSON
-        ),
-        click.option(
             "--postgres",
             default="auto",
             metavar="auto|embedded|container[:IMAGE]|DSN",
@@ -102,41 +95,6 @@ def on_a_target(command: F) -> F:
     ):
         command = option(command)
     return command
-
-
-def to_a_folder(command: F) -> F:
-    """Add the option that writes all there is of a report."""
-    return click.option(
-        "--report",
-        "folder",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Write index.html, report.json, summary.md, badge.svg and badge.json there.",
-    )(command)
-
-
-def prepare_folder(folder: Path | None) -> None:
-    """Make the folder of the report, if one is wanted: a mistake is told before an hour's work."""
-    from .report.document import UnwritableError  # noqa: PLC0415
-    from .report.files import make_folder  # noqa: PLC0415
-
-    try:
-        if folder is not None:
-            make_folder(folder)
-    except UnwritableError as error:
-        raise Refusal(str(error)) from None
-
-
-def write_folder(report: Report, folder: Path | None) -> None:
-    """Write all there is of a report, if a folder is wanted."""
-    from .report.document import UnwritableError  # noqa: PLC0415
-    from .report.files import write_run  # noqa: PLC0415
-
-    try:
-        if folder is not None:
-            write_run(report, folder)
-    except UnwritableError as error:
-        raise Refusal(str(error)) from None
 
 
 def require_known(given: dict[str, Any], targets: tuple[str, ...]) -> None:

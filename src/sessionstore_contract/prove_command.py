@@ -9,6 +9,7 @@ import click
 
 from .effort import EFFORTS
 from .options import Refusal, on_a_target, require_known
+from .report_options import JSON
 
 if TYPE_CHECKING:
     from .defects import Defect
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("target", metavar="TARGET", required=False)
 @on_a_target
+@JSON
 @click.option(
     "--defect",
     "wanted",
@@ -71,7 +73,7 @@ def _list_defects(defects: tuple[Defect, ...]) -> NoReturn:
 def _proof_plan(given: dict[str, Any], defects: tuple[Defect, ...]) -> ProofPlan:
     from .backend import Claims  # noqa: PLC0415
     from .prover import ProofPlan  # noqa: PLC0415
-    from .runs import new_seed  # noqa: PLC0415
+    from .seed import new_seed  # noqa: PLC0415
 
     return ProofPlan(
         target=given["target"],

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from . import catalogue
-from .clause import Level
+from .capabilities import profile_of
 from .effort import EFFORTS
 from .harness import Conditions, try_clause
 from .pytest_baseline import beside_the_caller, in_force
-from .pytest_plugin import FOUND, SKIPPED, run_folder
+from .pytest_found import leave, with_inapplicable
+from .pytest_plugin import run_folder, run_seed
 from .pytest_storages import storages_of
-from .report.explanation import explain, headline
-from .runs import new_seed
+from .pytest_tried import Tried
 from .storage import StorageUnavailableError
 from .verdict import Finding, Verdict
 
@@ -25,31 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from _pytest.outcomes import Failed
-
     from .backend import Backend
     from .clause import Clause
     from .storage import Storage
-else:
-    Failed = pytest.fail.Exception
-
-
-class violated(Failed):  # noqa: N801 - pytest's summary shows the name
-    """A failure without a traceback: the author's code is not in it."""
-
-    __module__ = "builtins"
-
-
-class stale(Failed):  # noqa: N801 - pytest's summary shows the name
-    """A failure because the baseline admits what holds."""
-
-    __module__ = "builtins"
-
-
-class undecided(Failed):  # noqa: N801 - pytest's summary shows the name
-    """A failure because nothing could be found out."""
-
-    __module__ = "builtins"
 
 
 def contract_tests(
@@ -79,13 +56,7 @@ def contract_tests(
         (clause,) = catalogue.select([clause_id])
         found = desk.try_clause(clause, backend)
         finding = in_force(request.config, admitted).judged(found, backend.name)
-        # The witness stays behind: it is in the failure's own text.
-        request.node.stash[FOUND] = {
-            "backend": backend.name,
-            **replace(finding, witness=()).packed(),
-        }
-        request.node.user_properties += properties(clause, backend.name, finding.verdict)
-        report_finding(finding, backend.name, seed=desk.seed, is_strict=desk.is_strict)
+        leave(request, finding, desk.tried(backend))
 
     parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, backend) for one in chosen])
     moved: Callable[..., None] = parametrize(at_the_caller(cast("FunctionType", test)))
@@ -100,34 +71,6 @@ def _parameter(clause: Clause, backend: Backend) -> Any:
     return pytest.param(clause.id, id=clause.id, marks=marks)
 
 
-class _Clause(Protocol):
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def level(self) -> Level: ...
-
-
-def properties(clause: _Clause, name: str, verdict: Verdict) -> list[tuple[str, str]]:
-    """Say what a JUnit file has of a test: which clause, of which backend, and its verdict."""
-    return [
-        ("clause", clause.id),
-        ("level", str(clause.level)),
-        ("backend", name),
-        ("verdict", str(verdict)),
-    ]
-
-
-def with_inapplicable(
-    test: Callable[..., None], name: str, clauses: Iterable[_Clause]
-) -> Callable[..., None]:
-    """Let the test know what is to be said of clauses that it skips without being called."""
-    test.__dict__[SKIPPED] = {
-        one.id: properties(one, name, Verdict.NOT_APPLICABLE) for one in clauses
-    }
-    return test
-
-
 def at_the_caller(test: FunctionType) -> FunctionType:
     """Let the test count as written where contract_tests was called: editors go there."""
     caller = sys._getframe(2)  # noqa: SLF001 - the standard way to the caller
@@ -140,30 +83,11 @@ def at_the_caller(test: FunctionType) -> FunctionType:
     return moved
 
 
-def report_finding(finding: Finding, name: str, *, seed: int, is_strict: bool) -> None:
-    """Let the test that found it pass, fail, or fail as expected of a SHOULD clause."""
-    if finding.is_stale:
-        raise stale(f"{finding.clause.id} holds for {name}\n\n{finding.reason}", pytrace=False)
-    if finding.verdict is Verdict.HELD:
-        return
-    if finding.verdict is Verdict.NOT_APPLICABLE:
-        pytest.skip(finding.reason or "")
-    if finding.verdict is Verdict.ADMITTED:
-        pytest.xfail(headline(finding))
-    text = f"{explain(finding, name)}\n\nseed {seed} (--sessionstore-seed)"
-    if finding.clause.level is not Level.MUST and not is_strict:
-        pytest.xfail(text.partition("\n")[0])
-    # Reached by SHOULD clauses too, under --runxfail.
-    kind = violated if finding.verdict is Verdict.VIOLATED else undecided
-    raise kind(text, pytrace=False)
-
-
 class Desk:
     """What the contract tests of one pytest process share."""
 
     def __init__(self, config: pytest.Config) -> None:
-        given = config.getoption("sessionstore_seed", None)
-        self.seed: int = new_seed() if given is None else given
+        self.seed = run_seed(config)
         self.is_strict: bool = config.getoption("sessionstore_strict", False)
         self.effort = EFFORTS[config.getoption("sessionstore_effort", "normal")]
         self._storages = storages_of(config, run_folder(config))
@@ -177,6 +101,22 @@ class Desk:
         except StorageUnavailableError as error:
             return Finding(clause, Verdict.FAULTED, reason=str(error))
         return try_clause(clause, backend, storage, conditions)
+
+    def tried(self, backend: Backend) -> Tried:
+        """Say what is tried, and how."""
+        claims = backend.capabilities
+        try:
+            server = self._storage(backend).server()
+        except StorageUnavailableError:
+            server = None
+        return Tried(
+            *(backend.name, catalogue.STORE.name, backend.storage_name, profile_of(claims)),
+            tuple(sorted(claims)),
+            self.seed,
+            self.effort.name,
+            self.is_strict,
+            server,
+        )
 
     def _storage(self, backend: Backend) -> Storage:
         if not isinstance(backend.storage, str):

@@ -11,10 +11,14 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
 FOLDER = pytest.StashKey[str]()
 FOUND = pytest.StashKey[dict[str, Any]]()
 """What a contract test has found, as plain data: its report takes it to the summary."""
+TOLD = pytest.StashKey[str]()
+"""The same as text, whole and with what was tried: of a session that writes a report."""
+SEED = pytest.StashKey[int]()
 SKIPPED = "sessionstore_skipped"
 """An attribute of a contract test's function: what a JUnit file has of the clauses it skips."""
 
@@ -41,10 +45,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     admitted = "the violations that are admitted, as TOML; one that holds again fails"
     group.addoption("--sessionstore-baseline", metavar="FILE", help=admitted)
     parser.addini("sessionstore_baseline", admitted, type="string")
+    written = "write index.html, report.json, summary.md, badge.svg and badge.json there"
+    group.addoption("--sessionstore-report", metavar="DIR", help=written)
+    parser.addini("sessionstore_report", written, type="string")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell a mistake in a baseline in one line, before the first test."""
+    """Tell a mistake in a baseline, or in the folder of a report, in one line before any test."""
+    folder = report_folder(config)
+    if folder is not None and not hasattr(config, "workerinput"):
+        from .pytest_report import SessionReport  # noqa: PLC0415
+        from .report.document import UnwritableError  # noqa: PLC0415
+
+        try:
+            config.pluginmanager.register(SessionReport(folder), "sessionstore_report")
+        except UnwritableError as error:
+            raise pytest.UsageError(str(error)) from None
     if config.getoption("sessionstore_baseline", None) or config.getini("sessionstore_baseline"):
         from .baseline import BaselineError  # noqa: PLC0415
         from .pytest_baseline import configured  # noqa: PLC0415
@@ -57,8 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Give all xdist workers one folder: they share what is started for the run."""
+    """Give all xdist workers one folder, for what is started for the run, and one seed."""
     node.workerinput["sessionstore_folder"] = run_folder(node.config)
+    node.workerinput["sessionstore_seed"] = run_seed(node.config)
 
 
 def run_folder(config: pytest.Config) -> str:
@@ -69,6 +86,36 @@ def run_folder(config: pytest.Config) -> str:
     if FOLDER not in config.stash:
         config.stash[FOLDER] = _new_folder(config)
     return config.stash[FOLDER]
+
+
+def run_seed(config: pytest.Config) -> int:
+    """Answer the seed of this run: one, in however many processes."""
+    given: int | None = config.getoption("sessionstore_seed", None)
+    if given is None:
+        given = getattr(config, "workerinput", {}).get("sessionstore_seed")
+    if given is not None:
+        return given
+    if SEED not in config.stash:
+        from .seed import new_seed  # noqa: PLC0415
+
+        config.stash[SEED] = new_seed()
+    return config.stash[SEED]
+
+
+def report_folder(config: pytest.Config) -> Path | None:
+    """Answer the folder in which this run is to be reported, if it is: given, or the project's."""
+    given: str | None = config.getoption("sessionstore_report", None)
+    if given is not None:
+        # An empty name is none at all.
+        return config.invocation_params.dir / given if given else None
+    # Where the plugin came too late to add its options there are none.
+    named = (
+        config.getini("sessionstore_report")
+        if hasattr(config.option, "sessionstore_report")
+        else ""
+    )
+    home = config.inipath.parent if config.inipath else config.rootpath
+    return home / named if named else None
 
 
 def _new_folder(config: pytest.Config) -> str:
@@ -111,6 +158,8 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call" and FOUND in item.stash:
         report.sessionstore_found = item.stash[FOUND]  # type: ignore[attr-defined]
+        if TOLD in item.stash:
+            report.sessionstore_told = item.stash[TOLD]  # type: ignore[attr-defined]
     if call.when == "setup" and report.skipped and isinstance(item, pytest.Function):
         skipped = getattr(item.function, SKIPPED, {})
         if skipped:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import tempfile
 import time
 from pathlib import Path
@@ -15,38 +14,38 @@ from .contract import CLAUSES
 from .effort import NORMAL, Effort
 from .harness import Conditions, provided, try_clause
 from .report.document import BackendReport, Report
+from .seed import new_seed
 from .storage.selection import PostgresChoice
-from .verdict import Finding, Verdict
+from .verdict import NOT_SELECTED, STOPPED, Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .backend import Backend
-    from .capabilities import Capability
     from .clause import Clause
 
 
-def new_seed() -> int:
-    """Draw a seed; it is printed, and the same one tries the same values again."""
-    return random.SystemRandom().randrange(2**32)
-
-
-NOT_SELECTED = "not selected to be tried"
-
-
 def not_tried(
+    clause: Clause, claims: Iterable[str], reason: str, effort: Effort | None = None
+) -> Finding:
+    """Word what there is to say of a clause that was not tried."""
+    inapplicable = clause.missing(claims, effort)
+    verdict = Verdict.NOT_APPLICABLE if inapplicable else Verdict.INCONCLUSIVE
+    return Finding(clause, verdict, reason=inapplicable or reason)
+
+
+def begun(
     clauses: Iterable[Clause],
-    capabilities: frozenset[Capability],
-    reason: str,
+    chosen: Iterable[Clause],
+    claims: Iterable[str],
     effort: Effort | None = None,
 ) -> list[Finding]:
-    """Word what there is to say of clauses that were not tried."""
-    found = []
-    for clause in clauses:
-        inapplicable = clause.missing(capabilities, effort)
-        verdict = Verdict.NOT_APPLICABLE if inapplicable else Verdict.INCONCLUSIVE
-        found.append(Finding(clause, verdict, reason=inapplicable or reason))
-    return found
+    """Word what there is to say of each clause before the first of the chosen is tried."""
+    chosen, claims = set(chosen), frozenset(claims)
+    return [
+        not_tried(clause, claims, STOPPED if clause in chosen else NOT_SELECTED, effort)
+        for clause in clauses
+    ]
 
 
 def check_sync(
@@ -78,9 +77,7 @@ def check_sync(
             findings = [
                 try_clause(clause, backend, provider, conditions)
                 if clause in chosen
-                else not_tried([clause], backend.capabilities, "not selected to be tried", effort)[
-                    0
-                ]
+                else not_tried(clause, backend.capabilities, NOT_SELECTED, effort)
                 for clause in CLAUSES
             ]
             server = provider.server()

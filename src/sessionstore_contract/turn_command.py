@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from .baseline_options import BASELINE, loaded
+from . import catalogue
+from .baseline_options import BASELINE
+from .clause_commands import explain_all, list_all, selected
 from .effort import EFFORTS
 from .options import EFFORT, SEED, Refusal
+from .report_options import carry_out, of_a_report
 
 if TYPE_CHECKING:
-    from .turn.clauses import TurnClause
     from .turn.system import System
 
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED)
 @EFFORT
+@of_a_report
 @BASELINE
 @click.option("--list", "is_listing", is_flag=True, help="List the clauses, and try nothing.")
 @click.option("--explain", "is_explaining", is_flag=True, help="Explain them, and try nothing.")
@@ -32,24 +35,25 @@ def turn(**given: Any) -> NoReturn:
 
     Exit code: 0 conformant; 1 not; 2 the command was wrong; 3 could not be found out.
     """
-    from . import catalogue, turn_catalogue  # noqa: PLC0415
+    from .turn_runs import TurnRun  # noqa: PLC0415 - `--help` must not wait for it
 
-    try:
-        clauses = turn_catalogue.select(given["globs"])
-    except catalogue.UnknownClauseError as error:
-        raise Refusal(str(error)) from None
-    if given["is_explaining"]:
-        click.echo("\n\n".join(turn_catalogue.explain(clause) for clause in clauses))
-        sys.exit(0)
-    if given["is_listing"]:
-        for clause in clauses:
-            asks = f"  [{', '.join(sorted(clause.asks))}]" if clause.asks else ""
-            click.echo(f"{clause.level.upper():6} {clause.id}{asks}\n       {clause.sentence}")
+    clauses = selected(given["globs"], contract=catalogue.TURN)
+    if given["is_explaining"] or given["is_listing"]:
+        show = explain_all if given["is_explaining"] else list_all
+        show(clauses)
         sys.exit(0)
     if given["target"] is None:
         raise Refusal("turn takes a TARGET, module:attribute: a ChatServer or an Accumulator")
     sys.path.insert(0, "")  # as the other commands have it
-    _try(_found(given["target"]), clauses, given)
+    run = TurnRun(
+        _found(given["target"]),
+        given["target"],
+        clauses=clauses,
+        seed=given["seed"],
+        effort=EFFORTS[given["effort"]],
+        is_strict=given["strict"],
+    )
+    carry_out(run, given)
 
 
 def _found(target: str) -> System:
@@ -63,35 +67,3 @@ def _found(target: str) -> System:
     if not isinstance(found, (ChatServer, Accumulator)):
         raise Refusal(f"{target} is {type(found).__name__}, no ChatServer and no Accumulator")
     return found
-
-
-def _try(system: System, clauses: list[TurnClause], given: dict[str, Any]) -> NoReturn:
-    from .report.explanation import explain, headline  # noqa: PLC0415
-    from .runs import new_seed  # noqa: PLC0415
-    from .turn import CLAUSES  # noqa: PLC0415
-    from .turn_trial import try_turn_clause  # noqa: PLC0415
-    from .verdict import Conclusion, Verdict, conclude, count  # noqa: PLC0415
-
-    baseline = loaded(given)
-    seed = new_seed() if given["seed"] is None else given["seed"]
-    findings = []
-    for clause in clauses:
-        found = try_turn_clause(clause, system, seed=seed, effort=EFFORTS[given["effort"]])
-        finding = baseline.judged(found, system.name)
-        findings.append(finding)
-        is_plain = finding.verdict is Verdict.HELD and finding.reason is None
-        remark = "" if is_plain else f": {finding.reason or headline(finding)}"
-        click.echo(f"{finding.verdict:15} {clause.level.upper():6} {clause.id}{remark}")
-    for finding in findings:
-        if finding.verdict in {Verdict.VIOLATED, Verdict.INCONCLUSIVE, Verdict.FAULTED}:
-            click.echo(f"\n{explain(finding, system.name)}")
-    conclusion = conclude(findings, is_strict=given["strict"])
-    if conclusion is Conclusion.CONFORMANT and len(clauses) < len(CLAUSES):
-        conclusion = Conclusion.INCOMPLETE  # a selection says nothing of the rest
-    numbers = ", ".join(f"{number} {name}" for name, number in count(findings).items() if number)
-    click.echo(f"\n{system.name}: {conclusion}: {numbers} (seed {seed})")
-    for remark in (*baseline.remarks(system.name, findings), *baseline.elsewhere([system.name])):
-        click.echo(remark)
-    if any(one.is_stale for one in findings):
-        sys.exit(1)
-    sys.exit({Conclusion.NONCONFORMANT: 1, Conclusion.INCOMPLETE: 3}.get(conclusion, 0))

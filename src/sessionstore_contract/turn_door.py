@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from . import turn_catalogue
+from . import catalogue
 from .pytest_baseline import beside_the_caller, in_force
-from .pytest_door import at_the_caller, desk_of, properties, report_finding, with_inapplicable
+from .pytest_door import at_the_caller, desk_of
+from .pytest_found import leave, with_inapplicable
+from .pytest_tried import Tried
+from .turn_runs import STORAGE
 from .turn_trial import try_turn_clause
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FunctionType
 
-    from .turn.clauses import TurnClause
+    from .clause import Clause
     from .turn.system import System
 
 
@@ -39,25 +42,27 @@ def turn_tests(
             can't be used, and the message says why.
     """
     globs = (clauses,) if isinstance(clauses, str) else clauses
-    chosen = turn_catalogue.select(globs, () if level is None else (level,))
+    chosen = catalogue.select(globs, () if level is None else (level,), contract=catalogue.TURN)
     admitted = beside_the_caller(baseline)
 
     def test(clause_id: str, request: pytest.FixtureRequest) -> None:
         desk = desk_of(request.config)
-        (clause,) = turn_catalogue.select([clause_id])
+        (clause,) = catalogue.select([clause_id], contract=catalogue.TURN)
         found = try_turn_clause(clause, system, seed=desk.seed, effort=desk.effort)
         finding = in_force(request.config, admitted).judged(found, system.name)
-        request.node.user_properties += properties(clause, system.name, finding.verdict)
-        report_finding(finding, system.name, seed=desk.seed, is_strict=desk.is_strict)
+        how = (desk.seed, desk.effort.name, desk.is_strict)
+        abilities = tuple(sorted(system.abilities))
+        kind = catalogue.TURN.name
+        leave(request, finding, Tried(system.name, kind, STORAGE, kind, abilities, *how))
 
     parametrize = pytest.mark.parametrize("clause_id", [_parameter(one, system) for one in chosen])
     moved: Callable[..., None] = parametrize(at_the_caller(cast("FunctionType", test)))
     return with_inapplicable(
-        moved, system.name, [one for one in chosen if one.inapplicable(system)]
+        moved, system.name, [one for one in chosen if one.missing(system.abilities)]
     )
 
 
-def _parameter(clause: TurnClause, system: System) -> Any:
-    inapplicable = clause.inapplicable(system)
+def _parameter(clause: Clause, system: System) -> Any:
+    inapplicable = clause.missing(system.abilities)
     marks = [pytest.mark.skip(reason=inapplicable)] if inapplicable else []
     return pytest.param(clause.id, id=clause.id, marks=marks)

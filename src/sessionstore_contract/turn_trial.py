@@ -10,13 +10,14 @@ from .effort import NORMAL, Effort
 from .harness import Conditions, Fuse, try_clause
 from .storage.elsewhere import NoStorage
 from .turn import CLAUSES
+from .turn.clauses import TurnClause
 from .turn.service import Workshop
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .turn.clauses import TurnClause
+    from .clause import Clause
     from .turn.system import System
 
 OWNER = "turn.usage-is-accumulated"
@@ -32,13 +33,14 @@ class TurnFuse(Fuse):
 
 
 def try_turn_clause(
-    clause: TurnClause, system: System, *, seed: int, effort: Effort = NORMAL
+    clause: Clause, system: System, *, seed: int, effort: Effort = NORMAL
 ) -> Finding:
     """Try one clause on one system. Answers a finding whatever the system does."""
-    inapplicable = clause.inapplicable(system)
+    inapplicable = clause.missing(system.abilities)
     if inapplicable:
         return Finding(clause, Verdict.NOT_APPLICABLE, reason=inapplicable)
-    # To the harness it is a backend without a place: what is opened on none is the workshop.
+    # To the harness it is a backend without a place, which claims nothing: what is opened on none
+    # is the workshop.
     backend = Backend(
         system.name,
         open=lambda: Workshop.opened(system),
@@ -47,8 +49,10 @@ def try_turn_clause(
         timeout=system.bound,
     )
     conditions = Conditions(seed, effort, fuse=TurnFuse())
-    finding = try_clause(clause, backend, NoStorage(), conditions)
-    return replace(finding, program=())  # it would be one of calls on a store
+    asking_nothing = replace(clause, asks=frozenset()) if isinstance(clause, TurnClause) else clause
+    finding = try_clause(asking_nothing, backend, NoStorage(), conditions)
+    # The program would be one of calls on a store.
+    return replace(finding, clause=clause, program=())
 
 
 def try_turns(
@@ -56,7 +60,7 @@ def try_turns(
     *,
     seed: int,
     effort: Effort = NORMAL,
-    clauses: Iterable[TurnClause] = CLAUSES,
+    clauses: Iterable[Clause] = CLAUSES,
 ) -> list[Finding]:
     """Try clauses on one system, all of them by default."""
     return [try_turn_clause(clause, system, seed=seed, effort=effort) for clause in clauses]

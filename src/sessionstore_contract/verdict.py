@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from .clause import Clause
 
 
+NOT_SELECTED = "not selected to be tried"
+STOPPED = "the run was stopped before it"
+"""Reasons of clauses that were not tried."""
+
+
 class Verdict(StrEnum):
     """What was found out about one clause."""
 
@@ -33,6 +38,14 @@ class Conclusion(StrEnum):
     ADMITTING = "conformant-with-admissions"
     NONCONFORMANT = "nonconformant"
     INCOMPLETE = "incomplete"
+
+
+FROM_WORST = (
+    Conclusion.NONCONFORMANT,
+    Conclusion.INCOMPLETE,
+    Conclusion.ADMITTING,
+    Conclusion.CONFORMANT,
+)
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from . import catalogue
-from .baseline_options import BASELINE, loaded
+from .baseline_options import BASELINE
+from .clause_commands import selected
 from .effort import EFFORTS
-from .options import (
-    DURATIONS,
-    EFFORT,
-    JSON,
-    SEED,
-    Refusal,
-    prepare_folder,
-    split,
-    to_a_folder,
-    write_folder,
-)
+from .options import EFFORT, SEED, Refusal, split
+from .report_options import carry_out, of_a_report
 
 TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S105
 
@@ -56,10 +46,8 @@ TOKEN_HELP = "The environment variable that holds the bearer token."  # noqa: S1
 @click.option("--strict", is_flag=True, help="SHOULD clauses decide as well.")
 @EFFORT
 @click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED)
-@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help=JSON)
-@to_a_folder
+@of_a_report
 @BASELINE
-@DURATIONS
 def wire(**given: Any) -> NoReturn:
     """Try the contract of a platform on the service at URL, in whatever language it is written.
 
@@ -68,45 +56,15 @@ def wire(**given: Any) -> NoReturn:
 
     Exit code: 0 conformant; 1 not; 2 the command was wrong; 3 could not be found out.
     """
-    from rich.console import Console  # noqa: PLC0415 - `--help` must not wait for it
-
-    from .report.document import UnwritableError, write  # noqa: PLC0415
-    from .report.terminal import show  # noqa: PLC0415
-    from .stopping import StoppedError, StopRequest  # noqa: PLC0415
-
-    run, baseline = _run(given), loaded(given)
-    folder = given["folder"]
-    prepare_folder(folder)
-    json_path = given["json_path"] or (folder and folder / "report.json")
-    stop = StopRequest()
-    stop.listen()
-    is_stopped = False
-    try:
-        if json_path is not None:
-            write(run.report, json_path)
-        try:
-            run.run(before=stop.check)
-        except StoppedError:
-            is_stopped = True
-        run.report.judge(baseline)
-        if json_path is not None:
-            write(run.report, json_path)
-    except UnwritableError as error:
-        raise Refusal(str(error)) from None
-    show(run.report, Console(file=sys.stdout), durations=given["durations"])
-    write_folder(run.report, folder)
-    if is_stopped:
-        click.echo("the run was stopped; what was not tried by then is inconclusive", err=True)
-    stop.stop_listening()
-    sys.exit(run.report.exit_code or (3 if is_stopped else 0))
+    carry_out(_run(given), given)
 
 
 def _run(given: dict[str, Any]) -> Any:
     from .wire.platform import Platform, PlatformError  # noqa: PLC0415
     from .wire_runs import WireRun  # noqa: PLC0415
 
+    clauses = selected(given["globs"], contract=catalogue.WIRE)
     try:
-        clauses = catalogue.select(given["globs"], contract=catalogue.WIRE)
         platform = Platform(
             given["url"],
             url=given["url"].rstrip("/"),
@@ -118,7 +76,7 @@ def _run(given: dict[str, Any]) -> Any:
             body_limit=given["body_limit"],
             disposable=given["disposable"],
         )
-    except (catalogue.UnknownClauseError, PlatformError) as error:
+    except PlatformError as error:
         raise Refusal(str(error)) from None
     return WireRun(
         platform,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -10,9 +9,11 @@ import pytest
 from . import catalogue
 from .effort import EFFORTS
 from .pytest_baseline import beside_the_caller, in_force
-from .pytest_door import at_the_caller, properties, report_finding, with_inapplicable
-from .pytest_plugin import FOUND
-from .runs import new_seed
+from .pytest_door import at_the_caller
+from .pytest_found import leave, with_inapplicable
+from .pytest_plugin import run_seed
+from .pytest_tried import Tried
+from .wire_runs import PROFILE, storage_of
 from .wire_trial import WireDesk
 
 if TYPE_CHECKING:
@@ -53,12 +54,7 @@ def wire_tests(
         desks = _desks(request.config)
         found = desks.of(platform).try_clause(clause)
         finding = in_force(request.config, admitted).judged(found, platform.name)
-        request.node.stash[FOUND] = {
-            "backend": platform.name,
-            **replace(finding, witness=()).packed(),
-        }
-        request.node.user_properties += properties(clause, platform.name, finding.verdict)
-        report_finding(finding, platform.name, seed=desks.seed, is_strict=desks.is_strict)
+        leave(request, finding, desks.tried(platform))
 
     parametrize = pytest.mark.parametrize(
         "clause_id", [_parameter(one, platform) for one in chosen]
@@ -79,8 +75,7 @@ class _Desks:
     """The platforms that one pytest process holds open."""
 
     def __init__(self, config: pytest.Config) -> None:
-        given = config.getoption("sessionstore_seed", None)
-        self.seed: int = new_seed() if given is None else given
+        self.seed = run_seed(config)
         self.is_strict: bool = config.getoption("sessionstore_strict", False)
         self._effort = EFFORTS[config.getoption("sessionstore_effort", "normal")]
         self._desks: dict[int, WireDesk] = {}
@@ -91,6 +86,17 @@ class _Desks:
             desk = WireDesk(platform, seed=self.seed, effort=self._effort)
             self._desks[id(platform)] = desk.__enter__()
         return self._desks[id(platform)]
+
+    def tried(self, platform: Platform) -> Tried:
+        """Say what is tried, and how."""
+        return Tried(
+            *(platform.name, catalogue.WIRE.name, storage_of(platform), PROFILE),
+            tuple(sorted(platform.capabilities)),
+            self.seed,
+            self._effort.name,
+            self.is_strict,
+            self.of(platform).server,
+        )
 
     def close(self) -> None:
         """Let go of every platform."""

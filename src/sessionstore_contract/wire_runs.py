@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from .catalogue import WIRE
 from .effort import NORMAL, Effort
 from .report.document import BackendReport, Report
-from .runs import new_seed, not_tried
+from .runs import begun
+from .seed import new_seed
 from .wire import CLAUSES
 from .wire_trial import WireDesk
 
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .clause import Clause
-    from .verdict import Finding
     from .wire.platform import Platform
 
 PROFILE = "wire"
+
+
+def storage_of(platform: Platform) -> str:
+    """Say where the platform is: behind a URL, or in this process."""
+    return "url" if platform.url else "in-process"
 
 
 class WireRun:
@@ -42,15 +47,17 @@ class WireRun:
         self._backend = BackendReport(
             platform.name,
             platform.url or "in process",
-            "url" if platform.url else "in-process",
+            storage_of(platform),
             PROFILE,
             platform.capabilities,
-            [self._untried(clause) for clause in CLAUSES],
+            begun(CLAUSES, self._chosen, platform.capabilities),
             is_strict=is_strict,
         )
         self.report.backends.append(self._backend)
 
-    def run(self, before: Callable[[], None] = lambda: None) -> Report:
+    def run(
+        self, before: Callable[[], None] = lambda: None, after: Callable[[], None] = lambda: None
+    ) -> Report:
         """Try the clauses and answer the report; `before` is called before each, and may raise."""
         began = time.monotonic()
         try:
@@ -60,14 +67,10 @@ class WireRun:
                     if clause in self._chosen:
                         before()
                         self._backend.findings[number] = desk.try_clause(clause)
+                        after()
         finally:
             self.report.duration = time.monotonic() - began
         return self.report
-
-    def _untried(self, clause: Clause) -> Finding:
-        chosen = clause in self._chosen
-        reason = "the run was stopped before it" if chosen else "not selected to be tried"
-        return not_tried([clause], self._platform.capabilities, reason)[0]
 
 
 def check_platform_sync(

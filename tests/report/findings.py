@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.capabilities import PROFILES
 from sessionstore_contract.clause import Clause, must, should
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.report.document import BackendReport, Report, document
-from sessionstore_contract.report.reading import recorded
+from sessionstore_contract.report.reading import read, recorded
 from sessionstore_contract.report.record import RunRecord
 from sessionstore_contract.verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 async def procedure(store: object) -> None:
@@ -109,6 +112,13 @@ def said_of(*backends: BackendReport) -> dict[str, Any]:
     """A report as plain data, each time another copy."""
     said: dict[str, Any] = json.loads(json.dumps(document(report(*backends))))
     return said
+
+
+def read_run(path: Path) -> RunRecord:
+    """The report of a run that was written."""
+    record = read(path)
+    assert isinstance(record, RunRecord)
+    return record
 
 
 def record_of(*backends: BackendReport, source: str = "the report") -> RunRecord:

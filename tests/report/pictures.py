@@ -1,4 +1,9 @@
-"""The pictures of the README: `python -m tests.report.pictures REPORT.json ... FOLDER`."""
+"""The pictures in the documents: `make pictures` takes them of a run on the reference backends.
+
+    python -m tests.report.pictures REPORT.json ... FOLDER
+
+One more backend is in that run, so that there is something to be seen: `MYSTORE`.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +12,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from sessionstore_contract import Backend
 from sessionstore_contract.report.assembly import assemble
 from sessionstore_contract.report.page import page
-from sessionstore_contract.report.reading import read_run
+from tests.full_defects import MergesNestedObjects
 
 from .browser import launched
+from .findings import read_run
 
 CLAUSE = "cost.merge-is-shallow"
+MYSTORE = Backend("mystore", open=MergesNestedObjects, storage="file")
 
 
 def main(paths: list[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sessionstore_contract.report.comparison import Comparison, IncomparableError, compare
 from sessionstore_contract.report.record import RunRecord
-from sessionstore_contract.verdict import Finding, Verdict
+from sessionstore_contract.verdict import NOT_SELECTED, STOPPED, Finding, Verdict
 
 from .findings import applied, backend, clause, record_of, violated
 
@@ -166,6 +166,62 @@ def test_reports_of_two_contracts_are_not_compared() -> None:
         IncomparableError, match=r"a\.json is of the contract store, a\.json of wire"
     ):
         compare(run(), wire)
+
+
+def selection(*tried: Finding, source: str = "b.json") -> RunRecord:
+    """A run of which some clauses were chosen."""
+    chosen = {one.clause for one in tried}
+    left = [
+        Finding(one.clause, Verdict.INCONCLUSIVE, reason=NOT_SELECTED)
+        for one in applied()
+        if one.verdict is Verdict.HELD and one.clause not in chosen
+    ]
+    return record_of(backend(*applied(*left, *tried)), source=source)
+
+
+def test_what_was_not_selected_is_not_compared() -> None:
+    """One line says of how much there is a comparison; the verdict on a part is no worse one."""
+    held = Finding(clause("cost.merge-is-shallow"), Verdict.HELD)
+    number = sum(one.verdict is Verdict.HELD for one in applied())
+    part = (
+        f"mine: b.json tried 1 of {number} clauses; the others are not compared, nor is the verdict"
+    )
+    nothing_else = ["tried differently:", f"  {part}", "no regression"]
+
+    assert told(compare(run(), selection(held))) == nothing_else
+    assert told(compare(selection(held), run())) == nothing_else
+    assert told(compare(selection(held), selection(held))) == nothing_else
+    assert told(compare(run(BROKEN), selection(held)))[:2] == [
+        "newly held:",
+        "  mine: cost.merge-is-shallow: violated -> held",
+    ]
+
+
+def test_what_is_violated_in_a_selection_is_a_regression() -> None:
+    """It was tried in both."""
+    found = compare(run(), selection(BROKEN))
+    assert told(found)[:2] == [
+        "newly violated:",
+        "! mine: cost.merge-is-shallow: held -> violated: update merges nested objects",
+    ]
+    assert found.regressions == 1
+
+
+def test_a_run_that_was_stopped_has_lost_its_verdict() -> None:
+    """Which is a regression; the clauses that it did not come to are counted, and not listed."""
+    left = [
+        Finding(one.clause, Verdict.INCONCLUSIVE, reason=STOPPED)
+        for one in applied()
+        if one.verdict is Verdict.HELD
+    ][3:]
+    what = f"{len(left)} of {len(left) + 3} clauses"
+    assert told(compare(run(), record_of(backend(*applied(*left)), source="b.json"))) == [
+        "verdicts:",
+        "! mine: conformant -> incomplete",
+        "tried differently:",
+        f"  mine: b.json was stopped before {what}; these are not compared",
+        "1 regression, marked with !",
+    ]
 
 
 def test_what_a_store_says_is_printable() -> None:

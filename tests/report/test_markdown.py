@@ -56,6 +56,19 @@ def test_the_table_of_backends_and_each_violated_clause_once() -> None:
     )
 
 
+def test_a_stale_baseline_is_told() -> None:
+    """The summary of a job that is red for it says so; the verdict is that of the store."""
+    merge = clause("cost.merge-is-shallow")
+    stale = Finding(merge, Verdict.HELD, reason="the baseline is stale", is_stale=True)
+    words = words_of(backend(*applied(stale), name="good"))
+
+    assert "| good | conformant | " in words
+    assert words.endswith(
+        "### Held, and still in the baseline\n\n"
+        "- **cost.merge-is-shallow**: the baseline is stale (good)\n"
+    )
+
+
 def held(findings: list[Finding]) -> int:
     return sum(one.verdict is Verdict.HELD for one in findings)
 

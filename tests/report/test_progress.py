@@ -24,6 +24,13 @@ def told(stream: io.StringIO, *, is_quiet: bool = False) -> str:
     return stream.getvalue()
 
 
+def test_one_clause_is_one() -> None:
+    """As `run --clause ID` tries."""
+    stream = io.StringIO()
+    Progress(stream).begin("mine", 1)
+    assert stream.getvalue() == "mine: trying 1 clause\n"
+
+
 def test_a_log_has_a_line_at_both_ends() -> None:
     """Nothing is overwritten where nothing can be."""
     first, second, third = told(io.StringIO()).splitlines()

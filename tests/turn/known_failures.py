@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 
 from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.known_defects import TURN_FILE
 from sessionstore_contract.report.explanation import failure
 from sessionstore_contract.turn import CLAUSES
-from sessionstore_contract.turn_catalogue import FAILURES
 from sessionstore_contract.turn_trial import try_turn_clause
 from sessionstore_contract.verdict import Verdict
 
@@ -42,7 +42,8 @@ def main() -> None:
         clause.id: min(failures_of(clause.id), key=lambda lines: (len(lines), lines))
         for clause in CLAUSES
     }
-    FAILURES.write_text(json.dumps(shortest, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
+    text = json.dumps({"defects": {}, "failures": shortest}, indent=1, ensure_ascii=True)
+    TURN_FILE.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessionstore_contract import turn_catalogue
+from sessionstore_contract import catalogue
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.report.explanation import explain
 from sessionstore_contract.turn.leaving import NOT_WHERE_SEND_RAISES
@@ -46,7 +46,7 @@ def test_a_correct_system_holds_every_clause(system: System, seed: int) -> None:
 )
 def test_what_is_right_on_most_servers_is_remarked(kind: Any, remark: str | None) -> None:
     """Nobody is accused of what another server would do to the application."""
-    (clause,) = turn_catalogue.select(["client-that-leaves-at-done-is-counted"])
+    (clause,) = catalogue.select(["client-that-leaves-at-done-is-counted"], contract=catalogue.TURN)
     finding = try_turn_clause(clause, servers.system(kind), seed=1, effort=EFFORTS["quick"])
     assert finding.verdict is Verdict.HELD
     assert finding.reason == remark

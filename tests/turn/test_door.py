@@ -10,8 +10,13 @@ from click.testing import CliRunner
 
 from sessionstore_contract import turn_tests
 from sessionstore_contract.cli import main
+from sessionstore_contract.stopping import StoppedError
 from sessionstore_contract.turn import CLAUSES
+from sessionstore_contract.turn_runs import TurnRun
+from tests.report.schema import valid
 
+from .broken_accumulators import CountsTwice
+from .defect import system_of
 from .reference import ACCUMULATOR, SERVER
 
 if TYPE_CHECKING:
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
 
 test_accounting = turn_tests(ACCUMULATOR)
 test_chat_server = turn_tests(SERVER, clauses="streaming*")
+
+COUNTS_TWICE = system_of(CountsTwice)
 
 TEST_FILE = """
 from sessionstore_contract import Accumulator, turn_tests
@@ -53,7 +60,7 @@ def test_a_failure_reads_as_that_of_a_store(pytester: pytest.Pytester) -> None:
             "*turn('chat', usage={'input_tokens': 100, *",
             "*totals('chat')*",
             "to fix it",
-            "*asks for chat-server, which mine has not*",
+            "*asks for chat-server, which it has not*",
         ]
     )
 
@@ -62,6 +69,51 @@ def test_an_unknown_clause_is_named() -> None:
     """With the nearest that there are."""
     with pytest.raises(ValueError, match=r"did you mean .*turn.first-turns-at-once"):
         turn_tests(ACCUMULATOR, clauses="turn.first-turn-at-once")
+
+
+def test_the_command_writes_what_a_run_on_a_store_writes(tmp_path: Path) -> None:
+    """Report, page and badge; each clause with a verdict, and `verify` finds it as it must be."""
+    words = ("--clause", "usage*", "tests.turn.reference:ACCUMULATOR", "--report", str(tmp_path))
+    assert run(*words, "--seed", "3", "-q").exit_code == 3
+    said = valid(tmp_path / "report.json")
+
+    assert said["contract"]["name"] == "turn"
+    (backend,) = said["backends"]
+    assert [one["id"] for one in backend["clauses"]] == [one.id for one in CLAUSES]
+    assert (backend["profile"], backend["verdict"]) == ("turn", "incomplete")
+    assert backend["capabilities"] == sorted(ACCUMULATOR.abilities)
+    assert "turn contract" in (tmp_path / "badge.svg").read_text(encoding="utf-8")
+    assert "turn contract" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+    verified = CliRunner().invoke(main, ["verify", str(tmp_path / "report.json")])
+    assert verified.output.endswith("clauses, counts and verdicts are as they must be\n")
+
+
+def test_a_failure_is_shown_once_with_what_repeats_it() -> None:
+    """In the words of a run on a store."""
+    words = ("--clause", "usage*", "--seed", "3", "--durations", "1")
+    result = run("tests.turn.test_door:COUNTS_TWICE", *words)
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith("each turn is counted twice\n")
+    again = "turn tests.turn.test_door:COUNTS_TWICE --clause turn.usage-is-accumulated --seed 3\n"
+    assert f"    sessionstore-contract {again}" in result.stdout
+    assert "slowest 1 of " in result.stdout
+    assert "CountsTwice: nonconformant, " in result.stderr
+
+
+def test_a_run_on_turns_is_stopped_between_clauses() -> None:
+    """The report says of the others that they were not tried."""
+
+    def stop() -> None:
+        raise StoppedError
+
+    turns = TurnRun(ACCUMULATOR, "x:y", seed=3)
+    with pytest.raises(StoppedError):
+        turns.run(stop)
+    reasons = {one.reason for one in turns.report.backends[0].findings}
+    assert "the run was stopped before it" in reasons
+    assert turns.report.exit_code == 3
 
 
 def test_the_command_lists_and_explains() -> None:
@@ -73,7 +125,7 @@ def test_the_command_lists_and_explains() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--clause", "usage*", "tests.turn.reference:ACCUMULATOR"), 3, "1 held"),
+        (("--clause", "usage*", "tests.turn.reference:ACCUMULATOR"), 3, " 1     0 "),
         (("tests.turn.broken_accumulators:CountsTwice",), 2, "no ChatServer and no Accumulator"),
         (("tests.turn.reference:NOTHING",), 2, "no attribute"),
         ((), 2, "takes a TARGET"),
@@ -93,8 +145,9 @@ def test_the_command_is_judged_by_a_baseline(tmp_path: Path) -> None:
     words = ("--clause", "usage*", "tests.turn.reference:ACCUMULATOR", "--baseline", str(path))
     path.write_text('[[admitted]]\nclause = "turn.usage-is-accumulated"\nreason = "r"\n')
     result = run(*words)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "turn.usage-is-accumulated: the baseline is stale" in result.output
+    assert f"{path} is stale: it admits turn.usage-is-accumulated of " in result.stderr
 
     path.write_text("[[admitted]]\n")
     result = run(*words)

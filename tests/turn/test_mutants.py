@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessionstore_contract import turn_catalogue
 from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.known_defects import TURN_FILE
 from sessionstore_contract.turn import AREAS, CLAUSES
 from sessionstore_contract.verdict import Verdict
 from tests.test_mutants import called_from, headlines_in, matches
@@ -73,7 +73,7 @@ def rivals() -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def test_a_failure_of_each_clause_is_known() -> None:
     """`make docs` writes them anew: what is shown is what a mutant is told."""
-    known = json.loads(turn_catalogue.FAILURES.read_text(encoding="utf-8"))
+    known = json.loads(TURN_FILE.read_text(encoding="utf-8"))["failures"]
     assert list(known) == [one.id for one in CLAUSES]
     for clause, lines in known.items():
         told = [defect_of(kind).headline for kind in MUTANTS if defect_of(kind).caught_by == clause]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
 from ..clause import must, should
-from ..expect import expect, violated
+from ..expect import REFUSAL, expect, violated
 from ..values import are_equal, kind, word
 from .beginning import begin_with
 from .keeping import (
@@ -357,7 +357,7 @@ async def _is_refused(store: Subject, way: Any, value: Any, name: str) -> None:
         found = "and drops it"
     violated(
         f"{write.operation} accepts {name} {found or f'as {_innermost_kind(answer)}'}",
-        demanded="a refusal (an exception)",
+        demanded=REFUSAL,
         answered=f"{read.operation} answers {read.answered()}",
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import catalogue
+from ..catalogue import CONTRACTS
 from .columns import names
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from ..clause import Clause, Level
     from .record import BackendRecord, Head, RunRecord
-
-CONTRACTS = {one.name: one for one in (catalogue.STORE, catalogue.WIRE)}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..values import printable
-from ..verdict import Conclusion
+from ..verdict import FROM_WORST, Conclusion
 
 if TYPE_CHECKING:
     from .assembly import Assembly
@@ -20,13 +20,6 @@ COLOURS = {
     Conclusion.NONCONFORMANT: "#c1281c",
 }
 """White stands out against each; the first words say the same."""
-
-WORST_FIRST = (
-    Conclusion.NONCONFORMANT,
-    Conclusion.INCOMPLETE,
-    Conclusion.ADMITTING,
-    Conclusion.CONFORMANT,
-)
 
 CHARACTER = 6.6
 """Pixels of a character at the badge's size, on the average; the text is fitted to it."""
@@ -89,7 +82,7 @@ def badge(assembly: Assembly) -> Badge:
     conclusions = [backend.conclusion for backend in assembly.backends]
     if not conclusions:
         return Badge(label, "nothing tried", COLOURS[Conclusion.INCOMPLETE])
-    worst = next(one for one in WORST_FIRST if one in conclusions)
+    worst = next(one for one in FROM_WORST if one in conclusions)
     if len(conclusions) == 1:
         (backend,) = assembly.backends
         profile = printable(backend.subject.profile, limit=20)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ..clause import Level
 from ..values import printable
-from ..verdict import Conclusion, Verdict
+from ..verdict import FROM_WORST, NOT_SELECTED, STOPPED, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .record import BackendRecord, ClauseRecord, RunRecord
+    from .record import BackendRecord, ClauseRecord, Head, RunRecord, SubjectRecord
 
-FROM_WORST = (
-    Conclusion.NONCONFORMANT,
-    Conclusion.INCOMPLETE,
-    Conclusion.ADMITTING,
-    Conclusion.CONFORMANT,
+TITLES = (
+    *("verdicts", "newly violated", "newly survived", "newly held", "newly caught"),
+    *("other changes", "tried differently"),
 )
-
-
-TITLES = ("verdicts", "newly violated", "newly held", "other changes", "tried differently")
 """What a change can be, in the order of telling."""
 
 
@@ -84,7 +80,7 @@ def compare(before: RunRecord, after: RunRecord, *, is_strict: bool = False) -> 
             f"{after.head.source} of {after.head.contract}: these have no clause in common"
         )
     found = Comparison()
-    for words in _of_heads(before, after):
+    for words in of_heads(before.head, after.head):
         found.note("tried differently", words)
     earlier, later = _by_name(before.backends), _by_name(after.backends)
     for name in earlier:
@@ -99,8 +95,8 @@ def compare(before: RunRecord, after: RunRecord, *, is_strict: bool = False) -> 
     return found
 
 
-def _of_heads(before: RunRecord, after: RunRecord) -> Iterator[str]:
-    said, now = before.head, after.head
+def of_heads(said: Head, now: Head) -> Iterator[str]:
+    """Say how two reports differ in what they say of themselves."""
     for what, was, became in (
         ("contract version", said.version, now.version),
         ("contract digest", said.digest, now.digest),
@@ -126,24 +122,54 @@ def _by_name(backends: Iterable[BackendRecord]) -> dict[str, BackendRecord]:
 def _compare(
     name: str, before: BackendRecord, after: BackendRecord, found: Comparison, *, is_strict: bool
 ) -> None:
-    for words in _of_subjects(before, after):
+    for words in of_subjects(before.subject, after.subject):
         found.note("tried differently", f"{name}: {words}")
-    if before.conclusion is not after.conclusion:
+    said = dict.fromkeys(chain(_of_what_was_not_tried(before), _of_what_was_not_tried(after)))
+    for words in said:
+        found.note("tried differently", f"{name}: {words}")
+    # The verdict on a part is another question than that on the whole.
+    is_of_parts = bool(_untried(before, NOT_SELECTED) or _untried(after, NOT_SELECTED))
+    if before.conclusion is not after.conclusion and not is_of_parts:
         is_worse = FROM_WORST.index(after.conclusion) < FROM_WORST.index(before.conclusion)
         words = f"{name}: {before.conclusion} -> {after.conclusion}"
         found.note("verdicts", words, is_regression=is_worse)
+    unknown = {
+        *_untried(before, NOT_SELECTED, STOPPED),
+        *_untried(after, NOT_SELECTED, STOPPED),
+    }
     for clause in after.clauses:
-        _compare_clause(name, before.by_id.get(clause.id), clause, found, is_strict=is_strict)
+        if clause.id not in unknown:
+            _compare_clause(name, before.by_id.get(clause.id), clause, found, is_strict=is_strict)
     for clause in before.clauses:
         if clause.id not in after.by_id:
             words = f"{name}: {clause.id}: {clause.verdict} -> no longer a clause"
             found.note("other changes", words)
 
 
-def _of_subjects(before: BackendRecord, after: BackendRecord) -> Iterator[str]:
-    if before.subject.server != after.subject.server:
-        yield f"server {before.subject.server or '-'} -> {after.subject.server or '-'}"
-    said, now = set(before.subject.capabilities), set(after.subject.capabilities)
+def _untried(backend: BackendRecord, *reasons: str) -> list[str]:
+    return [
+        one.id
+        for one in backend.clauses
+        if one.verdict is Verdict.INCONCLUSIVE and one.reason in reasons
+    ]
+
+
+def _of_what_was_not_tried(backend: BackendRecord) -> Iterator[str]:
+    """Say of which clauses a report says nothing: these are not compared."""
+    applying = sum(one.verdict is not Verdict.NOT_APPLICABLE for one in backend.clauses)
+    source = backend.head.source
+    if left := len(_untried(backend, NOT_SELECTED)):
+        tried = f"{source} tried {applying - left} of {applying} clauses"
+        yield f"{tried}; the others are not compared, nor is the verdict"
+    if left := len(_untried(backend, STOPPED)):
+        yield f"{source} was stopped before {left} of {applying} clauses; these are not compared"
+
+
+def of_subjects(before: SubjectRecord, after: SubjectRecord) -> Iterator[str]:
+    """Say how what was tried differs."""
+    if before.server != after.server:
+        yield f"server {before.server or '-'} -> {after.server or '-'}"
+    said, now = set(before.capabilities), set(after.capabilities)
     if said - now:
         yield f"no longer claims {', '.join(sorted(said - now))}"
     if now - said:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from .. import catalogue
 from ..baseline import NOTHING, Baseline
@@ -19,9 +19,6 @@ from ..drivers import DRIVERS
 from ..folding import with_reasons
 from ..verdict import Conclusion, Finding, conclude, count
 from ..version import __version__
-
-if TYPE_CHECKING:
-    from ..capabilities import Capability
 
 SCHEMA = 1
 PACKAGES = (*DRIVERS.values(), "fastapi", "hypothesis", "pytest", "uvicorn")
@@ -40,7 +37,8 @@ class BackendReport:
     target: str
     storage: str
     profile: str
-    capabilities: frozenset[Capability]
+    capabilities: frozenset[str]
+    """What is claimed; of a chat server, what it can do."""
     findings: list[Finding]
     server: str | None = None
     is_strict: bool = False
@@ -71,14 +69,25 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 conformant, 1 not or the baseline is stale, 3 could not be found out."""
+        """0 conformant, 1 not, 2 the baseline is stale, 3 could not be found out."""
         conclusions = {backend.conclusion for backend in self.backends}
-        is_stale = any(one.is_stale for backend in self.backends for one in backend.findings)
-        if is_stale or Conclusion.NONCONFORMANT in conclusions:
+        if Conclusion.NONCONFORMANT in conclusions:
             return 1
+        if self.stale() is not None:
+            return 2
         if not conclusions or Conclusion.INCOMPLETE in conclusions:
             return 3
         return 0
+
+    def stale(self) -> str | None:
+        """Say in one line what the baseline admits that holds; None where that is nothing."""
+        held = [
+            f"{one.clause.id} of {backend.name}"
+            for backend in self.backends
+            for one in backend.findings
+            if one.is_stale
+        ]
+        return self.baseline.told_stale(held) if held else None
 
     def judge(self, baseline: Baseline) -> None:
         """Judge what was found by a baseline."""
@@ -205,6 +214,7 @@ def _clause(finding: Finding) -> dict[str, Any]:
         "answered": finding.answered,
         "remedy": finding.clause.remedy if finding.headline else None,
         "reason": finding.reason,
+        **({"stale": True} if finding.is_stale else {}),
     }
 
 

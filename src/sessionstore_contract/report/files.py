@@ -45,11 +45,26 @@ def write_run(report: Report, folder: Path) -> None:
     Raises:
         UnwritableError: one of them can't be written.
     """
-    said: dict[str, Any] = document(report)
-    write_plain(said, folder / "report.json")
-    run = recorded(said)
-    if isinstance(run, RunRecord):
-        write_all(assemble([run]), [], folder)
+    write_runs([report], folder)
+
+
+def write_runs(reports: Sequence[Report], folder: Path) -> None:
+    """Write all files of runs on several contracts into a folder, as one page.
+
+    The JSON of the first is `report.json`, that of another `report-wire.json` or the like.
+
+    Raises:
+        UnwritableError: one of them can't be written.
+    """
+    runs = []
+    for number, report in enumerate(reports):
+        said: dict[str, Any] = document(report)
+        name = f"report-{report.contract.name}.json" if number else "report.json"
+        write_plain(said, folder / name)
+        run = recorded(said)
+        if isinstance(run, RunRecord):
+            runs.append(run)
+    write_all(assemble(runs), [], folder)
 
 
 def write_all(assembly: Assembly, proofs: Sequence[ProofRecord], folder: Path) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..clause import Level
 from ..values import printable
 from ..verdict import Conclusion, Verdict
+from .record import ClauseRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .assembly import Assembly, Row
-    from .record import BackendRecord, ClauseRecord
 
 MOST_CLAUSES = 50
 """Violated clauses that are listed; how many more there are is said."""
@@ -33,8 +34,12 @@ ORDER = (
 )
 """Of the columns, from what is known to what does not matter."""
 
-TOLD = {Verdict.VIOLATED: "Violated", Verdict.ADMITTED: "Admitted"}
-"""Verdicts of which each clause is listed, and the title of its list."""
+TOLD: dict[str, Callable[[ClauseRecord], bool]] = {
+    "Violated": lambda one: one.verdict is Verdict.VIOLATED,
+    "Admitted": lambda one: one.verdict is Verdict.ADMITTED,
+    "Held, and still in the baseline": lambda one: one.is_stale,
+}
+"""Of which clauses each is listed, by the title of the list."""
 
 
 def markdown(assembly: Assembly) -> str:
@@ -43,8 +48,8 @@ def markdown(assembly: Assembly) -> str:
     if not assembly.backends:
         return "\n".join([*lines, "No backend was tried.", ""])
     lines += _table(assembly)
-    for verdict, title in TOLD.items():
-        listed = list(_listed(assembly, verdict))
+    for title, is_told in TOLD.items():
+        listed = list(_listed(assembly, is_told))
         if listed:
             lines += ["", f"### {title}", "", *listed[:MOST_CLAUSES]]
         if len(listed) > MOST_CLAUSES:
@@ -80,21 +85,16 @@ def _table(assembly: Assembly) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
-def _listed(assembly: Assembly, verdict: Verdict) -> Iterator[str]:
+def _listed(assembly: Assembly, is_told: Callable[[ClauseRecord], bool]) -> Iterator[str]:
     """A line for each clause of which that is so, with what was said of it first."""
     for row in assembly.rows:
         found = [
-            (name, backend.by_id[row.id])
+            (name, record)
             for name, backend in zip(assembly.names, assembly.backends, strict=True)
-            if _verdict(backend, row) is verdict
+            if (record := backend.by_id.get(row.id)) is not None and is_told(record)
         ]
         if found:
             yield f"- {_headed(row)}: {_told(found[0][1])} ({_among(assembly, found)})"
-
-
-def _verdict(backend: BackendRecord, row: Row) -> Verdict | None:
-    record = backend.by_id.get(row.id)
-    return record.verdict if record else None
 
 
 def _headed(row: Row) -> str:
@@ -103,6 +103,8 @@ def _headed(row: Row) -> str:
 
 
 def _told(record: ClauseRecord) -> str:
+    if record.is_stale:
+        return escaped(record.reason or "")
     said = record.headline or "does not hold"
     if record.verdict is Verdict.ADMITTED and record.reason:
         return f"{escaped(said)}: {escaped(record.reason)}"

@@ -109,7 +109,7 @@ def _row(row: Row) -> dict[str, Any]:
         "sentence": clause.sentence if clause else unknown,
         "because": clause.because if clause else None,
         "remedy": clause.remedy if clause else None,
-        "needs": sorted(clause.needs) if clause else [],
+        "needs": sorted(clause.asked()) if clause else [],
         "evidence": list(clause.evidence) if clause else [],
     }
 

@@ -32,7 +32,7 @@ class Progress:
         self._name, self._total, self._done = printable(name), total, 0
         self._began = time.monotonic()
         if not self._is_quiet:
-            self._write(f"{self._name}: trying {total} clauses\n")
+            self._write(f"{self._name}: trying {total} clause{'s'[: total != 1]}\n")
 
     def step(self) -> None:
         """One clause has its verdict."""

@@ -67,18 +67,6 @@ def read(path: Path) -> RunRecord | ProofRecord:
     return recorded(said, str(path))
 
 
-def read_run(path: Path) -> RunRecord:
-    """Read the report of a run.
-
-    Raises:
-        UnreadableError: there is none, or it is malformed, or of a proof.
-    """
-    record = read(path)
-    if isinstance(record, ProofRecord):
-        raise _refusal(path, "is the report of a proof, not of a run")
-    return record
-
-
 def recorded(said: Any, source: str = "the report") -> RunRecord | ProofRecord:
     """Type a report that is plain data.
 
@@ -177,6 +165,7 @@ def _clause(said: Mapping[str, Any]) -> ClauseRecord:
         remedy=said["remedy"],
         reason=said["reason"],
         duration=said["duration_s"],
+        is_stale=said.get("stale", False),
     )
 
 
@@ -185,7 +174,8 @@ def _proof(said: Mapping[str, Any], head: Head) -> ProofRecord:
         head=head,
         subject=_subject(said["backend"]),
         notes=tuple(said["notes"]),
-        left_out=tuple(one["clause"] for one in said["left_out"]),
+        left_out={one["clause"]: Verdict(one["verdict"]) for one in said["left_out"]},
+        counts=said["counts"],
         defects=tuple(_defect(one) for one in said["defects"]),
     )
 
@@ -196,6 +186,7 @@ def _defect(said: Mapping[str, Any]) -> DefectRecord:
         sentence=said["sentence"],
         meant=said["meant"],
         outcome=Outcome(said["outcome"]),
+        is_caught=said["caught"],
         catches=tuple(
             CatchRecord(one["clause"], Level(one["level"]), one["headline"]) for one in said["by"]
         ),

@@ -49,6 +49,8 @@ class ClauseRecord:
     remedy: str | None = None
     reason: str | None = None
     duration: float = 0.0
+    is_stale: bool = False
+    """Whether a baseline admits it, although it holds."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class DefectRecord:
     sentence: str
     meant: str
     outcome: Outcome
+    is_caught: bool
     catches: tuple[CatchRecord, ...]
     reason: str | None
 
@@ -121,5 +124,7 @@ class ProofRecord:
     head: Head
     subject: SubjectRecord
     notes: tuple[str, ...]
-    left_out: tuple[str, ...]
+    left_out: Mapping[str, Verdict]
+    """Clauses that do not hold without a defect, and so catch nothing."""
+    counts: Mapping[str, int]
     defects: tuple[DefectRecord, ...]

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from .. import catalogue
 from ..capabilities import Capability, profile_of
+from ..catalogue import CONTRACTS
 from ..verdict import Verdict, conclude_from, count
 from ..version import __version__
-from .assembly import CONTRACTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..clause import Clause
-    from .record import BackendRecord, Head, RunRecord
+    from .record import BackendRecord, Head, RunRecord, SubjectRecord
 
 
 def problems(run: RunRecord) -> list[str]:
@@ -23,7 +23,7 @@ def problems(run: RunRecord) -> list[str]:
 
 
 def _problems(run: RunRecord) -> Iterator[str]:
-    wrong = _wrong_contract(run.head)
+    wrong = wrong_contract(run.head)
     if wrong is not None:
         yield wrong
     if not run.backends:
@@ -36,8 +36,8 @@ def _problems(run: RunRecord) -> Iterator[str]:
         yield from (f"{backend.name}: {one}" for one in told)
 
 
-def _wrong_contract(head: Head) -> str | None:
-    """Say why the clause set is not that of this kit."""
+def wrong_contract(head: Head) -> str | None:
+    """Say why the clause set is not that of this kit; None when it is."""
     contract = CONTRACTS.get(head.contract)
     if contract is None:
         return f"its contract {head.contract} is none that kit {__version__} has"
@@ -49,6 +49,17 @@ def _wrong_contract(head: Head) -> str | None:
         f"its contract is version {said[0]}, {said[1]}, and that of kit {__version__} is version "
         f"{mine[0]}, {mine[1]}: a report of kit {head.kit} is verified by that kit"
     )
+
+
+def wrong_profile(subject: SubjectRecord) -> str | None:
+    """Say why a store's profile is not what it claims; None when it is."""
+    unknown = [one for one in subject.capabilities if one not in set(Capability)]
+    if unknown:
+        return f"it claims {', '.join(unknown)}, which kit {__version__} does not know"
+    profile = profile_of(map(Capability, subject.capabilities))
+    if subject.profile == profile:
+        return None
+    return f"its profile is {subject.profile}, and what it claims amounts to {profile}"
 
 
 def _of_clauses(backend: BackendRecord, clauses: tuple[Clause, ...]) -> Iterator[str]:
@@ -71,14 +82,13 @@ def _of_clauses(backend: BackendRecord, clauses: tuple[Clause, ...]) -> Iterator
 def _of_claims(backend: BackendRecord, contract: catalogue.Contract) -> Iterator[str]:
     """What is not applicable follows from what is claimed, and is no way to hide a violation."""
     names = backend.subject.capabilities
-    unknown = [one for one in names if one not in set(Capability)]
+    unknown = [one for one in names if one not in contract.claims]
     if unknown:
         yield f"it claims {', '.join(unknown)}, which kit {__version__} does not know"
         return
-    claims = frozenset(map(Capability, names))
-    profile = profile_of(claims)
-    if contract is catalogue.STORE and backend.subject.profile != profile:
-        yield f"its profile is {backend.subject.profile}, and what it claims amounts to {profile}"
+    claims = frozenset(names)
+    if contract is catalogue.STORE and (wrong := wrong_profile(backend.subject)) is not None:
+        yield wrong
     for clause in contract.clauses:
         record = backend.by_id.get(clause.id)
         if record is None:

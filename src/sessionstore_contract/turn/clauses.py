@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from .system import System
+    from ..effort import Effort
 
 SPOKEN_OF = {
     Ability.TURN_IDS: "are given turn ids",
@@ -29,10 +29,14 @@ class TurnClause(Clause):
 
     asks: frozenset[Ability] = frozenset()
 
-    def inapplicable(self, system: System) -> str | None:
-        """Say why the clause does not apply to this system; None when it does."""
-        lacking = sorted(self.asks - system.abilities)
-        return f"asks for {', '.join(lacking)}, which {system.name} has not" if lacking else None
+    def asked(self) -> frozenset[str]:
+        """Answer which abilities a system must have before the clause applies."""
+        return self.asks
+
+    def missing(self, claims: Iterable[str], effort: Effort | None = None) -> str | None:
+        """Say why the clause does not apply to a system that can do these; None when it does."""
+        lacking = sorted(self.asks - frozenset(claims))
+        return f"asks for {', '.join(lacking)}, which it has not" if lacking else None
 
     def applies(self) -> str:
         """Say which systems the clause speaks of."""

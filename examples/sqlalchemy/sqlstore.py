@@ -259,7 +259,8 @@ class SqlStore:
 def _set_up_sqlite(connection: Any, _: Any) -> None:
     # Transactions begin where `_begin_on_sqlite` says so, and not where Python's module does.
     connection.isolation_level = None
-    for pragma in ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL"):
+    # EXTRA is what makes the removal of the rollback journal, which is the commit, lasting.
+    for pragma in ("busy_timeout = 5000", "synchronous = EXTRA"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -48,14 +48,19 @@ def container_of(engine: Any, folder: Path) -> Any:
     return engine.containers.get((folder / "container").read_text())
 
 
-def is_gone(engine: Any, name: str, folder: Path) -> bool:
-    """Wait, for so long as removing may take, until neither container nor folder is left."""
+def is_soon(condition: Callable[[], bool]) -> bool:
+    """Wait for so long as removing a container may take."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if not named(engine, name) and not folder.exists():
+        if condition():
             return True
         time.sleep(0.05)
     return False
+
+
+def is_gone(engine: Any, name: str, folder: Path) -> bool:
+    """Wait until neither container nor folder is left."""
+    return is_soon(lambda: not named(engine, name) and not folder.exists())
 
 
 def named(engine: Any, name: str) -> list[Any]:
@@ -206,7 +211,8 @@ def test_xdist_workers_share_a_container(
     result.assert_outcomes(passed=8)
     assert {worker for worker, _, _ in lines(seen)} == {"gw0", "gw1"}
     assert len({server for _, server, _ in lines(seen)}) == 1
-    assert containers(engine) - before == set()
+    # xdist kills a worker that has not ended 10 s after its last test; the keeper removes then.
+    assert is_soon(lambda: containers(engine) <= before)
 
 
 def test_an_image_that_is_not_to_be_had_is_told_in_one_line(tmp_path: Path, engine: Any) -> None:

@@ -182,12 +182,15 @@ async def offset_of_cutoff_is_ignored() -> str:
 
 @program
 async def first_use_at_once_fails_on_sqlite() -> str:
-    """Of operations that come first at once on one store, most fail."""
-    store = SqliteSessionStore(sqlite_file())
-    came = await asyncio.gather(*(outcome(store.exists("x")) for _ in range(16)))
-    failed = [one for one in came if one != "False"]
-    demand(bool(failed), came)
-    return f"{len(failed)} of 16 failed: {failed[0]}"
+    """Of operations that come first at once on one store, some fail, or all but one."""
+    for _ in range(20):
+        store = SqliteSessionStore(sqlite_file())
+        came = await asyncio.gather(*(outcome(store.exists("x")) for _ in range(16)))
+        failed = [one for one in came if one != "False"]
+        await outcome(store.close())
+        if failed:
+            return f"{len(failed)} of 16 failed: {failed[0]}"
+    raise SystemExit("not to be seen in 20 rounds")
 
 
 @program
@@ -547,14 +550,17 @@ async def missing_route_is_missing_session() -> str:
 def main(names: list[str]) -> int:
     """Run each in a process of its own; answer how many did not show what they are to show."""
     missed = 0
-    for name in names:
-        # What a store leaves behind would keep a process: each ends hard when it has spoken.
-        command = [sys.executable, __file__, "--one", name]
-        try:
-            missed += subprocess.run(command, timeout=120, check=False).returncode != 0
-        except subprocess.TimeoutExpired:
-            print(f"{name}: has not ended after 120 s", flush=True)
-            missed += 1
+    with tempfile.TemporaryDirectory() as files:
+        for name in names:
+            # What a store leaves behind would keep a process: each ends hard when it has spoken.
+            command = [sys.executable, __file__, "--one", name]
+            environment = {**os.environ, "TMPDIR": files}
+            try:
+                ended = subprocess.run(command, env=environment, timeout=120, check=False)
+                missed += ended.returncode != 0
+            except subprocess.TimeoutExpired:
+                print(f"{name}: has not ended after 120 s", flush=True)
+                missed += 1
     return missed
 
 

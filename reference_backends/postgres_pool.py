@@ -185,9 +185,12 @@ class FirstUsePool:
         raise StoreClosedError("the store was closed")
 
     async def _release(self, pool: asyncpg.Pool[asyncpg.Record], connection: Connection) -> None:
-        # When this fails, asyncpg has ended the connection.
-        with suppress(Exception):
+        try:
             await pool.release(connection, timeout=RELEASE_TIMEOUT)
+        except Exception:  # noqa: BLE001 - however it fails, the connection is of no use
+            # In most cases asyncpg has ended it. A pool that was closed meanwhile takes nothing
+            # back, and with asyncpg 0.30 whoever waits for a connection would wait for ever.
+            _end(connection)
 
     async def _close(self) -> None:
         opening = self._opening

@@ -25,17 +25,16 @@ has() {
 }
 
 try() {
-    local name=$1 selected=("${@:2}") place=$root/build/examples/$1
+    local name=$1 selected=("${@:2}") place=$root/build/examples/$1 pip
     rm -rf "$place/project"
     mkdir -p "$place"
-    cp -R "$root/examples/$name" "$place/project"
-    [ -x "$place/env/bin/python" ] || "$root/.venv/bin/python" -m venv "$place/env"
-    # The environment's own pip may be older than groups are.
-    "$place/env/bin/python" -m pip install --quiet --upgrade pip
-    "$place/env/bin/python" -m pip install --quiet --constraint "$root/constraints.txt" \
-        --constraint "$root/examples/constraints.txt" \
+    cp -R "examples/$name" "$place/project"
+    [ -x "$place/env/bin/python" ] || .venv/bin/python -m venv --without-pip "$place/env"
+    # With the pip that is here. The version stays when the kit changes: its wheel is put in by force.
+    pip=(.venv/bin/python -m pip --python "$place/env" install --quiet --no-compile)
+    "${pip[@]}" --constraint constraints.txt --constraint examples/constraints.txt \
         --find-links "$wheels" "$place/project" --group "$place/project/pyproject.toml:test"
-    "$place/env/bin/python" -m pip install --quiet --force-reinstall --no-deps "$wheel"
+    "${pip[@]}" --force-reinstall --no-deps "$wheel"
     echo "examples: $name"
     (cd "$place/project" &&
         "$place/env/bin/python" -m pytest -q -n 2 -p no:cacheprovider "${selected[@]}") ||
@@ -43,7 +42,7 @@ try() {
 }
 
 rm -rf "$wheels"
-.venv/bin/python -m pip wheel --quiet --no-deps --wheel-dir "$wheels" .
+.venv/bin/python -m hatchling build -t wheel -d "$wheels" >/dev/null
 wheel=$(echo "$wheels"/*.whl)
 
 names=("$@")
@@ -63,6 +62,10 @@ for name in "${names[@]}"; do
     esac
 done
 
-echo "examples: ${#failed[@]} failed${failed:+ (${failed[*]})}, ${#missing[@]} not tried${missing:+ (${missing[*]})}"
+told() { # COUNT WHAT NAMES: how many, and which
+    echo "$1 $2${3:+ ($3)}"
+}
+IFS=,
+echo "examples: $(told ${#failed[@]} failed "${failed[*]}"), $(told ${#missing[@]} 'not tried' "${missing[*]}")"
 [ ${#failed[@]} -eq 0 ] || exit 1
 [ ${#missing[@]} -eq 0 ] || [ "${REQUIRE_ALL:-0}" = 0 ] || exit 1

@@ -17,6 +17,7 @@ MODULES = {
     "containers": ("asyncpg", "testcontainers"),
     "platform": ("fastapi", "uvicorn"),
     "asyncio": ("pytest_asyncio",),
+    "fast": ("msgspec",),
 }
 """What each extra alone brings, of all that any of them does."""
 

@@ -58,6 +58,9 @@ _BY_ACTIVITY = Index("chats_by_activity", SESSIONS.c.updated_at)
 DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg", "postgres": "asyncpg"}
 DRIVERS |= {"mysql": "aiomysql", "mariadb": "aiomysql"}
 
+GIVEN_UP = {"40001", "40P01", 1213, 1020}
+"""Deadlocks and serialisation failures: the SQLSTATE of PostgreSQL, the number of MariaDB."""
+
 TRIES = 20
 """How often a transaction is tried that a database gave up in favour of another one."""
 
@@ -259,7 +262,8 @@ class SqlStore:
 def _set_up_sqlite(connection: Any, _: Any) -> None:
     # Transactions begin where `_begin_on_sqlite` says so, and not where Python's module does.
     connection.isolation_level = None
-    for pragma in ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL"):
+    # EXTRA is what makes the removal of the rollback journal, which is the commit, lasting.
+    for pragma in ("busy_timeout = 5000", "synchronous = EXTRA"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
@@ -271,11 +275,8 @@ def _begin_on_sqlite(connection: Any) -> None:
 
 def _was_given_up(error: DBAPIError) -> bool:
     """Whether the database ended the transaction as one of several that blocked each other."""
-    codes = {"40001", "40P01", 1213, 1020}
     original: Any = error.orig
-    return getattr(original, "sqlstate", None) in codes or original.args[:1] in {
-        (code,) for code in codes
-    }
+    return not GIVEN_UP.isdisjoint([getattr(original, "sqlstate", None), *original.args[:1]])
 
 
 def _now() -> int:

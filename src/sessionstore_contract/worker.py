@@ -121,8 +121,16 @@ class RemoteStore:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         self._process.stdin.write(line.encode() + b"\n")
-        await self._process.stdin.drain()
-        return await answer
+        try:
+            await self._process.stdin.drain()
+            return await answer
+        except ConnectionError:
+            raise RuntimeError("the process that held the store has ended") from None
+        finally:
+            # Who gave up while it was being said waits for no answer: what it would raise is
+            # looked at here, else asyncio logs that nobody did.
+            if not answer.cancel() and not answer.cancelled():
+                answer.exception()
 
     async def _listen(self) -> None:
         stdout = self._process.stdout

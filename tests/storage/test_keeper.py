@@ -15,67 +15,24 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-import sessionstore_contract
 from sessionstore_contract.storage import StorageUnavailableError, embedded
 from sessionstore_contract.storage.embedded import EmbeddedServer
 from sessionstore_contract.storage.installation import find_package, programs
+from tests.storage.clients import OF_EMBEDDED, SOURCES, clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.storage.clients import Client
+
 pytestmark = pytest.mark.slow
-
-CLIENT = """
-import sys
-from pathlib import Path
-from sessionstore_contract.storage.embedded import EmbeddedServer
-
-server = EmbeddedServer.join(Path(sys.argv[1]))
-try:
-    print(server.dsn, server._folder, flush=True)
-    sys.stdin.readline()
-finally:
-    server.leave()
-"""
-
-SOURCES = Path(sessionstore_contract.__file__).parent.parent
-
-
-class Client:
-    """A process that takes part in the server of a run."""
-
-    def __init__(self, run_folder: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CLIENT, str(run_folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(SOURCES)},
-        )
-
-    def answer(self) -> tuple[str, Path]:
-        assert self.process.stdout is not None
-        dsn, folder = self.process.stdout.readline().split()
-        return dsn, Path(folder)
-
-    def leave(self) -> None:
-        self.process.communicate("\n", timeout=20)
 
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Callable[..., Client]]:
     """Start clients, of one run if nothing else is said, and end them all."""
-    clients: list[Client] = []
-
-    def start(run: str = "run") -> Client:
-        clients.append(Client(tmp_path / run))
-        return clients[-1]
-
-    yield start
-    for started in clients:
-        started.process.kill()
-        started.process.communicate()
+    with clients(OF_EMBEDDED, tmp_path) as start:
+        yield start
 
 
 def processes_of(folder: Path) -> list[int]:
@@ -305,7 +262,7 @@ def test_runs_as_an_ordinary_user(tmp_path_factory: pytest.TempPathFactory) -> N
         os.chown(home / "run", 65534, 65534)
         home.chmod(0o755)
         ended = subprocess.run(
-            [usable[0], "-c", CLIENT, str(home / "run")],
+            [usable[0], "-c", OF_EMBEDDED, str(home / "run")],
             input="\n",
             check=False,
             capture_output=True,

@@ -28,6 +28,9 @@ sources is seen. A cell counts clauses: those that held, and, where there are an
 violated, could not be found out (inconclusive), or could not be tried (faulted). What a backend
 does not claim is not counted. `pytest` is the same contract as a test function on the lane's first
 SQL store, in one process and with xdist in two.
+
+What the machine lacks where this page was made is at its end. The workflow
+`.github/workflows/matrix.yml` tries every lane, and one that can't be had is a failure there.
 """
 
 OTHERS = ("violated", "inconclusive", "faulted")

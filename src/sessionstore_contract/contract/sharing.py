@@ -50,8 +50,8 @@ async def processes_see_each_other(store: Subject) -> None:
     because="All workers of a new installation start at the same moment.",
     remedy="Make the tables under a lock that all instances share. PostgreSQL: CREATE TABLE IF NOT "
     "EXISTS may still fail on pg_type or pg_class; take pg_advisory_xact_lock first. SQLite: set "
-    "the busy time-out before `PRAGMA journal_mode=WAL`, and BEGIN IMMEDIATE. A file: os.makedirs "
-    "with exist_ok, and a lock file.",
+    "the busy time-out first, and BEGIN IMMEDIATE; `PRAGMA journal_mode=WAL` does not always wait "
+    "for it, so try that again. A file: os.makedirs with exist_ok, and a lock file.",
     needs={Capability.SHARED},
     evidence=["openai-agents-python#4987", "psycopg2#1036"],
     places=rounds,

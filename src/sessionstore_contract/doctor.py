@@ -10,6 +10,7 @@ import time
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from . import permissions
 from .backend import installed
 from .power import compiler
 from .storage import contained
@@ -61,6 +62,13 @@ def examine() -> Iterator[str]:
         has_limits,
         "filling the disk of a process",
         "resource.RLIMIT_FSIZE" if has_limits else "not on this operating system",
+    )
+    with permissions.obeyed():
+        bind = permissions.are_obeyed()
+    yield _line(
+        bind,
+        "making files unreadable",
+        "permissions are obeyed, by root too" if bind else "permissions bind nobody here",
     )
     yield _line(*_crashing())
     lacking = [one for one in ON_A_FILE if importlib.util.find_spec(one) is None]

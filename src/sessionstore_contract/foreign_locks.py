@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import lock_holder
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+HOLDER = Path(__file__).with_name("lock_holder.py")
 
 
 @asynccontextmanager
@@ -24,7 +24,7 @@ async def held(folder: Path, seconds: float) -> AsyncIterator[list[str]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-I", "-S"),  # it needs nothing that is installed, and is there sooner
-        str(Path(lock_holder.__file__)),
+        str(HOLDER),
         str(folder),
         str(seconds),
         stdin=asyncio.subprocess.PIPE,

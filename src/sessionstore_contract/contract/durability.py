@@ -35,7 +35,7 @@ RIGHTS = {
 }
 """What is said of a place, and the permissions that are left of those of files and of folders."""
 LOCKED = "while its files are locked"
-PATIENCE = 0.005
+PATIENCE = 0.02
 """Seconds that a store waits for a lock, if it can be told so."""
 LOCK = 0.05
 """Seconds for which another process holds the locks: a store may wait as long as it likes."""
@@ -198,11 +198,11 @@ async def foreign_lock_loses_nothing(store: Subject) -> None:
     async with obstacles.aside(store) as folder:
         place = folder / obstacles.FILE
         sessions = await obstacles.fill(store, place)
-        bounded = await store.stand.open_bounded(str(place), PATIENCE)
-        used = bounded or await store.stand.open(str(place))
+        hasty = await obstacles.opened_hastily(store, place, PATIENCE, sessions)
+        used = hasty or await store.stand.open(str(place))
         await make_sure(used.load(sessions.read), BEFORE)
         # It ends by itself, for a store that waits may keep its process from telling it to.
-        outlasts = bounded is not None or store.stand.effort.name == THOROUGH.name
+        outlasts = hasty is not None or store.stand.effort.name == THOROUGH.name
         seconds = LONG_LOCK * store.stand.history.timeout if outlasts else LOCK
         deeds = obstacles.writes(used, sessions)
         async with foreign_locks.held(folder, seconds) as locked:

@@ -97,6 +97,24 @@ async def fill(store: Subject, place: Path) -> Sessions:
     return sessions
 
 
+async def opened_hastily(
+    store: Subject, place: Path, seconds: float, sessions: Sessions
+) -> Subject | None:
+    """Open a store that waits no longer than so many seconds; None where none works so."""
+    try:
+        hasty: Subject | None = await store.stand.open_bounded(str(place), seconds)
+    except Exception:  # noqa: BLE001 - it may need longer to open
+        return None
+    if hasty is None:
+        return None
+    # All of an operation may be bounded so, and too short then for any.
+    step = await hasty.load(sessions.read).perform(is_expected=False)
+    if step.outcome == "answered":
+        return hasty
+    await hasty.close().perform(is_expected=False)
+    return None
+
+
 def _reads(store: Subject, sessions: Sessions) -> Iterator[tuple[Call[Any], Json]]:
     yield store.load(sessions.read), BEFORE
     yield store.exists(sessions.read), True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from reference_backends.postgres import PostgresSessionStore
+from sessionstore_contract.interface import StoreClosedError
 
 from .correct import FileStore, Row, RowsStore, encode
 from .defect import mutant
@@ -328,7 +329,7 @@ class AnswersBeforeItAsks(PlatformStore):
 
     def __init__(self, url: str, **settings: Any) -> None:
         super().__init__(url, **settings)
-        self.url = url
+        self.url, self.is_closed = url, False
 
     async def sent(self, session_id: str) -> None:
         if (self.url, session_id) in self.held:
@@ -349,6 +350,8 @@ class AnswersBeforeItAsks(PlatformStore):
 
     async def save(self, session_id: str, messages: list[Json]) -> None:
         body = json.dumps({"messages": json.loads(encode(messages, list))}).encode()
+        if self.is_closed:
+            raise StoreClosedError("the store is closed")
         await self.sent(session_id)
         host, port = self.url.removeprefix("http://").split(":")
         way, is_wanted = await asyncio.open_connection(host, int(port)), asyncio.Event()
@@ -371,4 +374,5 @@ class AnswersBeforeItAsks(PlatformStore):
         for url, session_id in tuple(self.held):
             if url == self.url:
                 await self.sent(session_id)
+        self.is_closed = True
         await super().close()

@@ -35,7 +35,7 @@ RIGHTS = {
 }
 """What is said of a place, and the permissions that are left of those of files and of folders."""
 LOCKED = "while its files are locked"
-PATIENCE = 0.02
+PATIENCE = 0.01
 """Seconds that a store waits for a lock, if it can be told so."""
 LOCK = 0.05
 """Seconds for which another process holds the locks: a store may wait as long as it likes."""
@@ -163,7 +163,7 @@ async def full_disk_loses_nothing(store: Subject) -> None:
 async def unreadable_files_are_not_empty(store: Subject) -> None:
     with permissions.obeyed():
         # Before anything else: threads that the store begins are to obey as well.
-        await write_in_turn(store)
+        await obstacles.make_sure_it_is_right(store)
         await store.close()
         async with obstacles.aside(store) as folder:
             if not permissions.are_obeyed(str(folder)):
@@ -193,7 +193,7 @@ async def unreadable_files_are_not_empty(store: Subject) -> None:
     follows=["durability.reopening-finds-everything"],
 )
 async def foreign_lock_loses_nothing(store: Subject) -> None:
-    await write_in_turn(store)
+    await obstacles.make_sure_it_is_right(store)
     await store.close()
     async with obstacles.aside(store) as folder:
         place = folder / obstacles.FILE

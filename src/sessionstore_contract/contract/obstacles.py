@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ..subject import Subject
 
 NEW = [{"role": "user", "content": "new"}]
+READINGS = 5
+"""How often a session is read, one time after the other, while something is in the way."""
 FILE = "sessions.db"
 """What a place is called, as on storage `file`."""
 
@@ -67,9 +69,24 @@ def _folder_beside(place: str | None) -> Path:
     return Path(tempfile.mkdtemp(prefix="aside-", dir=beside))
 
 
-async def make_sure_it_keeps(store: Subject) -> None:
-    """Make sure that its writes are right, and found by a new instance; close it."""
+async def make_sure_it_is_right(store: Subject) -> None:
+    """Make sure that it does all that is asked of it later, when nothing is in its way."""
     await write_in_turn(store)
+    session = store.unused_id("right")
+    await make_sure(store.save(session, BEFORE), None)
+    if store.can(Capability.COST_READ):
+        await make_sure(store.get_cost_data(session), {})
+    await make_sure(store.update(session, cost_data=COSTS), answer=True)
+    for _ in range(READINGS):
+        for call, answer in _reads(store, session):
+            await make_sure(call, answer)
+    await make_sure(store.save(session, NEW), None)
+    await make_sure(store.load(session), NEW)
+
+
+async def make_sure_it_keeps(store: Subject) -> None:
+    """Make sure that it is right, and that what it writes is found by a new instance; close it."""
+    await make_sure_it_is_right(store)
     session = store.unused_id("kept")
     await store.save(session, BEFORE)
     await store.close()
@@ -91,7 +108,7 @@ async def fill(store: Subject, place: Path) -> Sessions:
     second = await store.stand.open(str(place))
     for session in sessions:
         await make_sure(second.load(session), BEFORE)
-    for call, answer in _reads(second, sessions):
+    for call, answer in _reads(second, sessions.read):
         await make_sure(call, answer)
     await second.close()
     return sessions
@@ -115,11 +132,11 @@ async def opened_hastily(
     return None
 
 
-def _reads(store: Subject, sessions: Sessions) -> Iterator[tuple[Call[Any], Json]]:
-    yield store.load(sessions.read), BEFORE
-    yield store.exists(sessions.read), True
+def _reads(store: Subject, session: str) -> Iterator[tuple[Call[Any], Json]]:
+    yield store.load(session), BEFORE
+    yield store.exists(session), True
     if store.can(Capability.COST_READ):
-        yield store.get_cost_data(sessions.read), COSTS
+        yield store.get_cost_data(session), COSTS
 
 
 def writes(store: Subject, sessions: Sessions | None = None) -> list[Deed]:
@@ -148,15 +165,16 @@ async def use(
 
     What was acknowledged is not, after all, if closing raises.
     """
-    asked = [*_reads(store, sessions)] if sessions else []
-    asked += [(deed.call, deed.answer) for deed in deeds]
-    steps = await at_once(*(call for call, _ in asked))
-    for step, (_, answer) in zip(steps, asked, strict=True):
-        expect_answer_or_error(step, answer, when)
+    # One after the other: a first use that fails for many at once is another clause's matter.
+    for call, answer in _reads(store, sessions.read) if sessions else ():
+        expect_answer_or_error(await call.perform(is_expected=True), answer, when)
+    for deed in deeds:
+        deed.step = await deed.call.perform(is_expected=True)
+        expect_answer_or_error(deed.step, deed.answer, when)
     closed = await store.close().perform(is_expected=False)
-    if closed.outcome == "answered":
-        for deed, step in zip(deeds, steps[len(steps) - len(deeds) :], strict=True):
-            deed.step = step
+    if closed.outcome != "answered":
+        for deed in deeds:
+            deed.step = None
 
 
 async def use_where(

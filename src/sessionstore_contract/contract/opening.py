@@ -299,7 +299,7 @@ async def missing_folder_is_made_or_told(store: Subject) -> None:
         await obstacles.expect_all_there(store, place, MISSING, deeds)
 
 
-@must(
+@should(
     "opening.foreign-file-is-kept",
     "Where a file is that is none of its own, a store raises, or works beside it: the file keeps "
     "its content, and what is acknowledged is there for a new instance.",

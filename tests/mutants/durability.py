@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from reference_backends.postgres import PostgresSessionStore
-from sessionstore_contract.interface import StoreClosedError
+from sessionstore_contract.interface import StoreClosedError, StoreUnavailableError
 
 from .correct import FileStore, Row, RowsStore, encode
 from .defect import mutant
@@ -354,7 +354,12 @@ class AnswersBeforeItAsks(PlatformStore):
             raise StoreClosedError("the store is closed")
         await self.sent(session_id)
         host, port = self.url.removeprefix("http://").split(":")
-        way, is_wanted = await asyncio.open_connection(host, int(port)), asyncio.Event()
+        try:
+            way = await asyncio.open_connection(host, int(port))
+        except OSError:
+            # In words that are the same each time: no port is in them.
+            raise StoreUnavailableError("no connection", is_retry_safe=True) from None
+        is_wanted = asyncio.Event()
         sending = asyncio.ensure_future(self.send(session_id, body, is_wanted, way))
         self.held[self.url, session_id] = is_wanted, sending
 

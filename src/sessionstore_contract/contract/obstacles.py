@@ -27,7 +27,7 @@ from .burst import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from ..history import Call
+    from ..history import Call, Step
     from ..interface import Json
     from ..subject import Subject
 
@@ -82,6 +82,7 @@ async def make_sure_it_is_right(store: Subject) -> None:
             await make_sure(call, answer)
     await make_sure(store.save(session, NEW), None)
     await make_sure(store.load(session), NEW)
+    store.stand.history.restart()
 
 
 async def make_sure_it_keeps(store: Subject) -> None:
@@ -93,6 +94,7 @@ async def make_sure_it_keeps(store: Subject) -> None:
     another = await store.another()
     await make_sure(another.load(session), BEFORE)
     await another.close()
+    store.stand.history.restart()
 
 
 async def fill(store: Subject, place: Path) -> Sessions:
@@ -100,6 +102,7 @@ async def fill(store: Subject, place: Path) -> Sessions:
     place.parent.mkdir(exist_ok=True)
     first = await store.stand.open(str(place))
     sessions = Sessions(*(first.unused_id("before") for _ in Sessions._fields))
+    await first.exists(sessions.read)  # alone: a first use by many is another clause's matter
     for step in await at_once(*(first.save(one, BEFORE) for one in sessions)):
         step.require_answer()
     for step in await at_once(*(first.update(one, cost_data=COSTS) for one in sessions)):
@@ -167,14 +170,20 @@ async def use(
     """
     # One after the other: a first use that fails for many at once is another clause's matter.
     for call, answer in _reads(store, sessions.read) if sessions else ():
-        expect_answer_or_error(await call.perform(is_expected=True), answer, when)
+        await _make(call, answer, when)
     for deed in deeds:
-        deed.step = await deed.call.perform(is_expected=True)
-        expect_answer_or_error(deed.step, deed.answer, when)
+        deed.step = await _make(deed.call, deed.answer, when)
     closed = await store.close().perform(is_expected=False)
     if closed.outcome != "answered":
         for deed in deeds:
             deed.step = None
+
+
+async def _make(call: Call[Any], answer: Json, when: str) -> Step:
+    step = await call.perform(is_expected=True)
+    step.beside = when
+    expect_answer_or_error(step, answer, when)
+    return step
 
 
 async def use_where(

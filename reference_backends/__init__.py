@@ -46,6 +46,14 @@ def open_sqlite(path: str) -> SessionStore:
     return SqliteSessionStore(path)
 
 
+def open_sqlite_bounded(path: str, seconds: float) -> SessionStore:
+    """Open a store in an SQLite file that waits so many seconds for the lock of another process."""
+    with _extra("sqlite"):
+        from .sqlite import SqliteSessionStore  # noqa: PLC0415
+
+    return SqliteSessionStore(path, lock_timeout=seconds)
+
+
 def open_postgres(dsn: str) -> SessionStore:
     """Open a store in a PostgreSQL database."""
     with _extra("postgres"):
@@ -136,6 +144,7 @@ SQLITE = Backend(
     adding=("multi-process", "census", "power-loss"),
     corrupt=_corrupt_sqlite,
     legacy="reference",
+    open_bounded=open_sqlite_bounded,
 )
 POSTGRES = Backend(
     "postgres",

@@ -92,6 +92,14 @@ def create_app(
     return app
 
 
+def create_app_on_a_file(path: str) -> FastAPI:
+    """Answer an application over the SQLite file at `path`, which it closes when it ends."""
+    # Imported when it is wanted, as above.
+    from reference_backends.sqlite import SqliteSessionStore  # noqa: PLC0415
+
+    return create_app(SqliteSessionStore(path), close_store=True)
+
+
 def _service(store: SessionStore, description: dict[str, Json]) -> list[Route]:
     async def is_alive(_: Request) -> Response:
         return answer(200, {"status": "ok"})

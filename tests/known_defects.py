@@ -42,6 +42,8 @@ CHANGING = re.compile(
 )
 """What a store or a clock made in a witness."""
 
+PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
+
 SHOWN = 8
 """Steps of a witness that an example shows."""
 
@@ -85,6 +87,7 @@ def settled(finding: Finding) -> Finding:
         plain = (text or "").encode("ascii", "backslashreplace").decode()
         # What was revived may tell of the machine on which it was.
         plain = plain.replace(str(Path.cwd()), "/srv/chat")
+        plain = PORT.sub("40000", plain)
         return CHANGING.sub(stand_in, plain)
 
     return replace(

@@ -255,20 +255,24 @@ def processes_that_name(text: str) -> list[str]:
 
 
 def test_a_run_that_is_killed_takes_its_workers_along(tmp_path: Path) -> None:
-    """Not even SIGKILL leaves a process behind."""
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    """Not even SIGKILL leaves a process or a file behind."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
     process = subprocess.Popen(
-        command("run", "tests.hostile:BlocksTheLoop", *HOSTILE),
+        # One: in the moment in which another is started nobody could clear away what is its own.
+        command("run", "tests.hostile:BlocksTheLoop", "-n", "1", *HOSTILE),
         env=environment,
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    until(lambda: was_something_tried(tmp_path))
+    until(lambda: was_something_tried(temporary))
     process.kill()
     process.wait()
 
-    until(lambda: not processes_that_name(str(tmp_path)))
+    until(lambda: not processes_that_name(str(temporary)))
+    assert list(temporary.iterdir()) == []
 
 
 def test_the_same_seed_is_said_and_taken(tmp_path: Path) -> None:

@@ -300,6 +300,15 @@ def covers(one: KnownDefect, other: KnownDefect) -> bool:
     return bool(areas & set(BY_ID[one.clause].covers))
 
 
+def follows(one: KnownDefect, other: KnownDefect) -> bool:
+    """Whether what one is named by follows, in the same words, from what the other breaks.
+
+    Who loses updates between instances loses them between processes: one defect explains both.
+    """
+    said = {other.clause: other.headline, **other.consequences}
+    return any(said.get(clause) == one.headline for clause in BY_ID[one.clause].follows)
+
+
 def independent_pairs() -> list[tuple[KnownDefect, KnownDefect]]:
     """Pairs from different areas that break no clause in common, every 37th of them."""
     pairs = [
@@ -309,6 +318,8 @@ def independent_pairs() -> list[tuple[KnownDefect, KnownDefect]]:
         and not broken(one) & broken(other)
         and not covers(one, other)
         and not covers(other, one)
+        and not follows(one, other)
+        and not follows(other, one)
     ]
     return [pair for pair in pairs[::37] if not is_told_by_a_third(*pair)]
 

@@ -16,7 +16,10 @@ REFERENCE = "reference_backends"
 
 ROWS = (
     "__init__ version seed stopping interface plain_values values names capabilities effort",
-    "drivers history interruption second_loop model fault power crowding",
+    (
+        "drivers history interruption second_loop model fault power crowding permissions "
+        "lock_holder foreign_locks"
+    ),
     "expect linearizability workload timeline timeline_page program tables",
     "clause old_layout subject",
     "contract wire turn",

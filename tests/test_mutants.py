@@ -43,6 +43,7 @@ from .mutants import (
     lifecycle,
     messages,
     migration,
+    obstacles,
     opening,
     power,
     retention,
@@ -80,6 +81,7 @@ MODULES = (
     cancellation,
     failure,
     durability,
+    obstacles,
     power,
     migration,
     faults,
@@ -186,7 +188,8 @@ def is_held_to(clause: Clause, defect: Defect, storage: str) -> bool:
         return clause.area == area  # on a server of its own, which takes long enough
     if area == "migration":
         return clause.area in ON_OLD_PLACES
-    return storage != "platform" or (clause.area in ON_SERVERS and not is_of_networks)
+    areas = ON_SERVERS | {area}
+    return storage != "platform" or (clause.area in areas and not is_of_networks)
 
 
 def effort_for(store: Any) -> Effort:

@@ -44,7 +44,7 @@ class Lent:
     async def open_recorded(self) -> tuple[Any, Any]:
         raise NotImplementedError
 
-    async def open_or_hear_why(self) -> Any:
+    async def open_or_hear_why(self, place: str | None = None) -> Any:
         raise NotImplementedError
 
     async def crash_server(self) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from sessionstore_contract.history import Step
-from sessionstore_contract.trial_process import RECORD, FlightRecorder
+from sessionstore_contract.trial_process import RECORD, FlightRecorder, clear_away
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,3 +30,18 @@ def test_a_step_of_an_earlier_clause_is_forgotten(tmp_path: Path) -> None:
     recorder.clear()
 
     assert (tmp_path / "record").read_bytes().strip() == b""
+
+
+def test_the_last_process_of_a_run_clears_its_folder_away(tmp_path: Path) -> None:
+    """What others still use stays, and nothing above the folder of the run goes."""
+    run = tmp_path / "run"
+    first, second = run / "0" / "worker-0", run / "0" / "worker-1"
+    for own in (first, second):
+        (own / "places").mkdir(parents=True)
+        (own / "places" / "sessions.db").write_bytes(b"x")
+    clear_away(first, run)
+    assert not first.exists()
+    assert (second / "places" / "sessions.db").exists()
+    clear_away(second, run)
+    assert not run.exists()
+    assert tmp_path.exists()

@@ -79,7 +79,7 @@ class JsonFileStore:
         return await self._run(self._delete, self._path(session_id), None)
 
     async def exists(self, session_id: str) -> bool:
-        return await self._run(self._path(session_id).is_dir)
+        return await self._run(_exists, self._path(session_id))
 
     async def delete_before(self, cutoff: datetime) -> int:
         if cutoff.tzinfo is None:
@@ -217,6 +217,15 @@ def _read(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
+
+
+def _exists(path: Path) -> bool:
+    """Whether a session is there; `is_dir` would say no where nobody may look."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _last_activity(path: Path) -> datetime:

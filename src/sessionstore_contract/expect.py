@@ -187,6 +187,23 @@ def expect_all_answered(steps: list[Step], what: str) -> None:
             )
 
 
+def expect_answer_or_error(step: Step, demanded: Json, when: str) -> None:
+    """Demand of a call that it came back with this answer, or raised; `when` is what hinders it."""
+    if step.outcome == "answered":
+        if not values.are_equal(step.answer_as_given, demanded):
+            violated(
+                f"{step.operation} answers {values.word(step.answer_as_given, limit=60)} {when}",
+                demanded=f"{values.word(demanded)}, or an exception",
+                answered=step.answered(),
+            )
+    elif not isinstance(step.error, Exception) or isinstance(step.error, NO_REFUSALS):
+        violated(
+            f"{_raised(step)} {when}",
+            demanded=f"{values.word(demanded)}, or an exception",
+            answered=step.answered(),
+        )
+
+
 def _raised(step: Step) -> str:
     if step.outcome == "hung":
         return f"{step.operation} does not answer in time"

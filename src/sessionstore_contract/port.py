@@ -30,7 +30,7 @@ class Port:
         self._converse = converse
         self._services = ServiceLoop()
         # Bound and not listening: who connects is refused.
-        self._reservation = _bound(0)
+        self._reservation = bound(0)
         self.number: int = self._reservation.getsockname()[1]
         self._listener: socket.socket | None = None
         self._conversations: set[asyncio.Task[None]] = set()
@@ -55,7 +55,7 @@ class Port:
 
     async def _open(self) -> None:
         if self._listener is None:
-            self._listener = _bound(self.number)
+            self._listener = bound(self.number)
             self._listener.listen(128)
             asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
@@ -106,8 +106,10 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
-def _bound(number: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def bound(number: int) -> socket.socket:
+    """Answer a socket on a port of 127.0.0.1, which others of ours may have as well; 0 is any."""
+    # The protocol is named: see `storage.platform.listener`.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # Two of ours share the number: the reservation, and the one that listens for a while.
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -71,8 +71,11 @@ class Stand(Protocol):
     async def open_recorded(self) -> tuple[Any, Recording]:
         """Open one more store on the first place, in a process whose files are recorded."""
 
-    async def open_or_hear_why(self) -> Any:
-        """Open one more store on the first place; answer the exception if that can't be done."""
+    async def open_or_hear_why(self, place: str | None = None) -> Any:
+        """Open one more store, on the first place if no other is named.
+
+        Answers the exception if that can't be done.
+        """
 
     async def crash_server(self) -> None:
         """Stop the server that serves the first place alone without warning, and start it again."""

@@ -274,10 +274,13 @@ class Trial:
         self._endings.append(_ending(recording.close))
         return await self.open_elsewhere(environment=recording.environment), recording
 
-    async def open_or_hear_why(self) -> Subject | OpeningFailed:
-        """Open one more store on the first place; answer the exception if that can't be done."""
+    async def open_or_hear_why(self, place: str | None = None) -> Subject | OpeningFailed:
+        """Open one more store, on the first place if no other is named.
+
+        Answers the exception if that can't be done.
+        """
         try:
-            return await self.open()
+            return await self.open(place)
         except OpeningFailed as refused:
             return refused
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
     from .history import Step
     from .subject import Subject
+
+CLEARINGS = 20
+"""How often it is tried to remove the files of a run that was killed."""
 
 RECORD = 4096
 """Bytes of the flight record: the step under way, as JSON padded with spaces."""
@@ -179,14 +184,18 @@ class TrialProcess:
         return self._backend
 
 
-def _asked(descriptor: int) -> Iterator[dict[str, Any]]:
-    """Yield what is asked until `close` is; end the process when the other side is gone."""
+def _asked(descriptor: int, own: Path, run: Path) -> Iterator[dict[str, Any]]:
+    """Yield what is asked until `close` is; end the process when the other side is gone.
+
+    It was killed, then, or it would have asked for that: nobody else removes the files.
+    """
     lines: SimpleQueue[str] = SimpleQueue()
 
     def listen() -> None:
         with os.fdopen(descriptor, encoding="utf-8") as stream:
             for line in stream:
                 lines.put(line)
+        clear_away(own, run)
         really_exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
@@ -194,18 +203,32 @@ def _asked(descriptor: int) -> Iterator[dict[str, Any]]:
         yield asked
 
 
+def clear_away(own: Path, run: Path) -> None:
+    """Remove a folder, and those above it up to that of the run that nobody else has a part in."""
+    for _ in range(CLEARINGS):
+        shutil.rmtree(own, ignore_errors=True)
+        if not own.exists():
+            break
+        time.sleep(0.05)  # somebody has made a file meanwhile
+    with suppress(OSError):
+        for folder in own.parents:
+            if run in {folder, *folder.parents}:
+                folder.rmdir()
+
+
 def main() -> None:
-    """Serve the descriptors named on the command line."""
+    """Serve the descriptors on the command line, with the folders of the process and of the run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     sys.path.insert(0, "")
-    asked_on, answers_on = map(int, sys.argv[1:3])
-    answers = os.fdopen(answers_on, "w", encoding="utf-8")
-    asking = _asked(asked_on)
+    asked_on, answers_on, own, run = sys.argv[1:5]
+    answers = os.fdopen(int(answers_on), "w", encoding="utf-8")
+    asking = _asked(int(asked_on), Path(own), Path(run))
     process = TrialProcess(next(asking))
     for asked in asking:
         answer = process.do(asked)
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        with suppress(BrokenPipeError):  # who asked was killed: the listener ends this process
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
     process.close()
     origin.close()
     answers.write("{}\n")

@@ -89,6 +89,8 @@ class Worker:
                     "sessionstore_contract.trial_process",
                     str(asked),
                     str(answering),
+                    str(self._folder),
+                    order.postgres.run_folder,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -44,8 +44,11 @@ class JournalStore(SessionStore):
         with self.path.open("a+b") as self.file:
             fcntl.flock(self.file, fcntl.LOCK_EX)
             self.file.seek(self.read_to)
-            for line in self.file.readlines():
+            lines = self.file.readlines()
+            for line in lines:
                 event = self.told(line)
+                if event is None and self.read_to == 0 and len(lines) > 1:
+                    raise ValueError(f"{self.path} is no journal")
                 if event is None:
                     # Who was killed while it wrote has acknowledged nothing.
                     self.file.truncate(self.read_to)

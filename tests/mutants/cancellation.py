@@ -141,7 +141,7 @@ class KeepsTheTransaction(RowsStore):
         await super().save(session_id, messages)
 
     @contextmanager
-    def rows(self, wait: float = 0.05) -> Iterator[sqlite3.Connection]:
+    def rows(self, wait: float | None = 0.05) -> Iterator[sqlite3.Connection]:
         with super().rows(wait) as rows:
             yield rows
 

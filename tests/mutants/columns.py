@@ -34,10 +34,11 @@ class ColumnsStore(RowsStore):
     claims: ClassVar[frozenset[str]] = FileStore.claims | {"migration"}
 
     @contextmanager
-    def rows(self, wait: float = 5) -> Iterator[sqlite3.Connection]:
+    def rows(self, wait: float | None = None) -> Iterator[sqlite3.Connection]:
         if self.is_closed:
             raise StoreClosedError("the store is closed")
-        with closing(sqlite3.connect(self.place, isolation_level=None, timeout=wait)) as rows:
+        patience = self.wait if wait is None else wait
+        with closing(sqlite3.connect(self.place, isolation_level=None, timeout=patience)) as rows:
             rows.execute("PRAGMA synchronous = OFF")
             rows.execute("BEGIN IMMEDIATE")
             try:

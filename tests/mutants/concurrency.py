@@ -119,7 +119,7 @@ class DoesNotWaitForTheLock(RowsStore):
         self.lock = asyncio.Lock()
 
     @contextmanager
-    def rows(self, wait: float = 0) -> Iterator[sqlite3.Connection]:
+    def rows(self, wait: float | None = 0) -> Iterator[sqlite3.Connection]:
         with super().rows(wait) as rows:
             yield rows
 

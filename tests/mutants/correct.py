@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
@@ -270,17 +270,26 @@ class RowsStore(SessionStore):
     claims: ClassVar[frozenset[str]] = FileStore.claims
     # Speed alone: these stores are killed in tests, their machine is not.
     settings: ClassVar[tuple[str, ...]] = ("synchronous = OFF",)
+    wait = 5.0
+    """Seconds for the lock."""
 
     def __init__(self, place: str) -> None:
         self.place = place
         self.is_closed = False
 
+    @classmethod
+    def open_bounded(cls, place: str, seconds: float) -> Self:
+        store = cls(place)
+        store.wait = seconds
+        return store
+
     @contextmanager
-    def rows(self, wait: float = 5) -> Iterator[sqlite3.Connection]:
+    def rows(self, wait: float | None = None) -> Iterator[sqlite3.Connection]:
         """Hold the write lock for one transaction."""
         if self.is_closed:
             raise StoreClosedError("the store is closed")
-        with closing(sqlite3.connect(self.place, isolation_level=None, timeout=wait)) as rows:
+        patience = self.wait if wait is None else wait
+        with closing(sqlite3.connect(self.place, isolation_level=None, timeout=patience)) as rows:
             for setting in self.settings:
                 rows.execute(f"PRAGMA {setting}").fetchone()
             rows.execute("BEGIN IMMEDIATE")

@@ -8,11 +8,14 @@ import sqlite3
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from reference_backends.postgres import PostgresSessionStore
+from sessionstore_contract.interface import StoreClosedError, StoreUnavailableError
 
 from .correct import FileStore, Row, RowsStore, encode
 from .defect import mutant
+from .platform_stores import PlatformStore
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -312,3 +315,69 @@ class KeepsSessionsUnlogged(PostgresSessionStore):
     async def prepare_unlogged(self, connection: Any) -> None:
         await self.prepare(connection)
         await connection.execute("ALTER TABLE sessions SET UNLOGGED")
+
+
+@mutant("durability.server-crash", "an acknowledged save is lost when its server crashes")
+class AnswersBeforeItAsks(PlatformStore):
+    """Answers a save when it has a connection to send it by, and sends it a moment later.
+
+    Whoever asks for that session waits until it was sent; of a connection that broke meanwhile
+    nobody hears.
+    """
+
+    held: ClassVar[dict[tuple[str, str], tuple[asyncio.Event, asyncio.Task[None]]]] = {}
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        super().__init__(url, **settings)
+        self.url, self.is_closed = url, False
+
+    async def sent(self, session_id: str) -> None:
+        if (self.url, session_id) in self.held:
+            is_wanted, sending = self.held.pop((self.url, session_id))
+            is_wanted.set()
+            await sending
+
+    async def send(self, session_id: str, body: bytes, is_wanted: asyncio.Event, way: Any) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(is_wanted.wait(), 1)
+        reader, writer = way
+        head = f"PUT /v1/sessions/{quote(session_id, safe='')} HTTP/1.1\r\nhost: h\r\n"
+        head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        with suppress(OSError):
+            writer.write(head.encode() + body)
+            await reader.readline()
+        writer.close()
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        body = json.dumps({"messages": json.loads(encode(messages, list))}).encode()
+        if self.is_closed:
+            raise StoreClosedError("the store is closed")
+        await self.sent(session_id)
+        host, port = self.url.removeprefix("http://").split(":")
+        try:
+            way = await asyncio.open_connection(host, int(port))
+        except OSError:
+            # In words that are the same each time: no port is in them.
+            raise StoreUnavailableError("no connection", is_retry_safe=True) from None
+        is_wanted = asyncio.Event()
+        sending = asyncio.ensure_future(self.send(session_id, body, is_wanted, way))
+        self.held[self.url, session_id] = is_wanted, sending
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        await self.sent(session_id)
+        return await super().load(session_id)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        await self.sent(session_id)
+        return await super().update(session_id, cost_data=cost_data)
+
+    async def delete(self, session_id: str) -> bool:
+        await self.sent(session_id)
+        return await super().delete(session_id)
+
+    async def close(self) -> None:
+        for url, session_id in tuple(self.held):
+            if url == self.url:
+                await self.sent(session_id)
+        self.is_closed = True
+        await super().close()

@@ -34,7 +34,7 @@ class Holding(RowsStore):
             held.close()
 
     @contextmanager
-    def rows(self, wait: float = 0.05) -> Iterator[sqlite3.Connection]:
+    def rows(self, wait: float | None = 0.05) -> Iterator[sqlite3.Connection]:
         self.let_go()
         with super().rows(wait) as rows:
             yield rows

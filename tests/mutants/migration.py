@@ -149,9 +149,10 @@ class MarksAfterItHasMigrated(ColumnsStore):
     """Adds the column in one transaction, and notes in the next one that it did."""
 
     @contextmanager
-    def rows(self, wait: float = 5) -> Iterator[sqlite3.Connection]:
+    def rows(self, wait: float | None = None) -> Iterator[sqlite3.Connection]:
+        patience = self.wait if wait is None else wait
         with (
-            closing(sqlite3.connect(self.place, isolation_level=None, timeout=wait)) as rows,
+            closing(sqlite3.connect(self.place, isolation_level=None, timeout=patience)) as rows,
             Path(f"{self.place}.lock").open("w") as lock,
         ):
             fcntl.flock(lock, fcntl.LOCK_EX)  # which nobody keeps who is killed

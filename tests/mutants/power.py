@@ -122,7 +122,7 @@ class SyncsAtNormal(SyncedRowsStore):
         self.held: sqlite3.Connection | None = None
 
     @contextmanager
-    def rows(self, wait: float = 5) -> Iterator[sqlite3.Connection]:
+    def rows(self, wait: float | None = None) -> Iterator[sqlite3.Connection]:
         with super().rows(wait) as rows:
             if self.held is None:
                 self.held = sqlite3.connect(self.place, check_same_thread=False)

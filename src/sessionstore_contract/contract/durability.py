@@ -6,12 +6,16 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from .. import foreign_locks, permissions
 from ..capabilities import Capability
 from ..clause import must, should
+from ..effort import THOROUGH
 from ..expect import NothingFound, expect
 from ..history import word_error
 from ..subject import at_once
-from .burst import expect_kept, largest_file, prepare_burst, prepare_filling, write_in_turn
+from . import obstacles
+from .beginning import make_sure
+from .burst import BEFORE, expect_kept, largest_file, prepare_burst, prepare_filling, write_in_turn
 from .power import Load, expect_kept_without_power
 
 if TYPE_CHECKING:
@@ -24,6 +28,20 @@ FILLING = 500_000
 """Bytes that can't be made smaller, of a history for which there is no room."""
 ROOM = 100_000
 """Bytes that there is room for."""
+RIGHTS = {
+    "where its files can't be read": (0, 0o777),
+    "where its folder can't be entered": (0o777, 0),
+    "where nothing can be written": (0o555, 0o555),
+}
+"""What is said of a place, and the permissions that are left of those of files and of folders."""
+LOCKED = "while its files are locked"
+PATIENCE = 0.01
+"""Seconds that a store waits for a lock, if it can be told so."""
+LOCK = 0.05
+"""Seconds for which another process holds the locks: a store may wait as long as it likes."""
+LONG_LOCK = 0.7
+"""The same where the lock is to outlast the store, as a part of what a call may take: more than the
+five seconds that SQLite's drivers wait."""
 LOADS = 3
 """Bursts of writes, one after the other, during which the power may fail."""
 
@@ -130,6 +148,71 @@ async def full_disk_loses_nothing(store: Subject) -> None:
 
 
 @must(
+    "durability.unreadable-files-are-not-empty",
+    "While its files can't be read, or not be written, a call is answered rightly, and what it "
+    "writes is kept, or it raises; afterwards all is there.",
+    because="A backup that root has restored, a volume mounted read-only: a session that can't be "
+    "read and is taken for a new one is lost for good with its next save, and what is kept in "
+    "memory meanwhile is lost with the process.",
+    remedy="Catch FileNotFoundError where a session may be missing, and no other OSError: "
+    "PermissionError is one, and `Path.exists` and `os.path.exists` hide it. SQLite: let "
+    "`unable to open database file` and `readonly database` out; open no database in memory.",
+    needs={Capability.DURABLE, Capability.FILES},
+    follows=["durability.reopening-finds-everything"],
+)
+async def unreadable_files_are_not_empty(store: Subject) -> None:
+    with permissions.obeyed():
+        # Before anything else: threads that the store begins are to obey as well.
+        await obstacles.make_sure_it_is_right(store)
+        await store.close()
+        async with obstacles.aside(store) as folder:
+            if not permissions.are_obeyed(str(folder)):
+                raise NothingFound("files can't be made unreadable here: permissions bind nobody")
+            for number, (when, (of_files, of_folders)) in enumerate(RIGHTS.items()):
+                store.stand.history.restart()
+                place = folder / str(number) / obstacles.FILE
+                sessions = await obstacles.fill(store, place)
+                warm = await store.stand.open(str(place))
+                await make_sure(warm.load(sessions.read), BEFORE)
+                with permissions.taken(place.parent, of_files=of_files, of_folders=of_folders):
+                    deeds = obstacles.writes(warm)
+                    await obstacles.use(warm, when, deeds, sessions)
+                    deeds += await obstacles.use_where(store, place, when, sessions)
+                await obstacles.expect_all_there(store, place, when, deeds, sessions)
+
+
+@must(
+    "durability.foreign-lock-loses-nothing",
+    "While another process holds the locks of its files a call waits, raises, or is answered "
+    "rightly; no write is acknowledged that is not made.",
+    because="A backup, a shell, a process that hangs in its transaction: `database is locked` is "
+    "caught somewhere, and becomes `no such session`, or a save that never was.",
+    remedy="Let the driver's error out, or wrap it in one of your own; wait for the lock for some "
+    "seconds (`PRAGMA busy_timeout`), not for ever. No `except OperationalError: return False`.",
+    needs={Capability.DURABLE, Capability.MULTI_PROCESS, Capability.FILES},
+    follows=["durability.reopening-finds-everything"],
+)
+async def foreign_lock_loses_nothing(store: Subject) -> None:
+    await obstacles.make_sure_it_is_right(store)
+    await store.close()
+    async with obstacles.aside(store) as folder:
+        place = folder / obstacles.FILE
+        sessions = await obstacles.fill(store, place)
+        hasty = await obstacles.opened_hastily(store, place, PATIENCE, sessions)
+        used = hasty or await store.stand.open(str(place))
+        await make_sure(used.load(sessions.read), BEFORE)
+        # It ends by itself, for a store that waits may keep its process from telling it to.
+        outlasts = hasty is not None or store.stand.effort.name == THOROUGH.name
+        seconds = LONG_LOCK * store.stand.history.timeout if outlasts else LOCK
+        deeds = obstacles.writes(used, sessions)
+        async with foreign_locks.held(folder, seconds) as locked:
+            await obstacles.use(used, LOCKED, deeds, sessions)
+        if not locked:
+            store.stand.note("no file of the store's could be locked by another process")
+        await obstacles.expect_all_there(store, place, LOCKED, deeds, sessions)
+
+
+@must(
     "durability.acknowledged-survives-power-loss",
     "Every write acknowledged before the power fails is on the disk, and each session is in some "
     "state that was acknowledged or under way.",
@@ -173,7 +256,8 @@ async def acknowledged_survives_power_loss(store: Subject) -> None:
     "is back, and each session is in some state that was acknowledged or under way.",
     because="Database servers are killed, too: for memory, in a failover, with their machine.",
     remedy="PostgreSQL: an ordinary table, not an UNLOGGED one, and `synchronous_commit` on for "
-    "these transactions. Redis: `appendonly yes`. MySQL: innodb_flush_log_at_trx_commit=1.",
+    "these transactions. Redis: `appendonly yes`. MySQL: innodb_flush_log_at_trx_commit=1. HTTP: "
+    "answer when the platform has answered, and let that keep what it is told.",
     needs={Capability.DURABLE, Capability.FAULTS},
     takes_own_server=True,
 )

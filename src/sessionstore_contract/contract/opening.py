@@ -12,7 +12,7 @@ from ..expect import NothingFound, expect, violated
 from ..history import word_error
 from ..second_loop import in_second_loop
 from ..subject import at_once
-from . import leaks
+from . import leaks, obstacles
 from .beginning import make_sure
 from .first_use import (
     expect_first_use_works,
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from ..history import Call, Step
     from ..subject import Subject
 
+DIARY = b"This is a diary, and no store of sessions.\n" * 100
+"""A file of somebody else's: whole lines, so that no journal takes it for one that was cut off."""
+MISSING = "where its folder is missing"
+TAKEN = "where another file is"
 OPERATIONS = 8
 """Those of the interface but `close`, which `closing.is-idempotent` tries as the first."""
 
@@ -273,3 +277,54 @@ async def _expect_works(subject: Subject, *, step_that_failed: str) -> None:
         await asyncio.sleep(pause)
         pause *= 2
     await make_sure(subject.load(session), [{"role": "user", "content": "hi"}])
+
+
+@must(
+    "opening.missing-folder-is-made-or-told",
+    "Where the folder of its place is missing a store makes it, or raises; what it acknowledges is "
+    "there for a new instance, and the place works once the folder is there.",
+    because="A volume that is not mounted, a path with a slip: a store that keeps in memory what "
+    "it can't write serves for days, and is empty after the first restart.",
+    remedy="`path.parent.mkdir(parents=True, exist_ok=True)`, or let the error out. SQLite: no "
+    "`except OperationalError: connect(':memory:')`.",
+    needs={Capability.DURABLE, Capability.FILES},
+    follows=["durability.reopening-finds-everything"],
+)
+async def missing_folder_is_made_or_told(store: Subject) -> None:
+    await obstacles.make_sure_it_keeps(store)
+    async with obstacles.aside(store) as folder:
+        place = folder / "missing" / obstacles.FILE
+        deeds = await obstacles.use_where(store, place, MISSING)
+        place.parent.mkdir(exist_ok=True)
+        await obstacles.expect_all_there(store, place, MISSING, deeds)
+
+
+@should(
+    "opening.foreign-file-is-kept",
+    "Where a file is that is none of its own, a store raises, or works beside it: the file keeps "
+    "its content, and what is acknowledged is there for a new instance.",
+    because="A path with a slip names somebody's notes; a database that was cut off begins like "
+    "none. A store that begins anew in its place has destroyed what could have been rescued.",
+    remedy="Raise when the file is not understood. Who wants to begin anew moves the old file "
+    "aside. A journal: cut off a last line that is not whole, and nothing else. SQLite: let `file "
+    "is not a database` out.",
+    needs={Capability.DURABLE, Capability.FILES},
+    follows=["durability.reopening-finds-everything"],
+)
+async def foreign_file_is_kept(store: Subject) -> None:
+    await obstacles.make_sure_it_keeps(store)
+    async with obstacles.aside(store) as folder:
+        place = folder / "taken" / obstacles.FILE
+        place.parent.mkdir()
+        place.write_bytes(DIARY)
+        deeds = await obstacles.use_where(store, place, TAKEN)
+        left = obstacles.contents(place.parent)
+        if not any(DIARY in content for content in left.values()):
+            violated(
+                "a file that is none of the store's is overwritten",
+                demanded="its content, there or under another name",
+                answered=f"there are {', '.join(left) or 'no files'}, and it is in none of them",
+            )
+        if left.get(place.name) == DIARY:
+            place.unlink()
+        await obstacles.expect_all_there(store, place, TAKEN, deeds)

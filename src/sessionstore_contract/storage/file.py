@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sessionstore_contract import permissions
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,6 +35,9 @@ class FileStorage:
             self._look_at(place)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():  # a clause was given up while nobody might write there
+                permissions.give_back(folder)
+                shutil.rmtree(folder, ignore_errors=True)
 
     def server(self) -> str | None:
         """Name SQLite, once a store has made one of its files at the place."""

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import socket
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, entry_points, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from sessionstore_contract.storage import StorageUnavailableError
+from sessionstore_contract.storage import OwnServer, StorageUnavailableError
+from sessionstore_contract.storage.own_platform import own_platform
 from sessionstore_contract.storage.service_loop import ServiceLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
+    from importlib.metadata import EntryPoint
 
 GROUP = "sessionstore_contract.platforms"
 """The entry points that make a platform: each, called with nothing, answers an ASGI application."""
+
+ON_A_FILE = "-on-a-file"
+"""After a platform's name: the entry point that makes it with a path, where it keeps what it is
+told; from one process to the next, and whatever became of the first."""
 
 _EXTRA = "pip install 'sessionstore-contract[platform]'"
 
@@ -57,6 +63,21 @@ class PlatformStorage:
                 del self._serving[place]
                 self._services.run(uvicorn_service.stop(server))
 
+    @contextmanager
+    def own_server(self) -> Iterator[OwnServer]:
+        """Serve a platform on a file, in a process of its own that may be killed.
+
+        Where none is to be had a place as any other is lent, whose `crash` says why.
+        """
+        with ExitStack() as stack:
+            try:
+                maker = _entry(self._platform + ON_A_FILE).value
+                server = stack.enter_context(own_platform(maker))
+            except StorageUnavailableError as error:
+                place = stack.enter_context(self.fresh())
+                server = OwnServer(place, partial(_raise, error))
+            yield server
+
     def connections(self, place: str) -> int | None:
         """Count the connections that the platform at this place holds open."""
         server = self._serving.get(place)
@@ -89,14 +110,22 @@ def find_platform(name: str) -> Callable[[], Any]:
     Raises:
         StorageUnavailableError: none is installed, or its packages are not.
     """
+    try:
+        make_app: Callable[[], Any] = _entry(name).load()
+    except ImportError as problem:
+        raise _lacking(problem) from None
+    return make_app
+
+
+def _entry(name: str) -> EntryPoint:
     # By entry point: the kit tries any platform, and knows none by name.
     for found in entry_points(group=GROUP, name=name):
-        try:
-            make_app: Callable[[], Any] = found.load()
-        except ImportError as problem:
-            raise _lacking(problem) from None
-        return make_app
+        return found
     raise StorageUnavailableError(f"no platform {name!r} is installed (entry points {GROUP})")
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def _lacking(problem: ImportError) -> StorageUnavailableError:

@@ -314,4 +314,6 @@ def test_doctor_says_what_can_run_here() -> None:
 
     assert result.returncode == 0
     assert "an embedded PostgreSQL server" in result.stdout
+    assert "yes  making files unreadable: " in result.stdout
+    assert "yes  crashing a platform: one of its own" in result.stdout
     assert "null" in result.stdout.splitlines()[-1]

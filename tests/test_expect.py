@@ -7,7 +7,13 @@ from typing import Any, NoReturn
 
 import pytest
 
-from sessionstore_contract.expect import Violation, expect, expect_all_answered, violated
+from sessionstore_contract.expect import (
+    Violation,
+    expect,
+    expect_all_answered,
+    expect_answer_or_error,
+    violated,
+)
 from sessionstore_contract.history import Call, History
 
 
@@ -225,6 +231,35 @@ async def test_calls_made_at_once_all_come_back() -> None:
     with pytest.raises(Violation, match="five writers: save raised ValueError: busy") as caught:
         expect_all_answered([good, bad, good], "five writers")
     assert caught.value.operation == "save"
+
+
+@pytest.mark.parametrize("call", [answering([1]), raising(OSError("no")), raising(ValueError())])
+async def test_who_is_hindered_answers_rightly_or_raises(call: Call[Any]) -> None:
+    """Any exception will do."""
+    expect_answer_or_error(await call.perform(is_expected=True), [1], "in the dark")
+
+
+@pytest.mark.parametrize(
+    ("call", "headline"),
+    [
+        (answering(None), "load answers None in the dark"),
+        (
+            raising(NotImplementedError()),
+            "load raises NotImplementedError: implement it, or do not claim it in the dark",
+        ),
+        (raising(SystemExit(1)), "load raised SystemExit: 1 in the dark"),
+        (hanging(), "load does not answer in time in the dark"),
+    ],
+)
+async def test_what_else_comes_of_being_hindered_is_a_violation(
+    call: Call[Any], headline: str
+) -> None:
+    """An answer that is wrong, none at all, and what says nothing of the hindrance."""
+    step = await call.perform(is_expected=True)
+    with pytest.raises(Violation) as caught:
+        expect_answer_or_error(step, [1], "in the dark")
+    assert caught.value.headline == headline
+    assert caught.value.demanded == "[1], or an exception"
 
 
 def test_a_violation_can_be_said_outright() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import expect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from hypothesis.strategies import SearchStrategy
 
@@ -79,7 +80,8 @@ class Drawing:
                 self._try(attempt, example)
 
         try:
-            one()
+            with _the_same_everywhere():
+                one()
         except Enough:
             raise
         except Exception:
@@ -125,3 +127,26 @@ class Drawing:
     def _stop_with(self, found: Counterexample) -> NoReturn:
         self._history.steps[:] = found.steps
         raise Enough(found.violation)
+
+
+@contextmanager
+def _the_same_everywhere() -> Iterator[None]:
+    """Let a seed draw the same values whichever modules are loaded, and read none of their sources.
+
+    hypothesis draws some values from the constants in a project's modules, those that it finds
+    loaded at that moment, and has no setting for that. Where a release keeps them otherwise, it is
+    as that release does it.
+    """
+    from hypothesis.internal.conjecture import providers  # noqa: PLC0415
+
+    kinds = getattr(providers, "Constants", None)
+    changed = {"_get_local_constants": lambda: kinds and kinds(), "CONSTANTS_CACHE": {}}
+    kept = {name: getattr(providers, name) for name in changed if hasattr(providers, name)}
+    if kinds is None or kept.keys() != changed.keys():
+        yield
+        return
+    vars(providers).update(changed)
+    try:
+        yield
+    finally:
+        vars(providers).update(kept)

@@ -121,6 +121,30 @@ def test_a_folder_that_can_not_be_is_one_line(pytester: pytest.Pytester) -> None
     result.stderr.fnmatch_lines([f"ERROR: {pytester.path / 'test_them.py'}: File exists"])
 
 
+def test_a_folder_that_went_away_costs_no_more_than_the_report(pytester: pytest.Pytester) -> None:
+    """The session ends as it would have, but for its exit code."""
+    pytester.makepyfile(
+        """
+        import os
+        import reference_backends
+        from sessionstore_contract import contract_tests
+
+        test_null = contract_tests(reference_backends.NULL, clauses="ephemeral.keeps-nothing")
+
+        def test_goes_away():
+            os.rmdir("out")
+            open("out", "w").close()
+        """
+    )
+    named = ("--sessionstore-report", "out", "--junitxml=junit.xml")
+    result = pytester.runpytest_inprocess("-p", "no:asyncio", *named)
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["report of the contract tests: not written: *report.json: *"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert (pytester.path / "junit.xml").exists()
+
+
 def test_where_no_contract_test_ran_nothing_is_written(pytester: pytest.Pytester) -> None:
     """And that is said: nothing was tried."""
     pytester.makepyfile("def test_of_their_own(): pass")

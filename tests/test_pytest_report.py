@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from sessionstore_contract import catalogue
+from sessionstore_contract.pytest_plugin import report_folder
 from sessionstore_contract.pytest_report import SessionReport
 from sessionstore_contract.pytest_tried import Tried, packed
 from sessionstore_contract.report.verification import problems
@@ -97,19 +98,17 @@ def test_a_session_writes_what_a_run_writes(
     assert (folder / "report.json").stat().st_size < 1_000_000
 
 
-def test_the_project_says_where(pytester: pytest.Pytester) -> None:
+def test_the_project_says_where(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """From its own folder on; an empty name on the command line is none at all."""
-    pytester.makeini("[pytest]\nsessionstore_report = build/contract")
-    pytester.makepyfile(test_them=TESTS)
-    inside = pytester.mkdir("inside")
-    target = f"{pytester.path / 'test_them.py'}::test_right"
-    chosen = ("--rootdir", str(pytester.path), "-c", str(pytester.path / "tox.ini"), target)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(inside)
-        run(pytester, *chosen, "--sessionstore-report", "").assert_outcomes(passed=2)
-        assert not (pytester.path / "build").exists()
-        run(pytester, *chosen).assert_outcomes(passed=2)
-    assert (pytester.path / "build" / "contract" / "report.json").exists()
+    ini = pytester.makeini("[pytest]\nsessionstore_report = build/contract")
+    monkeypatch.chdir(pytester.mkdir("inside"))
+
+    def folder(*given: str) -> Path | None:
+        return report_folder(pytester.parseconfig("-c", str(ini), *given))
+
+    assert folder() == pytester.path / "build" / "contract"
+    assert folder("--sessionstore-report", "") is None
+    assert folder("--sessionstore-report", "out") == pytester.path / "inside" / "out"
 
 
 def test_a_folder_that_can_not_be_is_one_line(pytester: pytest.Pytester) -> None:
@@ -119,6 +118,30 @@ def test_a_folder_that_can_not_be_is_one_line(pytester: pytest.Pytester) -> None
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {pytester.path / 'test_them.py'}: File exists"])
+
+
+def test_a_folder_that_went_away_costs_no_more_than_the_report(pytester: pytest.Pytester) -> None:
+    """The session ends as it would have, but for its exit code."""
+    pytester.makepyfile(
+        """
+        import os
+        import reference_backends
+        from sessionstore_contract import contract_tests
+
+        test_null = contract_tests(reference_backends.NULL, clauses="ephemeral.keeps-nothing")
+
+        def test_goes_away():
+            os.rmdir("out")
+            open("out", "w").close()
+        """
+    )
+    named = ("--sessionstore-report", "out", "--junitxml=junit.xml")
+    result = pytester.runpytest_inprocess("-p", "no:asyncio", *named)
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["report of the contract tests: not written: *report.json: *"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert (pytester.path / "junit.xml").exists()
 
 
 def test_where_no_contract_test_ran_nothing_is_written(pytester: pytest.Pytester) -> None:

@@ -76,10 +76,11 @@ def test_a_conformant_platform_is_0(tmp_path: Path) -> None:
 def test_a_defect_is_1_and_shown_as_commands() -> None:
     """The diagnosis comes first; a line for curl repeats the step, and the token is a variable."""
     with served(PatchGoesDeep()) as url:
-        ran = wire(url, *CLAIMS, "--clause", "wire.patch-merges")
+        ran = wire(url, *CLAIMS, "--clause", "wire.patch-merges", "--seed", "3")
     assert ran.returncode == 1
     assert ran.stdout.startswith("PATCH merges nested objects\n")
-    assert f"sessionstore-contract wire {url} --clause wire.patch-merges" in ran.stdout
+    again = f"wire {url} --clause wire.patch-merges {' '.join(CLAIMS)} --seed 3\n"
+    assert f"    sessionstore-contract {again}" in ran.stdout
     assert 'curl -i -X PATCH -H "Authorization: Bearer ${WIRE_TOKEN}"' in ran.stdout
     assert "right-token" not in ran.stdout + ran.stderr
 

@@ -71,7 +71,7 @@ class SessionReport:
         self._folder = folder
         self._told: dict[str, str] = {}
         self._began, self._started_at = time.monotonic(), datetime.now(UTC)
-        self._is_written = False
+        self._said = "no contract test has run"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what the report of a test brings along; of one that was run again, the last."""
@@ -80,21 +80,22 @@ class SessionReport:
             self._told[report.nodeid] = told
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Write, whatever the session has come to; a folder that went away is one line."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write, whatever the session has come to; where that fails it has not gone well."""
         reports = list(self.reports())
         if not reports:
             return
         try:
             write_runs(reports, self._folder)
         except UnwritableError as error:
-            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
-        self._is_written = True
+            self._said = f"not written: {error}"
+            session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
+        else:
+            self._said = str(self._folder / "index.html")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where it is."""
-        said = self._folder / "index.html" if self._is_written else "no contract test has run"
-        terminalreporter.write_line(f"report of the contract tests: {said}")
+        terminalreporter.write_line(f"report of the contract tests: {self._said}")
 
     def reports(self) -> Iterator[Report]:
         """Yield a report for each contract that was tried."""

@@ -43,7 +43,10 @@ class WireRun:
         self._platform = platform
         self._effort = effort
         self._chosen = set(clauses)
-        self.report = Report(new_seed() if seed is None else seed, effort.name, contract=WIRE)
+        seed = new_seed() if seed is None else seed
+        beside = () if effort is NORMAL else ("--effort", effort.name)
+        again = (*platform.options(), *beside, "--seed", str(seed))
+        self.report = Report(seed, effort.name, again, contract=WIRE)
         self._backend = BackendReport(
             platform.name,
             platform.url or "in process",

@@ -101,6 +101,19 @@ def test_a_table_at_200_columns_names_the_server() -> None:
     ]
 
 
+def test_a_name_at_80_columns_is_not_broken_for_a_server() -> None:
+    """The server breaks where its words do; a name that is very long is broken all the same."""
+    served = {"server": "SQLite 3.40.1", "drivers": ("aiosqlite 0.22.1",)}
+    told = report(backend(*whole_contract(), name="MergesNestedObjects", **served))
+    long = report(backend(*whole_contract(), name="x" * 60, **served))
+
+    lines = worded(told).splitlines()[:3]
+    assert lines[1].startswith("MergesNestedObjects ")
+    assert lines[1].rstrip().endswith(" conformant")
+    assert " aiosqlite" in lines[2]
+    assert all(len(line) <= 80 for line in worded(long).partition("\n\n")[0].splitlines())
+
+
 def test_drivers_are_named_with_the_server() -> None:
     """Beside it where there is room, else below it."""
     one = backend(*whole_contract(), server="PostgreSQL 18.4", drivers=("asyncpg 0.32.0",))

@@ -7,13 +7,13 @@ import shlex
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ..clause import Level
 from ..folding import admitted_causes, fold, lines, numbers
 from ..values import printable
-from ..verdict import Conclusion, Verdict, count
+from ..verdict import Verdict
+from .backend_table import backend_table
 from .durations import slowest
 from .explanation import explain, headline
 
@@ -24,27 +24,6 @@ if TYPE_CHECKING:
     from ..verdict import Finding
     from .document import BackendReport, Report
 
-COLOURS = {
-    Conclusion.CONFORMANT: "green",
-    Conclusion.ADMITTING: "green",
-    Conclusion.NONCONFORMANT: "red",
-    Conclusion.INCOMPLETE: "yellow",
-}
-
-COUNTED = {
-    Verdict.HELD: ("held", "held"),
-    Verdict.VIOLATED: ("viol.", "violated"),
-    Verdict.ADMITTED: ("adm.", "admitted"),
-    Verdict.INCONCLUSIVE: ("inc.", "inconclusive"),
-    Verdict.FAULTED: ("fault", "faulted"),
-    Verdict.NOT_APPLICABLE: ("n/a", "not applicable"),
-}
-"""Verdicts that have a column, and its heading: where there is little room, and where there is."""
-
-WIDE = 78
-"""Columns of a terminal from which on the server has room beside the verdict."""
-WIDEST = 140
-"""Columns from which on headings are whole words."""
 LONGEST_DIAGNOSIS = 300
 """Characters of a diagnosis in the list of defects; the explanation has more of it."""
 
@@ -61,7 +40,7 @@ def show(
         for defect in defects if not is_quiet else []:
             console.print(Text(explain(defect.root, backend.name)), soft_wrap=True)
             console.rule(characters="-" if console.options.ascii_only else "─", style="dim")
-    console.print(_table(report, console.width))
+    console.print(backend_table(report, console.width))
     console.print()
     for backend, defects in folded:
         _show_defects(backend, defects, (report.contract.command, *report.options), console)
@@ -78,44 +57,6 @@ def show(
         f"{report.duration:.1f} s",
         highlight=False,
     )
-
-
-def _table(report: Report, width: int) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("backend", overflow="fold")
-    if width >= WIDE:
-        table.add_column("server", overflow="fold")
-    table.add_column("profile", no_wrap=True)
-    counts = [count(backend.findings) for backend in report.backends]
-    # Nothing faults in most runs, and the room is needed.
-    shown = [
-        one for one in COUNTED if one is not Verdict.FAULTED or any(each[one] for each in counts)
-    ]
-    for verdict in shown:
-        table.add_column(COUNTED[verdict][width >= WIDEST], justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold", min_width=len(Conclusion.NONCONFORMANT))
-    for backend, counted in zip(report.backends, counts, strict=True):
-        server = [_served(backend, width)] if width >= WIDE else []
-        table.add_row(
-            # as Text: in a str, `[red]` is markup
-            *(Text(one) for one in (printable(backend.name), *server, printable(backend.profile))),
-            *(str(counted[verdict]) for verdict in shown),
-            Text(_broken(backend.conclusion, width), style=COLOURS[backend.conclusion]),
-        )
-    return table
-
-
-def _served(backend: BackendReport, width: int) -> str:
-    """Name the server and the drivers, one below the other where there is little room."""
-    named = [printable(one) for one in (backend.server, *backend.drivers) if one]
-    return (", " if width >= WIDEST else "\n").join(named) or "-"
-
-
-def _broken(conclusion: Conclusion, width: int) -> str:
-    """Let the longest conclusion break where a reader would."""
-    if conclusion is not Conclusion.ADMITTING or width >= WIDEST:
-        return conclusion
-    return conclusion.replace("conformant-", "conformant-\n", 1)
 
 
 def _show_defects(

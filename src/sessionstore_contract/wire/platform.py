@@ -86,6 +86,19 @@ class Platform:
         host = urlsplit(self.url).hostname if self.url is not None else "localhost"
         return _LOOPBACK.fullmatch(host or "") is not None
 
+    def options(self) -> tuple[str, ...]:
+        """Word how it is to be taken, in words of the command line; tokens by their variables."""
+        named = (
+            ("--with", ",".join(self.adding)),
+            ("--token-env", self.token and self.token_name),
+            ("--reader-token-env", self.reader_token and self.reader_token_name),
+            ("--body-limit", self.body_limit and str(self.body_limit)),
+        )
+        told = [word for option, value in named if value for word in (option, value)]
+        if self.disposable is not None:
+            told.append("--disposable" if self.disposable else "--not-disposable")
+        return tuple(told)
+
     def hide(self, text: str) -> str:
         """Write the variables where a platform echoed its tokens."""
         for token, name in (

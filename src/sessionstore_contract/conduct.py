@@ -98,8 +98,11 @@ class Conductor:
         with run_folder() as folder, ExitStack() as servers:
             crews: list[Crew] = []
             try:
+                # Not for each of many: they would all import at once, and most wait then.
+                ahead = len(self.plan.targets) == 1 and self.plan.workers > 1
                 for number, target in enumerate(self.plan.targets):
-                    crews.append(Crew.gather(self._order(target, folder / str(number))))
+                    order = self._order(target, folder / str(number))
+                    crews.append(Crew.gather(order, ahead=ahead))
                 attempts = [self._enlist(crew) for crew in crews]
                 self._write()
                 # All storages before the first clause: a mistake is told before an hour's work.

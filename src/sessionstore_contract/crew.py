@@ -53,24 +53,39 @@ class Crew:
     is_stopped: bool = False
     _workers: set[Worker] = field(default_factory=set)
     _idle: list[Worker] = field(default_factory=list)
+    _new: list[Worker] = field(default_factory=list)
+    """Started, and asked nothing yet."""
     _threads: list[threading.Thread] = field(default_factory=list)
     _hiring: threading.Lock = field(default_factory=threading.Lock)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
-    def gather(cls, order: Order) -> Crew:
+    def gather(cls, order: Order, *, ahead: bool = False) -> Crew:
         """Start the first worker and find the backend.
+
+        `ahead`: a second one is started with it, and has imported the kit when it is wanted.
 
         Raises:
             RefusedError: there is no such backend.
         """
-        first = Worker(order, 0)
+        workers = [Worker(order, number) for number in range(1 + ahead)]
         try:
-            described = _describe(first, order)
+            described = _describe(workers[0], order)
         except BaseException:
-            first.close()
+            for worker in workers:
+                worker.close()
             raise
-        return cls(order, described, first, _workers={first}, _idle=[first])
+        first, *others = workers
+        numbers = itertools.count(len(workers))
+        return cls(
+            order,
+            described,
+            first,
+            _workers={*workers},
+            _idle=[first],
+            _new=others,
+            _numbers=numbers,
+        )
 
     def prepare(self) -> None:
         """Get the storage ready and open the store once.
@@ -178,7 +193,7 @@ class Crew:
         with self._hiring:
             if self.is_stopped:
                 raise WorkerDiedError("the run was stopped")
-            worker = Worker(self.order, next(self._numbers))
+            worker = self._new.pop() if self._new else Worker(self.order, next(self._numbers))
             self._workers.add(worker)
         _describe(worker, self.order)
         _prepare(worker, self.order)

@@ -125,7 +125,8 @@ class Buffering(FileStore):
 
     async def close(self) -> None:
         if not self.is_closed and self.folder.exists():
-            self.flush()
+            with self.locked():
+                self.flush()
         if self in Buffering.open_stores:
             Buffering.open_stores.remove(self)
         await super().close()

@@ -15,7 +15,8 @@ from sessionstore_contract.census import threads
 from sessionstore_contract.clause import Scope, must
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.effort import EFFORTS
-from sessionstore_contract.trial import GRACE, OpeningFailed, Trial
+from sessionstore_contract.lender import GRACE, OpeningFailed
+from sessionstore_contract.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

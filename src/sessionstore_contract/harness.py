@@ -20,9 +20,10 @@ from .effort import NORMAL, Effort
 from .exits import exits_refused
 from .expect import Drawn, NothingFound, Violation
 from .history import StepFailed, word_error
+from .lender import OpeningFailed
 from .lending import Lending
 from .storage import StorageUnavailableError, selection
-from .trial import OpeningFailed, Trial
+from .trial import Trial
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:

@@ -167,8 +167,13 @@ class Connection:
 
     async def _end(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            return  # never used; or its loop is gone, and took the connections with it
+        if self._client is None:
+            return
+        if self._loop is not loop:
+            # Its loop is gone, and took the connections with it; what holds them may complain.
+            if self._loop is not None and self._loop.is_closed():
+                await getattr(self._client, "forget", _nothing)()
+            return
         for scope in self._under_way.values():
             scope.cancel()
         with suppress(TimeoutError):
@@ -213,6 +218,10 @@ class Connection:
         if self._client is None:
             self._client = _new_client(self._address, self._transport)
         return self._client
+
+
+async def _nothing() -> None:
+    """Is all that can be done of a client of httpx: it would wait for what its loop had to do."""
 
 
 def _new_client(

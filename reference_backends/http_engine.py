@@ -100,3 +100,7 @@ class AiohttpClient:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+    async def forget(self) -> None:
+        """Hold nothing any more, when the loop is closed and the connections are gone with it."""
+        await self._session.close()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import sys
+import warnings
 
 import httpx
 import pytest
 
 from reference_backends.http import HttpSessionStore
 from reference_backends.http_engine import PIECES_FROM, AiohttpClient
+from reference_backends.platform import create_app
 from sessionstore_contract.interface import StoreUnavailableError
+from tests.reference_backends.dict_store import DictStore
 from tests.reference_backends.peers import peer, response
+from tests.reference_backends.serving import on_a_port
 
 LENGTH = re.compile(rb"(?i)content-length: (\d+)")
 BODY = b'{"session_id": "s", "messages": []}'
@@ -105,3 +110,16 @@ async def test_a_long_body_arrives_whole() -> None:
             await client.request("PUT", url, content=b"x" * length, headers={})
         await client.aclose()
     assert list(map(len, received)) == [PIECES_FROM - 1, PIECES_FROM, 10_000_000]
+
+
+def test_closing_after_its_loop_is_gone_leaves_nothing_to_complain() -> None:
+    """The connections went with the loop; what held them says nothing when it is collected."""
+    with on_a_port(lambda: create_app(DictStore())) as url:
+        store = HttpSessionStore(url)
+        asyncio.run(store.create("s"))
+        asyncio.run(store.close())
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            del store
+            gc.collect()
+    assert [str(one.message) for one in said if "client" in str(one.message).lower()] == []

@@ -159,9 +159,16 @@ def test_requests_under_way_are_cut_off(
     monkeypatch.setattr(platform, "entry_points", lambda **_: [stuck])
     results: list[BaseException] = []
 
+    async def load(place: str) -> None:
+        store = HttpSessionStore(place, timeout=10)
+        try:
+            await store.load("s")
+        finally:
+            await store.close()
+
     def read(place: str) -> None:
         try:
-            asyncio.run(HttpSessionStore(place, timeout=10).load("s"))
+            asyncio.run(load(place))
         except StoreUnavailableError as problem:
             results.append(problem)
 

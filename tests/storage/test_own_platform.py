@@ -53,8 +53,8 @@ def asked(place: str) -> int:
 def is_refused(place: str) -> bool:
     try:
         socket.create_connection(("127.0.0.1", int(place.rpartition(":")[2])), timeout=3).close()
-    except ConnectionRefusedError:
-        return True
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True  # reset: the listener went while the connection waited for it
     return False
 
 

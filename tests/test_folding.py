@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sessionstore_contract import Backend
-from sessionstore_contract.contract import CLAUSES
+from sessionstore_contract.contract import CLAUSES, PLACE
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.expect import REFUSAL
 from sessionstore_contract.folding import fold, lines, numbers, with_reasons
@@ -70,7 +70,7 @@ def folded(
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda one: CLAUSES.index(one.clause))
+    return sorted(findings, key=lambda one: PLACE[one.clause.id])
 
 
 def test_nothing_violated_is_no_defect() -> None:
@@ -310,10 +310,10 @@ def follows(one: KnownDefect, other: KnownDefect) -> bool:
 
 
 def independent_pairs() -> list[tuple[KnownDefect, KnownDefect]]:
-    """Pairs from different areas that break no clause in common, every 37th of them."""
+    """Every 37th pair, if it is from different areas and breaks no clause in common."""
     pairs = [
         (one, other)
-        for one, other in itertools.combinations(known_defects(), 2)
+        for one, other in itertools.islice(itertools.combinations(known_defects(), 2), 0, None, 37)
         if one.clause.partition(".")[0] != other.clause.partition(".")[0]
         and not broken(one) & broken(other)
         and not covers(one, other)
@@ -321,7 +321,7 @@ def independent_pairs() -> list[tuple[KnownDefect, KnownDefect]]:
         and not follows(one, other)
         and not follows(other, one)
     ]
-    return [pair for pair in pairs[::37] if not is_told_by_a_third(*pair)]
+    return [pair for pair in pairs if not is_told_by_a_third(*pair)]
 
 
 def test_two_independent_defects_stay_two() -> None:
@@ -359,7 +359,7 @@ ROOTS = {
 }
 
 
-OFTEN = {full_defects.SaveResetsCosts, full_defects.MissingIsEmpty, full_defects.LoadIsBroken}
+OFTEN = {full_defects.SaveResetsCosts, full_defects.LoadIsBroken}
 """Those that are tried each time; the whole contract on a full store takes seconds for each."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .baseline import NOTHING, Baseline
 from .capabilities import profile_of
-from .contract import CLAUSES
+from .contract import CLAUSES, PLACE
 from .crew import Crew, Task
 from .effort import NORMAL
 from .report.document import BackendReport, Report, write
@@ -72,7 +72,7 @@ class _Attempt:
 
     def tell(self, finding: Finding) -> None:
         judged = self.baseline.judged(finding, self.backend.name)
-        self.backend.findings[CLAUSES.index(finding.clause)] = judged
+        self.backend.findings[PLACE[finding.clause.id]] = judged
 
 
 class Conductor:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from .contract import CLAUSES
+from .contract import PLACE
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class DefectReport:
         """The violations, the one of the clause that is meant to name it first."""
         found = [one for one in self.findings.values() if one.verdict is Verdict.VIOLATED]
         return sorted(
-            found, key=lambda one: (one.clause != self.defect.clause, CLAUSES.index(one.clause))
+            found, key=lambda one: (one.clause != self.defect.clause, PLACE[one.clause.id])
         )
 
     @property

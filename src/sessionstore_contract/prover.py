@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .capabilities import profile_of
 from .clause import Level
 from .conduct import run_folder
-from .contract import CLAUSES
+from .contract import CLAUSES, PLACE
 from .crew import Crew, Task
 from .defects import LEFT_OUT
 from .proof import Outcome, Proof, reports_on
@@ -181,7 +181,7 @@ class Prover:
 
 
 def _position(finding: Finding) -> int:
-    return CLAUSES.index(finding.clause)
+    return PLACE[finding.clause.id]
 
 
 def folder_in_memory() -> Path | None:

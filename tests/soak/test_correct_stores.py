@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 LEFT_TO_THE_SOAK = {
     *("SlowStore", "RoundedSecondsStore", "WholeSecondsStore"),
     *("RowLockStore", "TokenStore", "LentStore"),
+    *("CachingStore", "FileStore, from files of before"),
     *("FileStore, by a coroutine", "RowsStore, by a context manager"),
 }
-"""They wait rather than work, or have a server as the reference backends have, or are opened
+"""They wait rather than work, take long, have a server as the reference backends have, or open
 otherwise than a store that is tried here."""
 
 LOTS = [

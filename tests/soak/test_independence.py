@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 USED = Lot(seed=1, zone="UTC", has_neighbour=False, is_on_used_place=True)
 FRESH = replace(USED, is_on_used_place=False)
+STORES = [HashStore, pytest.param(RowsStore, marks=pytest.mark.soak)]
 TIMED = [clause for clause in CLAUSES if clause.area == "retention"]
 
 
@@ -55,7 +56,7 @@ async def needs_to_be_first(store: Subject) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("store", [HashStore, RowsStore])
+@pytest.mark.parametrize("store", STORES)
 def test_a_clause_holds_again_on_the_place_that_it_has_used(store: type, tmp_path: Path) -> None:
     """Tried twice with one seed, nothing between: what the first left does not matter."""
     with Yard(backend(store), str(tmp_path)) as yard:
@@ -72,7 +73,7 @@ def test_what_was_left_is_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("store", [HashStore, RowsStore])
+@pytest.mark.parametrize("store", STORES)
 def test_the_contract_holds_backwards(store: type, tmp_path: Path) -> None:
     """No clause needs another before it."""
     with Yard(backend(store), str(tmp_path)) as yard:

@@ -60,3 +60,6 @@ CLAUSES: tuple[Clause, ...] = tuple(
     member for area in AREAS for member in vars(area).values() if isinstance(member, Clause)
 )
 """Every clause, in contract order."""
+
+PLACE = {clause.id: number for number, clause in enumerate(CLAUSES)}
+"""Where each clause stands in contract order, by its id."""

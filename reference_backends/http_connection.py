@@ -171,8 +171,9 @@ class Connection:
             return
         if self._loop is not loop:
             # Its loop is gone, and took the connections with it; what holds them may complain.
-            if self._loop is not None and self._loop.is_closed():
-                await getattr(self._client, "forget", _nothing)()
+            forget = getattr(self._client, "forget", None)
+            if forget is not None and self._loop is not None and self._loop.is_closed():
+                await forget()
             return
         for scope in self._under_way.values():
             scope.cancel()
@@ -218,10 +219,6 @@ class Connection:
         if self._client is None:
             self._client = _new_client(self._address, self._transport)
         return self._client
-
-
-async def _nothing() -> None:
-    """Is all that can be done of a client of httpx: it would wait for what its loop had to do."""
 
 
 def _new_client(

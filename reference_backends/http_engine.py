@@ -101,6 +101,5 @@ class AiohttpClient:
         """Close every connection."""
         await self._session.close()
 
-    async def forget(self) -> None:
-        """Hold nothing any more, when the loop is closed and the connections are gone with it."""
-        await self._session.close()
+    forget = aclose
+    """For when the loop is closed and the connections are gone with it: httpx could not do that."""

@@ -137,3 +137,13 @@ async def test_what_has_threads_is_not_forked(
         await store.end()
     assert threading.active_count() > 1
     del sys.modules["aiomysql"]
+
+
+async def test_a_large_environment_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a socket holds until somebody reads."""
+    for number in range(10):
+        monkeypatch.setenv(f"LARGE_{number}", "x" * 100_000)
+    async with asyncio.timeout(AGES):
+        store = await RemoteStore.open(Looking, "here")
+        assert await store.load("LARGE_9") == "x" * 100_000
+        await store.end()

@@ -106,9 +106,10 @@ class _Origin:
         talk, theirs = socket.socketpair()
         status, told = socket.socketpair()
         try:
-            talk.sendall(worded_order(order))
             with self._lock:
                 socket.send_fds(self._opened(), [FORK], [theirs.fileno(), told.fileno()])
+            # Not before: an environment of more than a socket holds would wait for its reader.
+            talk.sendall(worded_order(order))
         except BaseException:
             talk.close()
             status.close()

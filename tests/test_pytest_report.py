@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MERGE, LAST = "cost.merge-is-shallow", "cost.last-write-wins"
 TESTS = """
+import reference_backends
 from reference_backends.memory import MemorySessionStore
 from sessionstore_contract import Accumulator, Backend, contract_tests, turn_tests
 from sessionstore_contract.pytest_plugin import run_seed
@@ -44,6 +45,7 @@ def of(name, store):
         clauses=["cost.merge-is-shallow", "cost.last-write-wins"],
     )
 
+test_file = contract_tests(reference_backends.SQLITE, clauses="cost.merge-is-shallow")
 test_right = of("right\\ud800", MemorySessionStore)
 test_wrong = of("wrong", Raises)
 test_turns = turn_tests(Accumulator("turns", build=Nothing, record=Nothing.record),
@@ -68,7 +70,7 @@ def test_a_session_writes_what_a_run_writes(
         pytester, "--sessionstore-report", "out", "-rP", "--junitxml=junit.xml", *arguments
     )
 
-    result.assert_outcomes(passed=3, failed=3)
+    result.assert_outcomes(passed=4, failed=3)
     result.stdout.fnmatch_lines(["report of the contract tests: *out*index.html"])
     folder = pytester.path / "out"
     files = ("badge.json", "badge.svg", "index.html", "report-turn.json", "report.json")
@@ -78,7 +80,10 @@ def test_a_session_writes_what_a_run_writes(
         # One seed, whichever process has drawn with it.
         result.stdout.fnmatch_lines([f"drawn with {read_run(folder / name).head.seed}"])
 
-    right, wrong = valid(folder / "report.json")["backends"]
+    on_file, right, wrong = valid(folder / "report.json")["backends"]
+    # What is imported for one backend is not taken for another's.
+    assert [one.partition(" ")[0] for one in on_file["drivers"]] == ["aiosqlite"]
+    assert right["drivers"] == []
     assert (right["target"], right["verdict"]) == ("test_them.py::test_right", "incomplete")
     assert (wrong["name"], wrong["verdict"]) == ("wrong", "nonconformant")
     (violated,) = (one for one in wrong["clauses"] if one["id"] == MERGE)
@@ -94,7 +99,7 @@ def test_a_session_writes_what_a_run_writes(
     assert r"\ud800&lt;/script&gt;&lt;b&gt;\x1b[2J" in junit
     assert "\x1b" not in junit
     assert len(junit) < 60_000
-    assert len(list(ET.fromstring(junit).iter("testcase"))) == 6
+    assert len(list(ET.fromstring(junit).iter("testcase"))) == 7
     assert (folder / "report.json").stat().st_size < 1_000_000
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from . import catalogue
 from .capabilities import profile_of
+from .drivers import in_use
 from .effort import EFFORTS
 from .harness import Conditions, try_clause
 from .pytest_baseline import beside_the_caller, in_force
@@ -116,6 +117,7 @@ class Desk:
             self.effort.name,
             self.is_strict,
             server,
+            tuple(in_use(backend.open)),
         )
 
     def _storage(self, backend: Backend) -> Storage:

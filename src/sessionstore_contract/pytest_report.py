@@ -32,9 +32,11 @@ class _Group:
 
     tried: Tried
     findings: dict[str, Finding] = field(default_factory=dict)
+    drivers: set[str] = field(default_factory=set)
 
-    def take(self, finding: Finding) -> None:
+    def take(self, finding: Finding, drivers: tuple[str, ...]) -> None:
         """Add a finding; of a clause that is tried twice, a violation stays."""
+        self.drivers.update(drivers)  # some are imported late
         earlier = self.findings.get(finding.clause.id)
         if earlier is None or earlier.verdict is not Verdict.VIOLATED:
             self.findings[finding.clause.id] = finding
@@ -55,6 +57,7 @@ class _Group:
             ],
             tried.server,
             tried.is_strict,
+            drivers=tuple(sorted(self.drivers)),
         )
 
 
@@ -103,7 +106,7 @@ class SessionReport:
         for nodeid, told in sorted(self._told.items()):
             finding, tried = unpacked(told, CLAUSES)
             target = nodeid.partition("[")[0]
-            groups.setdefault(target, _Group(tried)).take(finding)
+            groups.setdefault(target, _Group(tried)).take(finding, tried.drivers)
         for contract in CONTRACTS.values():
             of_it = {
                 target: one for target, one in groups.items() if one.tried.contract == contract.name

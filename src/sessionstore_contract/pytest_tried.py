@@ -28,6 +28,7 @@ class Tried:
     effort: str
     is_strict: bool
     server: str | None = None
+    drivers: tuple[str, ...] = ()
 
 
 def packed(finding: Finding, tried: Tried) -> str:
@@ -40,4 +41,5 @@ def unpacked(told: str, clauses: Mapping[str, Clause]) -> tuple[Finding, Tried]:
     said: dict[str, Any] = json.loads(told)
     tried, found = said["tried"], said["finding"]
     finding = Finding.unpacked(found, clauses[found["clause"]])
-    return finding, Tried(**{**tried, "capabilities": tuple(tried["capabilities"])})
+    several = {name: tuple(tried[name]) for name in ("capabilities", "drivers")}
+    return finding, Tried(**{**tried, **several})

@@ -171,7 +171,7 @@ class TrialProcess:
         return {
             "finding": finding.packed(),
             "server": self._storage.server(),
-            "drivers": in_use(getattr(self._found().open, "__module__", None) or ""),
+            "drivers": in_use(self._found().open),
         }
 
     def close(self) -> None:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sessionstore_contract import catalogue
+from sessionstore_contract.capabilities import PROFILES, Capability
 from sessionstore_contract.contract import CLAUSES
+from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.report.reading import recorded
 from sessionstore_contract.report.record import RunRecord
 from sessionstore_contract.report.verification import problems
+from sessionstore_contract.runs import not_tried
 from sessionstore_contract.verdict import Finding, Verdict
 
 from .findings import applied, backend, clause, said_of, violated
@@ -54,6 +57,23 @@ def test_a_strict_verdict_is_recomputed_as_a_strict_one() -> None:
     del said["backends"][0]["strict"]
     assert problems_of(said) == [
         "mine: its verdict is nonconformant, and conformant follows from its clauses"
+    ]
+
+
+def test_what_is_thorough_alone_is_not_asked_of_other_efforts() -> None:
+    """A report of a normal run has no verdict on it; one of a thorough run must."""
+    claims = frozenset({*PROFILES["durable"], Capability.FILES, Capability.POWER_LOSS})
+    findings = [not_tried(one, claims, "", EFFORTS["normal"]) for one in CLAUSES]
+    held = [
+        one if one.verdict is Verdict.NOT_APPLICABLE else Finding(one.clause, Verdict.HELD)
+        for one in findings
+    ]
+    said = said_of(backend(*held, capabilities=claims))
+    assert problems_of(said) == []
+    said["effort"] = "thorough"
+    assert problems_of(said) == [
+        "mine: clause durability.acknowledged-survives-power-loss is not-applicable, although what"
+        " it needs is claimed"
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .. import catalogue
 from ..capabilities import Capability, profile_of
 from ..catalogue import CONTRACTS
+from ..effort import EFFORTS
 from ..verdict import Verdict, conclude_from, count
 from ..version import __version__
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..clause import Clause
+    from ..effort import Effort
     from .record import BackendRecord, Head, RunRecord, SubjectRecord
 
 
@@ -32,7 +34,8 @@ def _problems(run: RunRecord) -> Iterator[str]:
         told = list(_of_what_follows(backend))
         if wrong is None:
             contract = CONTRACTS[run.head.contract]
-            told = [*_of_clauses(backend, contract.clauses), *_of_claims(backend, contract), *told]
+            claims = _of_claims(backend, contract, EFFORTS.get(run.head.effort))
+            told = [*_of_clauses(backend, contract.clauses), *claims, *told]
         yield from (f"{backend.name}: {one}" for one in told)
 
 
@@ -79,8 +82,10 @@ def _of_clauses(backend: BackendRecord, clauses: tuple[Clause, ...]) -> Iterator
             return
 
 
-def _of_claims(backend: BackendRecord, contract: catalogue.Contract) -> Iterator[str]:
-    """What is not applicable follows from what is claimed, and is no way to hide a violation."""
+def _of_claims(
+    backend: BackendRecord, contract: catalogue.Contract, effort: Effort | None
+) -> Iterator[str]:
+    """What is not applicable follows from claims and effort, and is no way to hide a violation."""
     names = backend.subject.capabilities
     unknown = [one for one in names if one not in contract.claims]
     if unknown:
@@ -93,7 +98,7 @@ def _of_claims(backend: BackendRecord, contract: catalogue.Contract) -> Iterator
         record = backend.by_id.get(clause.id)
         if record is None:
             continue
-        inapplicable = clause.missing(claims)
+        inapplicable = clause.missing(claims, effort)
         if (record.verdict is Verdict.NOT_APPLICABLE) != (inapplicable is not None):
             so = f"it {inapplicable}" if inapplicable else "what it needs is claimed"
             yield f"clause {clause.id} is {record.verdict}, although {so}"

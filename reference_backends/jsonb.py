@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 _STRING_OR_LARGE_FLOAT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9.]+e\+[0-9]+')
 
-# A large float has an `e`, and after it a `+` or a digit that is none of the first: Python writes
-# floats from 1e16 on with `e+`, others without the sign. A text may have the same in it.
-_ALL_ONE = bytes.maketrans(b"+123456789", b"1111111111")
+_NUMBER_WITH_EXPONENT = re.compile(r"[\[,:]-?[0-9.]+e\+?[0-9]")
+"""As text without spaces has it, or a text in it."""
+
+# A number comes after one of three characters. Without its digits an `e` comes after them, in most
+# texts nowhere: what is left is soon searched.
+_OPENINGS = bytes.maketrans(b":[", b",,")
+_DIGITS = b"0123456789.-"
 
 
 def encode(value: Json) -> str:
@@ -25,11 +29,13 @@ def encode(value: Json) -> str:
     integer. With a fraction, 10000000000000000.0, it stays a float. Only the sign of -0.0 is lost.
     """
     text = rules.encode(value)
-    if b"e1" not in text.encode().translate(_ALL_ONE):
+    left = text.encode().translate(_OPENINGS, _DIGITS)
+    if not (b",e" in left or left.startswith(b"e")):
+        return text
+    if not (_NUMBER_WITH_EXPONENT.search(text) or left.startswith(b"e")):
         return text
     # In the one wording that the expression is made for, whatever has worded the text above.
-    text = rules.encode_strictly(value)
-    return _STRING_OR_LARGE_FLOAT.sub(_with_fraction, text) if "e+" in text else text
+    return _STRING_OR_LARGE_FLOAT.sub(_with_fraction, rules.encode_strictly(value))
 
 
 def _with_fraction(token: re.Match[str]) -> str:

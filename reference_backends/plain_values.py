@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from itertools import chain
 from math import isfinite
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sessionstore_contract.interface import Json
 
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, list, dict})
@@ -33,28 +35,34 @@ def is_plain(value: Json, *, max_depth: int, max_members: int = 2**18) -> bool:
             return False
         if list not in kinds and dict not in kinds:
             return True
-        objects = [item for item in level if type(item) is dict]
-        keys = list(chain.from_iterable(objects))
+        objects = _of(dict, level, kinds)
+        keys = set(chain.from_iterable(objects))  # messages have the same few
         if not (_TEXTS.issuperset(map(type, keys)) and _are_texts_plain(keys)):
             return False
-        arrays = (item for item in level if type(item) is list)
+        arrays = _of(list, level, kinds)
         level = [*chain.from_iterable(arrays), *chain.from_iterable(map(dict.values, objects))]
         if len(level) > max_members:  # what holds itself would grow at each level
             return False
     return False
 
 
+def _of(kind: type, level: list[Json], kinds: set[type]) -> list[Any]:
+    if kind not in kinds:
+        return []
+    return level if len(kinds) == 1 else [item for item in level if type(item) is kind]
+
+
 def _are_scalars_plain(level: list[Json], kinds: set[type]) -> bool:
     if int in kinds:
-        integers = [item for item in level if type(item) is int]
+        integers = _of(int, level, kinds)
         if not (max(integers) < LARGEST_INTEGER and min(integers) > -LARGEST_INTEGER):
             return False
-    if float in kinds and not all(isfinite(item) for item in level if type(item) is float):
+    if float in kinds and not all(map(isfinite, _of(float, level, kinds))):
         return False
-    return str not in kinds or _are_texts_plain([item for item in level if type(item) is str])
+    return str not in kinds or _are_texts_plain(_of(str, level, kinds))
 
 
-def _are_texts_plain(texts: list[str]) -> bool:
+def _are_texts_plain(texts: Iterable[str]) -> bool:
     together = "".join(texts)
     if "\x00" in together:
         return False

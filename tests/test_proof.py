@@ -13,7 +13,6 @@ from sessionstore_contract.backend import Claims
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.defects import DEFECTS, select
 from sessionstore_contract.proof import DefectReport, Outcome, Proof
-from sessionstore_contract.prover import MEMORY, folder_in_memory
 from sessionstore_contract.verdict import Finding, Verdict
 
 from .report.schema import valid
@@ -312,17 +311,6 @@ def test_the_defects_are_listed() -> None:
     listed = run("prove", "--list", "--defect", "retention").stdout
     assert "goes-by-creation  retention.goes-by-last-activity  [persistence, retention]" in listed
     assert "merge-goes-deep" not in listed
-
-
-def test_places_are_kept_in_memory_unless_a_folder_is_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Whoever sets TMPDIR has a reason."""
-    for name in ("TMPDIR", "TEMP", "TMP"):
-        monkeypatch.delenv(name, raising=False)
-    assert folder_in_memory() in {MEMORY, None}
-    monkeypatch.setenv("TMPDIR", "/var/tmp")
-    assert folder_in_memory() is None
 
 
 @pytest.mark.soak

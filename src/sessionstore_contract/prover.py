@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from .report.document import write_plain
 from .report.matrix import document
 from .storage import StorageUnavailableError
 from .storage.elsewhere import NamedPlace
+from .storage.in_memory import folder_in_memory
 from .storage.selection import PostgresChoice, server_held
 from .trial_worker import Order, RefusedError, UnavailableError
 from .verdict import Finding, Verdict
@@ -35,10 +34,6 @@ if TYPE_CHECKING:
 
 CONTROL = "sessionstore_contract.defects:Wrapper"
 """The address of the wrapper without a defect: what it breaks is no catch."""
-
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-ROOM = 512 * 2**20
-"""Bytes that must be free in memory before places are made there."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +71,8 @@ class Prover:
             UnwritableError: the report can't be written.
             StoppedError: the proof was asked to stop.
         """
+        # It opens thousands of places, and a commit on a disk waits for it; what is proved are the
+        # clauses, and no process of a proof outlives the machine.
         with run_folder(folder_in_memory()) as folder, ExitStack() as servers:
             try:
                 crew = Crew.gather(self._order(folder))
@@ -182,15 +179,3 @@ class Prover:
 
 def _position(finding: Finding) -> int:
     return PLACE[finding.clause.id]
-
-
-def folder_in_memory() -> Path | None:
-    """Answer a folder that is kept in memory, if there is one with room and no other was named.
-
-    A proof opens thousands of places, and a commit on a disk waits for it; what is proved are the
-    clauses, and no process of a proof outlives the machine.
-    """
-    is_named = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
-    if is_named or not (MEMORY.is_dir() and os.access(MEMORY, os.W_OK | os.X_OK)):
-        return None
-    return MEMORY if shutil.disk_usage(MEMORY).free >= ROOM else None

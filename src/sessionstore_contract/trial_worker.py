@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .harness import picture_folder
 from .stopping import INTERVAL, StoppedError, StopRequest
+from .storage.in_memory import with_own_folder
 from .trial_process import RECORD
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Worker:
                 start_new_session=True,  # Ctrl-C reaches us, and we decide
                 env={
                     **os.environ,
-                    "TMPDIR": str(self._folder),
+                    **with_own_folder(str(self._folder)),
                     "HYPOTHESIS_STORAGE_DIRECTORY": str(self._folder / "hypothesis"),
                 },
             )

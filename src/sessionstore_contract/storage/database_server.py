@@ -32,7 +32,7 @@ SETTINGS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "autovacuum": "off",
-    # In the data folder, which is removed, and not in /dev/shm, which may be small.
+    # In the data folder, which is removed with all that is in it.
     "dynamic_shared_memory_type": "mmap",
 }
 

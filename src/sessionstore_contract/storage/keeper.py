@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING, Protocol
 from sessionstore_contract.storage.database_server import DatabaseServer
 from sessionstore_contract.storage.installation import (
     ServerFailedError,
+    copied,
+    may_start,
     private_folder,
-    reachable_programs,
+    programs,
     server_account,
 )
 from sessionstore_contract.storage.run_lock import RunLock
@@ -33,8 +35,6 @@ from sessionstore_contract.storage.run_lock import RunLock
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-
-    from sessionstore_contract.storage.installation import Account
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -120,18 +120,17 @@ class Server(Protocol):
 
 
 def keep(
-    make_server: Callable[[Path, Account], Server],
-    account: Account,
+    make_server: Callable[[Path], Server],
+    folder: Path,
     run_folder: Path,
     first: socket.socket,
 ) -> None:
     """Start the server, keep it as long as there are clients, and remove all traces."""
-    folder = private_folder(account)
     server: Server | None = None
     address = run_folder / "postgres.address"
     waiting: list[socket.socket] = []
     try:
-        server = make_server(folder, account)
+        server = make_server(folder)
         server.start()
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "keeper"))
@@ -161,11 +160,20 @@ def _tidy(run_folder: Path, address: Path, mine: str, *, is_abandoned: bool) -> 
             run_folder.rmdir()
 
 
-def _installed(package: Path, folder: Path, account: Account) -> Server:
-    return DatabaseServer(reachable_programs(package, account, folder), folder, account)
+def _keep_installed(package: Path, run_folder: Path, first: socket.socket) -> None:
+    account, original = server_account(), programs(package)
+    is_startable = may_start(original, account)
+    # From a file system in memory programs may not be started, as a rule of containers.
+    folder = private_folder(account, may_be_in_memory=is_startable)
+
+    def make(folder: Path) -> Server:
+        mine = original if is_startable else copied(original, package, account, folder)
+        return DatabaseServer(mine, folder, account)
+
+    keep(make, folder, run_folder, first)
 
 
-def _contained(image: str, folder: Path, _: Account) -> Server:
+def _contained(image: str, folder: Path) -> Server:
     from sessionstore_contract.storage.database_container import (  # noqa: PLC0415
         DatabaseContainer,  # it imports the engine's client
     )
@@ -191,10 +199,9 @@ def main() -> None:
     first = socket.socket(fileno=asked.client)
     try:
         if asked.image is None:
-            installed = partial(_installed, asked.package)
-            keep(installed, server_account(), asked.run_folder, first)
+            _keep_installed(asked.package, asked.run_folder, first)
         else:
-            keep(partial(_contained, asked.image), {}, asked.run_folder, first)
+            keep(partial(_contained, asked.image), private_folder({}), asked.run_folder, first)
     except (ServerFailedError, OSError) as error:
         with suppress(OSError):
             first.sendall(json.dumps({"error": str(error)}).encode() + b"\n")

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 import asyncpg
 
 from reference_backends.postgres_errors import is_lost
+from reference_backends.postgres_gate import Gate
 from sessionstore_contract.interface import (
     SessionStoreError,
     StoreClosedError,
@@ -50,6 +51,7 @@ class FirstUsePool:
         self._opening: asyncio.Task[asyncpg.Pool[asyncpg.Record]] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._gate = Gate(self._settings["max_size"])
         self._is_doubtful = False
         self._tried: set[int] = set()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -102,6 +104,7 @@ class FirstUsePool:
 
     async def _open(self) -> asyncpg.Pool[asyncpg.Record]:
         self._is_doubtful = False
+        self._gate = Gate(self._settings["max_size"])
         # No connection is opened ahead of use, and none has settings to reset after use.
         pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             self._dsn, min_size=0, reset=_leave_as_it_is, **self._settings
@@ -131,24 +134,47 @@ class FirstUsePool:
                     lock = self._turns.setdefault(loan.turn, asyncio.Lock())
                     await lock.acquire()
                     loan.lock = lock
-                loan.pool, loan.connection = pool, await self._usable(pool)
+                await self._let_in(loan, pool)
         except TimeoutError:
             raise StoreUnavailableError(
                 "PostgreSQL gave no connection in time", is_retry_safe=True
             ) from None
 
+    async def _let_in(self, loan: _Loan, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        gate = self._gate
+        is_growing = await gate.enter()
+        try:
+            connection = await self._usable(pool)
+        except BaseException:
+            gate.leave(is_growing=is_growing)
+            raise
+        if is_growing:
+            gate.grown()
+        loan.gate, loan.pool, loan.connection = gate, pool, connection
+
     async def take_back(self, loan: _Loan, error: BaseException | None) -> None:
         """Take the connection back, after what happened while it was lent."""
-        if loan.pool is None or loan.connection is None:
+        if loan.gate is None or loan.pool is None or loan.connection is None:
             return
+        try:
+            await self._take_back(loan.pool, loan.connection, error)
+        finally:
+            loan.gate.leave()
+
+    async def _take_back(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        connection: Connection,
+        error: BaseException | None,
+    ) -> None:
         # Of the ones that are passed over asyncpg knows what the connection is in the middle of.
         if error is not None and not isinstance(error, _KNOWN):
             if not isinstance(error, asyncpg.PostgresError):
-                _end(loan.connection)
+                _end(connection)
             if isinstance(error, Exception) and is_lost(error):
                 self._is_doubtful = True
                 self._tried.clear()
-        await self._release(loan.pool, loan.connection)
+        await self._release(pool, connection)
 
     async def _usable(self, pool: asyncpg.Pool[asyncpg.Record]) -> Connection:
         """Answer a connection that the server is known to serve, where there is doubt.
@@ -215,12 +241,13 @@ _KNOWN = (StoreClosedError, TimeoutError, asyncio.CancelledError)
 class _Loan:
     """A connection for the length of an `async with`; every operation makes one."""
 
-    __slots__ = ("_lender", "connection", "lock", "pool", "turn")
+    __slots__ = ("_lender", "connection", "gate", "lock", "pool", "turn")
 
     def __init__(self, lender: FirstUsePool, turn: str | None) -> None:
         self._lender = lender
         self.turn = turn
         self.lock: asyncio.Lock | None = None
+        self.gate: Gate | None = None
         self.pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.connection: Connection | None = None
 

@@ -377,6 +377,32 @@ async def test_pool_starts_with_one_connection(place: str, admin: Connection) ->
         assert await connections(admin) == 1
 
 
+async def test_a_burst_opens_few_connections(place: str, admin: Connection) -> None:
+    """Opening one takes ten times as long as a statement: the others have been served by then."""
+    async with opened(place) as store:
+        await store.create("one")
+        await asyncio.gather(*(store.exists("one") for _ in range(32)))
+
+        assert await connections(admin) < 10
+
+
+async def test_stuck_connections_let_the_pool_grow(place: str, admin: Connection) -> None:
+    """To its size, which is where whoever comes next waits."""
+    async with opened(place, pool_size=4) as store:
+        for number in range(4):
+            await store.create(f"s{number}")
+        async with admin.transaction():
+            await admin.execute("SELECT 1 FROM sessions FOR UPDATE")
+            updates = [
+                asyncio.create_task(store.update(f"s{number}", cost_data={"a": 1}))
+                for number in range(3)
+            ]
+            await until_someone_waits(admin)
+            assert await store.exists("s3")
+        assert await asyncio.gather(*updates) == [True] * 3
+        assert await connections(admin) == 4
+
+
 async def test_first_use_that_failed_or_was_cancelled(place: str, admin: Connection) -> None:
     """The next use tries again; a cancelled first caller does not take the others with it."""
     async with opened(place) as store:

@@ -1,0 +1,119 @@
+"""How a pool of connections grows."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+
+from reference_backends.postgres_gate import Gate
+
+MOST = 4
+
+OPENING = 40
+"""Rounds of the loop that an opening takes; a short use takes one."""
+
+
+class Pool:
+    """Connections that are opened and used as the store does it, some of which fail."""
+
+    def __init__(self) -> None:
+        self.gate = Gate(MOST)
+        self.opened, self.opening, self.used = 1, 0, 0
+        self.most_used = self.most_opening = 0
+
+    async def use(self, *, rounds: int = 1, fails: bool = False) -> None:
+        is_growing = await self.gate.enter()
+        if is_growing:
+            try:
+                await self._open(fails=fails)
+            except BaseException:
+                self.gate.leave(is_growing=True)
+                raise
+            self.gate.grown()
+        self.used += 1
+        self.most_used = max(self.most_used, self.used)
+        assert self.used <= self.opened <= MOST
+        try:
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+        finally:
+            self.used -= 1
+            self.gate.leave()
+
+    async def _open(self, *, fails: bool) -> None:
+        self.opening += 1
+        self.most_opening = max(self.most_opening, self.opening)
+        try:
+            for _ in range(OPENING):
+                await asyncio.sleep(0)
+            if fails:
+                raise OSError("no more")
+            self.opened += 1
+        finally:
+            self.opening -= 1
+
+
+async def test_many_short_uses_at_once_open_few() -> None:
+    """One is opened at a time, while the others use what is there."""
+    pool = Pool()
+    await asyncio.gather(*(pool.use() for _ in range(8)))
+
+    assert pool.opened == 2
+    assert pool.most_opening == 1
+
+
+async def test_long_uses_at_once_open_as_many_as_there_may_be() -> None:
+    """Whoever waits opens the next one, without anybody else coming or leaving."""
+    pool = Pool()
+    stuck = [asyncio.create_task(pool.use(rounds=10_000)) for _ in range(MOST + 2)]
+    for _ in range(MOST * (OPENING + 5)):
+        await asyncio.sleep(0)
+
+    assert (pool.used, pool.most_opening) == (MOST, 1)
+    for one in stuck:
+        one.cancel()
+    await asyncio.gather(*stuck, return_exceptions=True)
+    await pool.use()
+    assert pool.opened == MOST
+
+
+async def test_one_that_is_not_opened_leaves_its_turn_to_the_next() -> None:
+    """Each of those who wait tries for itself, and later ones as well."""
+    pool = Pool()
+    stuck = asyncio.create_task(pool.use(rounds=10_000))
+    failures = await asyncio.gather(
+        *(asyncio.wait_for(pool.use(fails=True), 5) for _ in range(3)), return_exceptions=True
+    )
+    assert [type(one) for one in failures] == [OSError] * 3
+    assert pool.opened == 1
+    await pool.use()
+    assert pool.opened == 2
+    stuck.cancel()
+    with suppress(asyncio.CancelledError):
+        await stuck
+
+
+async def test_whatever_fails_or_is_cancelled_no_connection_is_lost() -> None:
+    """In any order, never more are used than are open; in the end all of them can be."""
+    for seed in range(200):
+        await _storm(seed)
+
+
+async def _storm(seed: int) -> None:
+    pool, draw = Pool(), random.Random(seed)
+    tasks: list[asyncio.Task[None]] = []
+    for _ in range(40):
+        rounds, fails = draw.randrange(6), draw.random() < 0.2
+        tasks.append(asyncio.create_task(pool.use(rounds=rounds, fails=fails)))
+        for _ in range(draw.randrange(4)):
+            await asyncio.sleep(0)
+        if draw.random() < 0.4:
+            draw.choice(tasks).cancel()
+    done = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+    assert not [one for one in done if isinstance(one, AssertionError)]
+
+    pool.most_used = 0
+    await asyncio.wait_for(asyncio.gather(*(pool.use(rounds=1_000) for _ in range(MOST))), 5)
+    assert pool.most_used == MOST
+    assert pool.most_opening == 1

@@ -10,9 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from reference_backends.memory import MemorySessionStore
+from sessionstore_contract import Backend
+from sessionstore_contract.bench.contender import of_backend
 from sessionstore_contract.bench.figures import Spread, throughput_ratios
 from sessionstore_contract.bench.plot import Line, svg
 from sessionstore_contract.cli import main
+from sessionstore_contract.interface import StoreClosedError, UnstorableValueError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +47,18 @@ def test_a_ratio_is_of_throughputs_pair_by_pair() -> None:
     assert throughput_ratios([1.0, 10.0], [2.0, 20.0]) == [2.0, 2.0]
     with pytest.raises(ValueError, match="argument"):
         throughput_ratios([1.0], [1.0, 2.0])
+
+
+async def test_a_store_that_refuses_is_closed_too() -> None:
+    """A long history may be more than it takes, and a shorter one is tried with another store."""
+    store = MemorySessionStore()
+    contender = of_backend(Backend("mine", open=lambda: store, storage="none"))
+    with pytest.raises(UnstorableValueError):
+        async with contender.opened(None) as opened:
+            await opened.save("one", [float("nan")])
+
+    with pytest.raises(StoreClosedError):
+        await store.exists("one")
 
 
 EVERY = ("save", "load", "update", "get_cost_data", "exists")

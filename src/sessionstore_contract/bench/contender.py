@@ -40,8 +40,10 @@ class Contender:
         """Open it on the place, and close it in the end."""
         store, leave = await self.open(place)
         try:
-            yield store
-            await store.close()
+            try:
+                yield store
+            finally:
+                await store.close()
         finally:
             await leave()
 

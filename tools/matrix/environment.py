@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tools.matrix.lanes import Lane
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = "sqlite,postgres,containers,platform,asyncio"
 SUBSTITUTE = (
     "import sys, pysqlite3, pysqlite3.dbapi2; sys.modules['sqlite3'] = pysqlite3; "
     "sys.modules['sqlite3.dbapi2'] = pysqlite3.dbapi2\n"
@@ -44,7 +43,7 @@ def prepare(lane: Lane, wheel: Path, folder: Path) -> Path:
     """
     interpreter = find_python(lane.python)
     pins = _pins(lane)
-    wanted = "\n".join([interpreter, *pins, *lane.adding, lane.sqlite])
+    wanted = "\n".join([interpreter, lane.extras, *pins, *lane.adding, lane.sqlite])
     mark = folder / "lane-is-made-of"
     python = folder / "bin" / "python"
     digest = hashlib.sha256(wanted.encode()).hexdigest()
@@ -53,7 +52,7 @@ def prepare(lane: Lane, wheel: Path, folder: Path) -> Path:
         subprocess.run([interpreter, "-m", "venv", str(folder)], check=True)
         pinned = folder / "constraints.txt"
         pinned.write_text("\n".join(pins) + "\n")
-        for wanted_here in (f"{wheel}[{EXTRAS}]", *lane.adding):
+        for wanted_here in (f"{wheel}[{lane.extras}]", *lane.adding):
             arguments = ("--constraint", str(pinned), wanted_here, "pytest-xdist")
             try:
                 _pip(str(python), "install", *arguments)

@@ -21,6 +21,8 @@ class Lane:
     least; `newest`: whatever is there today."""
     pins: tuple[str, ...] = ()
     """Packages whose versions this lane sets itself."""
+    extras: str = "all"
+    """Those of the kit that are installed."""
     adding: tuple[str, ...] = ()
     """Packages besides the kit's."""
     targets: tuple[str, ...] = ALL
@@ -36,6 +38,13 @@ LANES = (
     Lane("python-3.13", "3.13", "Python 3.13"),
     Lane("oldest", "3.11", "the oldest packages", packages="oldest"),
     Lane("newest", "3.13", "the newest packages", packages="newest"),
+    Lane(
+        "without-fast",
+        "3.12",
+        "without the extra fast",
+        extras="sqlite,postgres,platform,asyncio",
+        targets=("sqlite", "postgres", "http"),
+    ),
     Lane("pytest-8.4", "3.12", "pytest 8.4", pins=("pytest==8.4.*",), targets=("sqlite",)),
     Lane(
         "postgresql-15",

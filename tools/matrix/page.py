@@ -35,7 +35,7 @@ What the machine lacks where this page was made is at its end. The workflow
 
 OTHERS = ("violated", "inconclusive", "faulted")
 
-PACKAGES = ("pytest", "hypothesis", "aiosqlite", "asyncpg", "httpx")
+PACKAGES = ("pytest", "hypothesis", "aiosqlite", "asyncpg", "httpx", "aiohttp", "msgspec")
 
 
 def main() -> None:

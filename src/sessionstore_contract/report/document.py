@@ -21,7 +21,7 @@ from ..verdict import Conclusion, Finding, conclude, count
 from ..version import __version__
 
 SCHEMA = 1
-PACKAGES = (*DRIVERS.values(), "fastapi", "hypothesis", "pytest", "uvicorn")
+PACKAGES = (*DRIVERS.values(), "fastapi", "hypothesis", "msgspec", "pytest", "uvicorn")
 """Whose versions are reported, where they are installed."""
 
 

@@ -78,6 +78,8 @@ async def checked(messages: object) -> list[Json]:
 
 async def read(text: str | bytes, decoder: json.JSONDecoder | None = None) -> Json:
     """Answer what `json.loads` with this decoder would, or raise what it would."""
+    if decoder is None and len(text) <= rules.DECODED_AT_ONCE:
+        return rules.decode(text)
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
     decoder = _DECODER if decoder is None else decoder
@@ -171,6 +173,7 @@ class _Reading:
         self._decoder = decoder
         # What makes an object of its members; None is the library's own way.
         self._hook: Any = getattr(decoder, "object_pairs_hook", None)
+        self._decode = rules.decode if decoder is _DECODER else decoder.decode
         self._pace = _Pace()
 
     def after_space(self, position: int) -> int:
@@ -209,7 +212,7 @@ class _Reading:
     def _elements(self, start: int, cut: int, between: str) -> list[Json]:
         for _ in range(_MOST_CUTS):
             try:
-                found: list[Json] = self._decoder.decode(f"[{self._text[start:cut]}]")
+                found: list[Json] = self._decode(f"[{self._text[start:cut]}]")
             except ValueError:
                 cut = self._text.index(between, cut) + 1
             else:

@@ -39,6 +39,7 @@ def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let everything be done in pieces, however short."""
     monkeypatch.setattr(histories, "GROUP", 1)
     monkeypatch.setattr(histories, "PIECE", 0.0)
+    monkeypatch.setattr(rules, "DECODED_AT_ONCE", 1)
 
 
 def drive(work: Coroutine[Any, Any, Any]) -> Any:
@@ -137,6 +138,16 @@ def test_one_wrong_value_among_many_is_named(value: Any) -> None:
     messages = [{"content": "plain"} for _ in range(40)]
     with pytest.raises(UnstorableValueError, match=r"^messages\[37\]\['content'\]"):
         rules.check_messages([*messages[:37], {"content": value}, *messages])
+
+
+@given(text=st.builds(json.dumps, ANYTHING, indent=st.none() | st.integers(0, 2)) | TEXTS)
+def test_what_is_read_at_once_is_what_json_reads(text: str) -> None:
+    """Whatever reads it: the value with its kinds, or the failure in the same words."""
+    body = text.encode(errors="surrogatepass")
+    for one in (text, body):
+        assert outcome(lambda one=one: rules.decode(one)) == outcome(
+            lambda one=one: json.loads(one)
+        )
 
 
 @pytest.mark.usefixtures("in_small_pieces")

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
-from reference_backends import histories, rest, strict_json
+from reference_backends import histories, rest
 from reference_backends.http_connection import Connection, Reply, Token
 from reference_backends.rules import (
     check_cost_data,
@@ -182,7 +182,7 @@ async def _body(reply: Reply, *, status: int = 200, is_repeatable: bool = True) 
     if reply.status != status:
         raise _refusal(reply, is_repeatable=is_repeatable)
     try:
-        body = await strict_json.read_in_pieces(reply.body)
+        body = await rest.read_in_pieces(reply.body)
     except ValueError:
         body = None
     if not isinstance(body, dict):

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from reference_backends import histories, rest, strict_json
+from reference_backends import histories, rest
 from reference_backends.platform_description import INSTANT, described
 from reference_backends.platform_door import Door, answer, json_answer
 from reference_backends.platform_errors import Refusal, missing, translate_errors
@@ -244,7 +244,7 @@ async def _body(request: Request, limit: int) -> Json:
             await _read_on(stream)
             raise Refusal(413, rest.TOO_LARGE, f"the body has more than {limit} bytes")
     try:
-        return await strict_json.read_in_pieces(bytes(body))
+        return await rest.read_in_pieces(bytes(body))
     except ValueError as problem:
         raise Refusal(400, rest.INVALID_BODY, f"the body is no JSON: {problem}") from None
 

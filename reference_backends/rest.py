@@ -1,10 +1,13 @@
-"""What the platform and the HTTP store agree on: the codes of errors."""
+"""What the platform and the HTTP store agree on: the codes of errors, and JSON read strictly."""
 
 from __future__ import annotations
 
-from typing import Final
+import json
+import math
+from typing import Final, NoReturn
 
-from reference_backends.strict_json import read_json
+from reference_backends import histories
+from sessionstore_contract.interface import Json
 
 SESSION_MISSING: Final = "session_missing"
 SESSION_EXISTS: Final = "session_exists"
@@ -42,6 +45,32 @@ CODES: Final = frozenset(
 """Every error of the platform is `{"error": {"code": one of these, "message": "..."}}`."""
 
 
+def read_json(body: bytes) -> Json:
+    """Read one JSON value as RFC 8259 has it, or raise ValueError.
+
+    Python's parser takes more than JSON: NaN, other encodings, a member twice of which it drops
+    one, numbers that become infinite. What is read in one way here and in another by the next
+    service is refused.
+    """
+    try:
+        return histories.read_at_once(body.decode("utf-8"), _STRICT)
+    except RecursionError:
+        # Cut off from the parser's own exception, whose traceback is a thousand frames long.
+        pass
+    raise ValueError("nested too deeply")
+
+
+async def read_in_pieces(body: bytes) -> Json:
+    """Do the same for a body that may be long, and let others have their turn meanwhile."""
+    if len(body) <= histories.GROUP:
+        return read_json(body)
+    try:
+        return await histories.read(body.decode("utf-8"), _STRICT)
+    except RecursionError:
+        pass
+    raise ValueError("nested too deeply")
+
+
 def error_code(body: bytes) -> str | None:
     """Answer the code of an error of the platform, None for what is not one."""
     try:
@@ -51,3 +80,26 @@ def error_code(body: bytes) -> str | None:
     error = found.get("error") if isinstance(found, dict) else None
     code = error.get("code") if isinstance(error, dict) else None
     return code if isinstance(code, str) and code in CODES else None
+
+
+def _refuse_constant(literal: str) -> NoReturn:
+    raise ValueError(f"{literal} is no JSON number")
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large for a double")
+    return number
+
+
+def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise ValueError("an object names a member twice")
+    return found
+
+
+_STRICT: Final = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_object
+)

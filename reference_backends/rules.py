@@ -135,19 +135,11 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan
 
 def decode(text: str | bytes) -> Json:
     """Answer what `json.loads` answers, or raise what it raises."""
-    read = decoded_fast(text)
-    return json.loads(text) if read is None else read
-
-
-def decoded_fast(text: str | bytes) -> Json:
-    """Answer what `json.loads` answers, or None: then `json` is to be asked.
-
-    It refuses some of what `json` reads, NaN and lone surrogates, and reads nothing else.
-    """
     if _FAST_DECODER is not None:
+        # It refuses some of what `json` reads, NaN and lone surrogates, and reads nothing else.
         with suppress(Exception):
             return _FAST_DECODER.decode(text)
-    return None
+    return json.loads(text)
 
 
 DECODED_AT_ONCE: Final = 2**22 if _FAST_DECODER is not None else 2**16

@@ -339,10 +339,10 @@ class Trusting(PlatformStore):
         return self.messages_of(reply)
 
     def messages_of(self, reply: Reply) -> list[Json]:
-        from reference_backends import strict_json
+        from reference_backends import rest
 
         try:
-            body = strict_json.read_json(reply.body)
+            body = rest.read_json(reply.body)
             messages = body["messages"] if reply.status == 200 else None
         except (ValueError, TypeError, KeyError):
             messages = None

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_backends import histories, rules, strict_json
+from reference_backends import histories, rest, rules
 from reference_backends.plain_values import is_plain
 from sessionstore_contract.interface import UnstorableValueError
 from sessionstore_contract.values import are_equal
@@ -32,8 +32,6 @@ ANYTHING = st.recursive(
     max_leaves=12,
 )
 TEXTS = st.text(st.sampled_from('[]{}:,"\\ \n1eE+-.tfn\ufeffNaN\x00'), max_size=40)
-
-JSON_TEXTS = st.builds(json.dumps, ANYTHING, indent=st.none() | st.integers(0, 2)) | TEXTS
 
 
 @pytest.fixture
@@ -142,7 +140,7 @@ def test_one_wrong_value_among_many_is_named(value: Any) -> None:
         rules.check_messages([*messages[:37], {"content": value}, *messages])
 
 
-@given(text=JSON_TEXTS)
+@given(text=st.builds(json.dumps, ANYTHING, indent=st.none() | st.integers(0, 2)) | TEXTS)
 def test_what_is_read_at_once_is_what_json_reads(text: str) -> None:
     """Whatever reads it: the value with its kinds, or the failure in the same words."""
     body = text.encode(errors="surrogatepass")
@@ -161,17 +159,17 @@ class TestInPieces:
         pieces = outcome(lambda: drive(histories.worded(value)))
         assert pieces == whole
 
-    @given(text=JSON_TEXTS)
+    @given(text=st.builds(json.dumps, ANYTHING, indent=st.none() | st.integers(0, 2)) | TEXTS)
     def test_read(self, text: str) -> None:
         """The value, or the failure, is that of the whole."""
         assert outcome(lambda: drive(histories.read(text))) == outcome(lambda: json.loads(text))
 
-    @given(text=JSON_TEXTS)
+    @given(text=st.builds(json.dumps, ANYTHING, indent=st.none() | st.integers(0, 2)) | TEXTS)
     def test_read_strictly(self, text: str) -> None:
         """So it is where constants, and members named twice, are refused."""
         body = text.encode(errors="surrogatepass")
-        assert outcome(lambda: drive(strict_json.read_in_pieces(body))) == outcome(
-            lambda: strict_json.read_json(body)
+        assert outcome(lambda: drive(rest.read_in_pieces(body))) == outcome(
+            lambda: rest.read_json(body)
         )
 
     async def test_the_text_is_of_the_moment_of_the_call(self) -> None:

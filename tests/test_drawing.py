@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, seed, settings
@@ -42,6 +43,15 @@ def test_a_seed_draws_the_same_whichever_modules_are_loaded(
     load(tmp_path, monkeypatch)
     assert drawn([]) == before
     assert len(before) >= THOROUGH.examples
+
+
+def test_older_releases_draw_as_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have no such module, and look for no constants."""
+    before = drawn([])
+    monkeypatch.setitem(sys.modules, providers.__name__, None)
+    assert len(drawn([])) >= THOROUGH.examples
+    monkeypatch.undo()
+    assert drawn([]) == before
 
 
 def test_the_tests_of_others_draw_as_before(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import expect
@@ -137,8 +138,11 @@ def _the_same_everywhere() -> Iterator[None]:
     loaded at that moment, and has no setting for that. Where a release keeps them otherwise, it is
     as that release does it.
     """
-    from hypothesis.internal.conjecture import providers  # noqa: PLC0415
-
+    try:
+        providers = import_module("hypothesis.internal.conjecture.providers")
+    except ImportError:
+        yield
+        return
     kinds = getattr(providers, "Constants", None)
     changed = {"_get_local_constants": lambda: kinds and kinds(), "CONSTANTS_CACHE": {}}
     kept = {name: getattr(providers, name) for name in changed if hasattr(providers, name)}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture import providers
 
+from sessionstore_contract import drawing
 from sessionstore_contract.drawing import Drawing
 from sessionstore_contract.effort import THOROUGH
 from sessionstore_contract.history import History
@@ -48,7 +48,11 @@ def test_a_seed_draws_the_same_whichever_modules_are_loaded(
 def test_older_releases_draw_as_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """They have no such module, and look for no constants."""
     before = drawn([])
-    monkeypatch.setitem(sys.modules, providers.__name__, None)
+
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(drawing, "import_module", missing)
     assert len(drawn([])) >= THOROUGH.examples
     monkeypatch.undo()
     assert drawn([]) == before

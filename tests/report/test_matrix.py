@@ -102,7 +102,7 @@ def test_what_was_left_out_is_told() -> None:
     assert lines[-4:-1] == [
         "mine: 1 of 1 defects are caught; 1 can't be seen with what is claimed",
         "multi-process is left out",
-        "without a defect these do not hold, and so catch nothing: cost.folds-like-a-dict",
+        "without a defect these are not seen to hold, and so catch nothing: cost.folds-like-a-dict",
     ]
     worded = document(of)["proof"]
     assert worded["left_out"] == [

@@ -128,7 +128,7 @@ def _summary(proof: Proof) -> list[str]:
     lines += proof.notes
     if proof.left_out:
         ids = ", ".join(one.clause.id for one in proof.left_out)
-        lines.append(f"without a defect these do not hold, and so catch nothing: {ids}")
+        lines.append(f"without a defect these are not seen to hold, and so catch nothing: {ids}")
     return [*lines, f"seed {proof.seed}, effort {proof.effort}, {proof.duration:.1f} s"]
 
 

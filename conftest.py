@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in what a shell script puts into the background. A process that ignores it hands that on,
+    # and no test could ask another one to stop.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 pytest_plugins = ["pytester"]
 
 hypothesis.settings.register_profile("kit", deadline=None)

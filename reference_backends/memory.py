@@ -92,9 +92,9 @@ class MemorySessionStore(SessionStore):
         return check_id(session_id) in self._opened()
 
     async def delete_before(self, cutoff: datetime) -> int:
-        check_cutoff(cutoff)
+        instant = check_cutoff(cutoff)
         sessions = self._opened()
-        old = [name for name, session in sessions.items() if session.updated_at < cutoff]
+        old = [name for name, session in sessions.items() if session.updated_at < instant]
         for name in old:
             del sessions[name]
         return len(old)

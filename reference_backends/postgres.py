@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reference_backends import histories, jsonb, rules
@@ -112,7 +112,7 @@ class PostgresSessionStore(SessionStore):
         return await self._read(self._sql.exists, rules.check_id(session_id)) is not None
 
     async def delete_before(self, cutoff: datetime) -> int:
-        row = await self._run(self._sql.delete_before, _instant(rules.check_cutoff(cutoff)))
+        row = await self._run(self._sql.delete_before, rules.check_cutoff(cutoff))
         return 0 if row is None else int(row[0])
 
     async def close(self) -> None:
@@ -215,10 +215,3 @@ def _decoded(text: str) -> Json:
     except ValueError as error:
         reason = str(error)
     raise SessionStoreError(f"what is stored can't be read: {reason}")
-
-
-def _instant(cutoff: datetime) -> datetime:
-    try:
-        return cutoff.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{cutoff!r} is outside the years 1 to 9999 in UTC") from None

@@ -6,7 +6,7 @@ import json
 import math
 import secrets
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from reference_backends.plain_values import is_plain
@@ -102,12 +102,21 @@ def check_cost_data(cost_data: object) -> dict[str, Json]:
 
 
 def check_cutoff(cutoff: object) -> datetime:
-    """Answer the cutoff, or raise ValueError: without a UTC offset it is no instant."""
+    """Answer the cutoff in UTC, or raise ValueError: without a UTC offset it is no instant."""
     if not isinstance(cutoff, datetime):
         raise ValueError(f"a cutoff is a datetime, not {type(cutoff).__name__}")  # noqa: TRY004
     if cutoff.utcoffset() is None:
         raise ValueError(f"the cutoff {cutoff.isoformat()} has no UTC offset: give it a tzinfo")
-    return cutoff
+    return in_utc(cutoff)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Answer the same instant in UTC, or the end of time that it is beyond by some hours."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        return last if moment.year > 1 else first
 
 
 def encode(value: Json) -> str:

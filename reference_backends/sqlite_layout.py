@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from reference_backends import histories
-from reference_backends.rules import decode
+from reference_backends.rules import decode, in_utc
 from sessionstore_contract.interface import Json, Message, SessionStoreError
 
 # The history last: SQLite reads a row from its beginning, page by page.
@@ -93,11 +93,7 @@ def now_text() -> str:
 
 def instant_text(moment: datetime) -> str:
     """Word an aware datetime in the same form."""
-    try:
-        return _word(moment.astimezone(UTC))
-    except OverflowError:  # within a day of what a datetime can hold: the end itself will do
-        first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-        return _word(last if moment.year > 1 else first)
+    return _word(in_utc(moment))
 
 
 def normal_time(stored: object) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -52,6 +53,17 @@ ODD_VALUES: list[Any] = [
     {"": {"": None}},
     True,
     "x" * 100_000,
+]
+ODD_CUTOFFS: list[Any] = [
+    None,
+    "2024-01-02",
+    datetime(2024, 1, 2),  # noqa: DTZ001 - without an offset on purpose
+    datetime(999, 1, 1, tzinfo=timezone(timedelta(seconds=19815))),
+    *(
+        datetime.fromisoformat(f"{end}{offset}")
+        for end in ("0001-01-01T00:00:00", "9999-12-31T23:59:59.999999")
+        for offset in ("-14:00", "+00:00", "+14:00")
+    ),
 ]
 
 
@@ -182,6 +194,10 @@ def test_odd_ids_and_values_get_the_same_answers(kind: str, places: dict[str, An
             for session in ODD_IDS:
                 await hold(stores, "delete", session)
                 await hold(stores, "exists", session)
+            for cutoff in ODD_CUTOFFS:
+                await hold(stores, "save", "idle", [])
+                await hold(stores, "delete_before", cutoff)
+                await hold(stores, "exists", "idle")
 
     asyncio.run(try_all())
 

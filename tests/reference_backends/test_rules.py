@@ -98,10 +98,21 @@ def test_cost_data_is_an_object(cost_data: object) -> None:
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5))])
 def test_a_cutoff_with_an_offset_is_an_instant(zone: timezone) -> None:
-    """An aware datetime of any offset is answered unchanged."""
+    """An aware datetime of any offset is answered as it is in UTC."""
     cutoff = datetime(2024, 1, 2, tzinfo=zone)
 
-    assert check_cutoff(cutoff) is cutoff
+    found = check_cutoff(cutoff)
+
+    assert found == cutoff
+    assert found.utcoffset() == timedelta(0)
+
+
+def test_a_cutoff_past_the_ends_of_time_is_the_end() -> None:
+    """No session was active beyond it: what goes and what stays is the same."""
+    east, west = timezone(timedelta(hours=14)), timezone(timedelta(hours=-14))
+
+    assert check_cutoff(datetime.min.replace(tzinfo=east)) == datetime.min.replace(tzinfo=UTC)
+    assert check_cutoff(datetime.max.replace(tzinfo=west)) == datetime.max.replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ ROWS = (
         "trial_worker trial_process conduct doctor"
     ),
     (
-        "bench wire_runs turn_runs serving pytest_plugin pytest_found pytest_tried "
+        "bench wire_runs turn_runs parting serving pytest_plugin pytest_found pytest_tried "
         "pytest_baseline pytest_storages pytest_summary pytest_report pytest_door wire_door "
         "turn_door"
     ),

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import uvicorn
 
+from sessionstore_contract import serving
 from sessionstore_contract.serving import Serving, ServingError, place_of
 from sessionstore_contract.storage.embedded import EmbeddedServer
 from sessionstore_contract.storage.postgres import PostgresStorage
@@ -76,6 +78,43 @@ def test_a_request_under_way_is_answered(tmp_path: Path) -> None:
     with service("--store", store) as again:
         found = httpx.get(f"{again.url}/v1/sessions/s/cost_data").json()
         assert found["cost_data"] == {"kept": True}
+
+
+ASKED_AS_IT_SPEAKS = """
+import os, signal, sys
+from sessionstore_contract.serving import Serving, serve
+if __name__ == "__main__":
+    serving = Serving(sys.argv[1], "127.0.0.1", 0, workers=int(sys.argv[2]))
+    sys.exit(serve(serving, lambda _: os.kill(os.getpid(), signal.SIGTERM)))
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_stops_when_it_is_asked_as_soon_as_it_speaks(tmp_path: Path, workers: str) -> None:
+    """Who reads where it listens knows that it can be stopped."""
+    script = tmp_path / "asked.py"
+    script.write_text(ASKED_AS_IT_SPEAKS, "utf-8")
+    arguments = [f"sqlite:///{tmp_path}/s.db", workers]
+    ran = subprocess.run(
+        [sys.executable, str(script), *arguments], capture_output=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+def test_workers_are_started_by_older_releases_of_uvicorn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until 0.53 they were told what to run."""
+    made: dict[str, Any] = {}
+
+    def older(config: Any, target: Any, sockets: list[Any]) -> str:
+        made.update(config=config, target=target, sockets=sockets)
+        return "workers"
+
+    monkeypatch.setattr("uvicorn.supervisors.Multiprocess", older)
+    config = uvicorn.Config("nothing:app")
+    server = uvicorn.Server(config)
+    with socket.socket() as listener:
+        assert serving._workers(config, server, listener) == "workers"
+        assert made == {"config": config, "target": server.run, "sockets": [listener]}
 
 
 def until_refused(address: tuple[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .backend import GROUP as BACKENDS
 from .backend import Backend
 from .names import NotFoundError, find, nearest
+from .parting import STOPPING, Parting
 from .storage import StorageUnavailableError
 from .storage.platform import find_platform
 
@@ -98,6 +100,10 @@ def place_of(store: str) -> str:
 
 def make_app() -> Any:
     """Make the application that `VARIABLE` describes: uvicorn calls this in each process."""
+    return Parting(_described())
+
+
+def _described() -> Any:
     serving = Serving(**json.loads(os.environ[VARIABLE]))
     place = place_of(serving.store)
     opener = _opener(serving.name)
@@ -121,9 +127,8 @@ def serve(serving: Serving, say: Callable[[str], None]) -> int:
     os.environ[VARIABLE] = json.dumps(asdict(serving))
     try:
         import uvicorn  # noqa: PLC0415 - an extra
-        from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
-        make_app()  # a mistake is told here, and not by each worker over and over
+        _described()  # a mistake is told here, and not by each worker over and over
     except ImportError as error:
         # A backend's own says already what to install.
         way_out = "" if "pip install" in str(error) else f": {WAY_OUT}"
@@ -142,18 +147,29 @@ def serve(serving: Serving, say: Callable[[str], None]) -> int:
         server_header=False,
     )
     server = uvicorn.Server(config)
-    # What uvicorn has taken for a request to stop it raises again in the end: that was the wish,
-    # and it has been granted.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+    workers = _workers(config, server, listener) if serving.workers > 1 else None
+    if workers is None:
+        # From before it is said where it listens: who reads that may ask it to stop at once. What
+        # uvicorn has taken for a request to stop it raises again in the end, which does no harm.
+        for number in STOPPING:
+            signal.signal(number, server.handle_exit)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     say(f"serving {serving.name} on http://{shown}:{port} ({_worded(serving.workers)})")
-    if serving.workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
+    if workers is not None:
+        workers.run()
         return 0
     server.run(sockets=[listener])
     return 0 if server.started else 1
+
+
+def _workers(config: Any, server: Any, listener: socket.socket) -> Any:
+    """Make what starts the worker processes and passes signals on, from here on."""
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - an extra
+
+    takes_target = "target" in inspect.signature(Multiprocess).parameters  # uvicorn before 0.54
+    more: dict[str, Any] = {"target": server.run} if takes_target else {}
+    return Multiprocess(config, sockets=[listener], **more)
 
 
 def _worded(workers: int) -> str:

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from reference_backends import rest, tracing
+from reference_backends.platform_reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +62,9 @@ class Door:
         scope = _with_raw_path(scope)
         taken = tracing.taken_from(scope["headers"])
         token = tracing.carried.set(taken)
+        reading = Reading(scope, receive)
         try:
-            await self._let_in(scope, receive, _answering(send, taken))
+            await self._let_in(scope, reading, _answering(send, taken, reading))
         finally:
             tracing.carried.reset(token)
 
@@ -121,12 +123,13 @@ def _bearer_of(scope: Scope) -> bytes:
     return bytes(token.strip()) if scheme.lower() == b"bearer" else b""
 
 
-def _answering(send: Send, taken: Mapping[str, str]) -> Send:
-    """Let the answer say which request it is to."""
+def _answering(send: Send, taken: Mapping[str, str], reading: Reading) -> Send:
+    """Let the answer say which request it is to, and wait until the client can hear it."""
     headers = [(name.encode(), value.encode()) for name, value in taken.items()]
 
     async def answering(message: Message) -> None:
         if message["type"] == "http.response.start":
+            await reading.read_on()
             message = {**message, "headers": [*message["headers"], *headers]}
         await send(message)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SECRET = "the chat of somebody else"
 TOKEN = "right"
 LONG = "x" * 10_000
+DAY = "01-01T00:00:00Z"
 MEGABYTES = b'{"messages": ["' + b"x" * 10_000_000 + b'"]}'
 
 GOOD = f"authorization: Bearer {TOKEN}\r\n"
@@ -158,6 +159,7 @@ def test_an_encoded_id_is_another_session(platform: Wire, target: str) -> None:
         ("DELETE", "/v1/sessions", b""),
         ("DELETE", "/v1/sessions?inactive_since=2999-01-01", b""),
         ("DELETE", "/v1/sessions?inactive_since=now", b""),
+        ("DELETE", f"/v1/sessions?inactive_since=1999-{DAY}&inactive_since=2999-{DAY}", b""),
         ("DELETE", "/v1/sessions?inactive_since=2999-01-01T00:00:00%2B25:00", b""),
         ("DELETE", "/v1/sessions?inactive_since=9999-12-31T23:59:59-23:59", b""),
     ],
@@ -212,6 +214,44 @@ def test_without_the_token(
     assert json.loads(content)["error"]["code"] == "unauthorized"
     assert SECRET.encode() not in content
     assert platform.state() == before
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "expected"),
+    [
+        ("/v1/sessions/victim", "authorization: Bearer wrong\r\n", "unauthorized"),
+        ("/v1/sessions/victim%00", GOOD, "invalid_id"),
+        ("/v1/sessions", GOOD, "method_not_allowed"),
+        ("/nowhere", GOOD, "not_found"),
+    ],
+)
+def test_who_sends_ten_megabytes_for_nothing_hears_why(
+    platform: Wire, target: str, headers: str, expected: str
+) -> None:
+    """What nobody reads is taken all the same: the connection is not reset under the client."""
+    status, content = platform.ask("PUT", target, MEGABYTES, headers)
+    assert 400 <= status < 500
+    assert json.loads(content)["error"]["code"] == expected
+
+
+def test_who_asks_first_sends_nothing_for_nothing(platform: Wire) -> None:
+    """A client that expects to be told to go on is refused at once."""
+    head = "PUT /nowhere HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", platform._port), timeout=30) as line:
+        line.sendall(head.encode())
+        assert line.recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_body_that_announces_no_length(platform: Wire) -> None:
+    """It is counted as it comes, refused when it is too large, and taken when it is not."""
+    for pieces, expected in ((157, 413), (1, 200)):
+        text = b'{"messages": ["' + b"x" * 65_536 * pieces + b'"]}'
+        head = f"PUT /v1/sessions/other HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{GOOD}"
+        chunks = [text[at : at + 65_536] for at in range(0, len(text), 65_536)]
+        body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
+        with socket.create_connection(("127.0.0.1", platform._port), timeout=30) as line:
+            line.sendall(f"{head}transfer-encoding: chunked\r\n\r\n".encode() + body)
+            assert line.recv(65536).startswith(b"HTTP/1.1 %d " % expected)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -16,13 +17,13 @@ from sessionstore_contract import Platform, catalogue, check_platform, check_pla
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.verdict import Conclusion, Finding, Verdict
 from sessionstore_contract.wire import CLAUSES
-from sessionstore_contract.wire.exchange import Credential, Request
+from sessionstore_contract.wire.exchange import Credential, Exchange, Request, curl_lines
 from sessionstore_contract.wire.platform import PlatformError
 
 from .mutants.wire_platforms import PlainPlatform
 from .mutants.wire_requests import TellsWhatIsDenied
 from .mutants.wire_server import served
-from .mutants.wire_sessions import PatchGoesDeep
+from .mutants.wire_sessions import HeadIsGet, PatchGoesDeep
 from .report.schema import valid
 
 if TYPE_CHECKING:
@@ -140,6 +141,24 @@ def test_a_token_that_is_echoed_is_hidden() -> None:
     assert "right-token" not in str(found.packed())
 
 
+@pytest.mark.parametrize("cut", [8, 20, 40])
+def test_a_token_that_is_echoed_in_part_or_in_other_letters_is_hidden(cut: int) -> None:
+    """Where an answer was cut off within it, too, and where JSON escapes what is in it."""
+    token = 'aA0-._~+/"=aA0-._~+/"=aA0-._~+/"=aA0-._~+/"='
+    platform = Platform("mine", url="http://127.0.0.1", token=token)
+    assert platform.hide(f"Bearer {token[:cut]}... (99 bytes)") == "Bearer ${TOKEN}... (99 bytes)"
+    for escaped in (json.dumps(token)[1:-1], token.replace("/", "\\/")):
+        assert platform.hide(f"Bearer {escaped}") == "Bearer ${TOKEN}"
+
+
+def test_a_token_shows_in_no_traceback() -> None:
+    """Where the values of variables are shown."""
+    platform = Platform("mine", url="http://127.0.0.1", token="right", reader_token="of-readers")
+    assert "right" not in repr(platform)
+    assert "of-readers" not in repr(platform)
+    assert "right" not in repr(Credential.of("right", "TOKEN"))
+
+
 def test_explain_and_list_know_the_clauses() -> None:
     """As those of stores."""
     command = [sys.executable, "-m", "sessionstore_contract"]
@@ -230,6 +249,44 @@ def test_an_application_that_does_not_start_is_not_accused() -> None:
     report = check_platform_sync(Platform("mine", app=app), effort=QUICK)
     assert report.exit_code == 3
     assert finding(report, "wire.get").reason == "the application did not start: no database"
+
+
+class Begun(PlainPlatform):
+    """Has what it needs from its start on, and hands it to each request."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            self.rows = scope["state"]["rows"]
+            await super().__call__(scope, receive, send)
+            return
+        scope["state"]["rows"] = {}
+        for event in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{event}.complete"})
+
+
+def test_a_request_has_the_state_that_an_application_has_begun_with() -> None:
+    """As a server gives it: a pool that was opened at the start is there."""
+    report = check_platform_sync(Platform("mine", app=Begun(), token="right-token"), effort=QUICK)
+    assert report.backends[0].conclusion is Conclusion.CONFORMANT
+
+
+@pytest.mark.parametrize(
+    ("status", "way_out"),
+    [(401, "--token-env"), (403, "--token-env"), (301, "redirects to"), (308, "redirects to")],
+)
+def test_a_platform_that_is_asked_wrongly_is_not_accused(status: int, way_out: str) -> None:
+    """Without the token, or at a URL that leads elsewhere, nothing can be found out of it."""
+
+    class Elsewhere(PlainPlatform):
+        async def answer(self, scope: Any, body: bytes) -> Any:
+            return status, {}
+
+    report = check_platform_sync(Platform("mine", app=Elsewhere()), effort=QUICK)
+    assert report.exit_code == 3
+    said = finding(report, "wire.get").reason
+    assert str(said).startswith(f"the platform answers {status}: ")
+    assert way_out in str(said)
 
 
 def test_a_platform_that_limits_the_rate_is_not_accused() -> None:
@@ -347,3 +404,25 @@ def test_a_command_asks_the_same(method: str, body: bytes | None) -> None:
             timeout=30,
         )
     assert seen == [(method, request.path, body or b"", b"Bearer secret")]
+
+
+def test_a_body_after_a_head_is_shown_by_its_command() -> None:
+    """By the one that only asks for the head, curl would leave it out."""
+    asked = Exchange(1, Request("HEAD", "/v1/sessions/s"), is_judged=True)
+    asked.outcome, asked.status, asked.body = "answered", 200, b"{}"
+    assert asked.answered() == "200 {}"
+    (line,) = curl_lines([asked], "http://127.0.0.1")
+    with served(HeadIsGet()) as url:
+        line = line.replace("http://127.0.0.1", url)
+        put = Request("PUT", "/v1/sessions/s", b'{"messages": []}', Credential.of("t", "TOKEN"))
+        line = line.replace("curl", "curl -H 'Authorization: Bearer right-token'")
+        for one in (put.curl(url), line):
+            ran = subprocess.run(
+                ["bash", "-c", one],
+                env={**os.environ, "TOKEN": "right-token"},
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=30,
+            )
+    assert '"messages": []' in ran.stdout

@@ -8,6 +8,7 @@ import random
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -38,6 +39,8 @@ OWNERS = {
     "DELETE": "wire.delete",
 }
 """The clause that demands of a route that it works at all."""
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 IN_PROCESS = "http://platform"
 """Where an application in this process is asked."""
@@ -101,11 +104,11 @@ class WireDesk:
 
     def _start(self) -> None:
         life = started(self.platform.app)
-        self._loop.run(life.__aenter__(), timeout=PATIENCE + 5)
+        app = self._loop.run(life.__aenter__(), timeout=PATIENCE + 5)
         self._open.callback(
             lambda: self._loop.run(life.__aexit__(None, None, None), timeout=PATIENCE + 5)
         )
-        self._transport = httpx.ASGITransport(self.platform.app, raise_app_exceptions=False)
+        self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
     async def _greet(self) -> str | None:
         """Ask once for what is not there; answer why the platform can't be tried, if it can't."""
@@ -115,8 +118,8 @@ class WireDesk:
                 found = await client.get(client.new_id()).perform(is_judged=False)
             except NothingFound as error:
                 return str(error)
-            self.server = found.headers.get("server")
-            return None if found.outcome == "answered" else f"the platform gives {found.answered()}"
+            self.server = self.platform.hide(found.headers.get("server", "")) or None
+            return _obstacle(found)
 
     async def _attempt(
         self, clause: Clause, history: list[Exchange], notes: list[str]
@@ -138,6 +141,8 @@ class WireDesk:
             transport=self._transport,
             verify=_certificates(),
             trust_env=False,
+            # A cookie would be a second credential, beside the one that a request is to have.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             timeout=None,  # noqa: S113 - the client bounds the whole request
             # A connection for each request: one that is kept may be closed by the peer, as it may,
@@ -207,6 +212,18 @@ class WireDesk:
 def _certificates() -> ssl.SSLContext:
     # Reading them takes longer than everything else about a client.
     return httpx.create_ssl_context()
+
+
+def _obstacle(greeted: Exchange) -> str | None:
+    """Answer why the platform can't be tried, by what it says to a first question."""
+    if greeted.outcome != "answered":
+        return f"the platform gives {greeted.answered()}"
+    if greeted.status in {401, 403}:
+        way_out = "hand over a token that is let in (--token-env NAME)"
+        return f"the platform answers {greeted.status}: {way_out}"
+    if greeted.status in REDIRECTS:
+        return f"the platform answers {greeted.status}: give the URL that it redirects to"
+    return None
 
 
 def _credential(token: str | None, name: str) -> Credential | None:

@@ -265,4 +265,23 @@ class OpenPlatform(PlainPlatform):
         return await super().delete_before(query)
 
 
-CORRECT = (PlainPlatform, LiberalPlatform, NumberingPlatform, OpenPlatform)
+class RememberingPlatform(PlainPlatform):
+    """Gives who has shown the token a cookie, and lets in who brings it, as gateways do."""
+
+    cookie: ClassVar[bytes] = b"login=yes"
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def remembering(message: dict[str, Any]) -> None:
+            if message.get("status", 400) < 400:
+                headers = [*message["headers"], (b"set-cookie", self.cookie)]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await super().__call__(scope, receive, remembering)
+
+    def let_in(self, method: str, headers: Mapping[bytes, bytes]) -> None:
+        if self.cookie not in headers.get(b"cookie", b""):
+            super().let_in(method, headers)
+
+
+CORRECT = (PlainPlatform, LiberalPlatform, NumberingPlatform, OpenPlatform, RememberingPlatform)

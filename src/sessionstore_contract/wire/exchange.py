@@ -27,7 +27,7 @@ SHOWN = 240
 class Credential:
     """What an `authorization` header says, and how it is written where it may be read."""
 
-    header: str
+    header: str = field(repr=False)
     worded: str
     is_own: bool = False
     """Whether it is the one that the platform was handed over with."""
@@ -65,11 +65,12 @@ class Request:
             said += f" [{self.credential.worded}]"
         return said if self.body is None else f"{said} {_shown(self.body)}"
 
-    def curl(self, url: str) -> str:
+    def curl(self, url: str, *, shows_body: bool = False) -> str:
         """Word it as a command that asks the same; a token is the variable that holds it."""
         words = ["curl", "-i"]
-        # By -X alone, curl would wait for the body that the answer to a HEAD announces.
-        words += ["-I"] if self.method == "HEAD" else ["-X", self.method]
+        # By -X alone, curl waits for the body that the answer to a HEAD announces.
+        words += ["-I"] if self.method == "HEAD" and not shows_body else ["-X", self.method]
+        words += ["--max-time", "5"] if self.method == "HEAD" and shows_body else []
         if self.credential.header:
             words += ["-H", f'"Authorization: {self.credential.worded}"']
         piped = ""
@@ -145,7 +146,7 @@ def curl_lines(exchanges: Iterable[Exchange], url: str) -> Iterator[str]:
         if is_waiting and not one.is_at_once:
             yield "wait"
         is_waiting = one.is_at_once
-        yield one.request.curl(url) + (" &" if one.is_at_once else "")
+        yield one.request.curl(url, shows_body=bool(one.body)) + (" &" if one.is_at_once else "")
     if is_waiting:
         yield "wait"
 

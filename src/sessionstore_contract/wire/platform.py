@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 CAPABILITIES = (Capability.COST_READ, Capability.RETENTION, Capability.AUTH)
 """What a platform may claim beyond persistence."""
+
+RECOGNISED = 8
+"""Characters at the beginning of a token from which on it is hidden, without its end."""
 
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 
@@ -37,11 +41,11 @@ class Platform:
     """What stands before `/v1/sessions`."""
     app: Any = None
     """An ASGI application instead of a URL: it is started, asked and stopped in this process."""
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     """A bearer token with every right."""
     token_name: str = "TOKEN"  # noqa: S105 - a name
     """The variable that stands for the token in what is printed."""
-    reader_token: str | None = None
+    reader_token: str | None = field(default=None, repr=False)
     """A bearer token with the right to read alone, on a platform that knows such."""
     reader_token_name: str = "READER_TOKEN"  # noqa: S105 - a name
     adding: Collection[str] = ()
@@ -105,8 +109,16 @@ class Platform:
             (self.token, self.token_name),
             (self.reader_token, self.reader_token_name),
         ):
-            text = text.replace(token, f"${{{name}}}") if token else text
+            for spelling in _spellings(token or ""):
+                text = text.replace(spelling, f"${{{name}}}")
         return text
+
+
+def _spellings(token: str) -> list[str]:
+    """Answer how a token may stand in an answer: in JSON too, and cut off where that is cut off."""
+    words = {token, json.dumps(token)[1:-1], token.replace("/", "\\/")} - {""}
+    cut = {word[:length] for word in words for length in range(RECOGNISED, len(word))}
+    return sorted(words | cut, key=len, reverse=True)
 
 
 def _check(url: str) -> None:

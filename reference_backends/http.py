@@ -43,9 +43,10 @@ class HttpSessionStore(SessionStore):
     StoreUnavailableError when the answer did not come or is not what the operation answers; the
     message has the request and the status, and never the token or the peer's words. Redirects are
     not followed. `token` may be a function, such as the `get` of a ContextVar: it is called in the
-    context of each operation, whose requests carry what it answers and no other. A `client` that is
-    handed over stays open; `transport` is for the one that the store makes itself. The store
-    belongs to the event loop of its first use.
+    context of each operation, whose requests carry what it answers and no other, nor a cookie. A
+    `client` that is handed over stays open, and its own credentials give way to a token;
+    `transport` is for the one that the store makes itself. The store belongs to the event loop of
+    its first use.
     """
 
     def __init__(

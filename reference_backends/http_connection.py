@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from reference_backends.http_lent import LentClient
 from reference_backends.rest import error_code
 from reference_backends.secrecy import Redaction, check_token
 from reference_backends.tracing import carried
@@ -55,6 +56,8 @@ class _Failure(NamedTuple):
 
 Outcome: TypeAlias = "httpx.Response | Answer | _Failure"
 
+Client: TypeAlias = "httpx.AsyncClient | AiohttpClient"
+
 Token = str | Callable[[], str | None] | None
 """A bearer token, or what answers that of the call under way when it is called in its context."""
 
@@ -75,7 +78,8 @@ class Connection:
         self._address = _in_ascii(self.url)
         self._token = check_token(token) if isinstance(token, str) else token
         self._is_lent = client is not None
-        self._client: httpx.AsyncClient | AiohttpClient | None = client
+        self._lent = _lent(client, token)
+        self._client: Client | None = client
         self._transport = transport
         self._timeout = timeout
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -132,7 +136,7 @@ class Connection:
     async def _exchange(
         self,
         scope: anyio.CancelScope,
-        client: httpx.AsyncClient | AiohttpClient,
+        client: Client,
         method: str,
         path: str,
         body: str | None,
@@ -141,7 +145,7 @@ class Connection:
     ) -> Outcome:
         with scope, self._redacting(headers):
             try:
-                return await client.request(
+                return await (self._lent or client).request(
                     method,
                     self._address + path,
                     content=None if body is None else body.encode(),
@@ -204,7 +208,7 @@ class Connection:
         token = headers.get("authorization", "").removeprefix("Bearer ")
         return self._redaction.of(token) if token and self._redaction else nullcontext()
 
-    def _open_client(self) -> httpx.AsyncClient | AiohttpClient:
+    def _open_client(self) -> Client:
         # Without an await in it, so that many first uses make one client.
         if self._is_closed:
             raise StoreClosedError("the store was closed")
@@ -221,9 +225,15 @@ class Connection:
         return self._client
 
 
-def _new_client(
-    url: str, transport: httpx.AsyncBaseTransport | None
-) -> httpx.AsyncClient | AiohttpClient:
+def _lent(client: httpx.AsyncClient | None, token: Token) -> LentClient | None:
+    # Of one who hands over no token the client is used as it is. Its cookies are kept beside one
+    # token, which is always the same, and never where each call has its own.
+    if client is None or token is None:
+        return None
+    return LentClient(client, keeps_cookies=isinstance(token, str))
+
+
+def _new_client(url: str, transport: httpx.AsyncBaseTransport | None) -> Client:
     if transport is None:
         try:
             from reference_backends.http_engine import AiohttpClient  # noqa: PLC0415

@@ -40,11 +40,13 @@ class Reading:
         A connection that is closed with bytes unread is reset, and the client, which is still
         sending, may never see why. One that has paused is waiting for the answer.
         """
-        if self._is_whole:
-            return
+        if not self._is_whole:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST):
+                    await self._throw_away()
+
+    async def _throw_away(self) -> None:
         left = MOST_READ_ON
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST):
-                while not self._is_whole and left > 0:
-                    async with asyncio.timeout(PAUSE):
-                        left -= len((await self()).get("body", b""))
+        while not self._is_whole and left > 0:
+            async with asyncio.timeout(PAUSE):
+                left -= len((await self()).get("body", b""))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from reference_backends import http_engine
 from reference_backends.http import HttpSessionStore
 from reference_backends.platform import create_app
 from sessionstore_contract.interface import StoreUnavailableError
@@ -26,6 +27,8 @@ token_of_call = ContextVar[str | None]("token_of_call", default=None)
 
 CALLERS = 40
 
+CONNECTIONS = 5
+
 
 async def as_caller(token: str, operation: Callable[[], Awaitable[Any]]) -> Any:
     """Make the call in a context of its own, in which the token is this one."""
@@ -38,40 +41,68 @@ async def as_caller(token: str, operation: Callable[[], Awaitable[Any]]) -> Any:
     return await asyncio.create_task(call())
 
 
-async def test_tokens_never_cross_between_calls_at_once() -> None:
-    """Over one client and few connections, on a real socket: each request has its caller's."""
+def by_aiohttp() -> dict[str, Any]:
+    return {}
+
+
+def by_a_lent_client() -> dict[str, Any]:
+    """Make one that has credentials of its own, and keeps what it is given."""
+    limits = httpx.Limits(max_connections=CONNECTIONS)
+    own = {"authorization": "Bearer of-the-client"}
+    return {"client": httpx.AsyncClient(limits=limits, headers=own, auth=("of", "the-client"))}
+
+
+def by_a_transport() -> dict[str, Any]:
+    limits = httpx.Limits(max_connections=CONNECTIONS)
+    return {"transport": httpx.AsyncHTTPTransport(verify=False, limits=limits)}
+
+
+@pytest.mark.parametrize("sender", [by_aiohttp, by_a_lent_client, by_a_transport])
+async def test_tokens_never_cross_between_calls_at_once(
+    sender: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over one client and few connections, on a real socket: each request has its caller's.
+
+    The platform would know a caller by a cookie, too.
+    """
     seen: dict[str, set[str]] = {}
+    monkeypatch.setattr(http_engine, "CONNECTIONS", CONNECTIONS)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
         session = scope["path"].rpartition("sessions/")[2].partition("/")[0]
-        given = dict(scope["headers"]).get(b"authorization", b"none").decode()
-        seen.setdefault(session, set()).add(given)
+        headers = dict(scope["headers"])
+        given = headers.get(b"authorization", b"none").decode()
+        seen.setdefault(session, set()).add(given + headers.get(b"cookie", b"").decode())
         body = {"session_id": session, "messages": [], "cost_data": {}}
         await asyncio.sleep(0)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        cookie = f"login={session}".encode()
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"set-cookie", cookie)]}
+        )
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
     with on_a_port(lambda: app) as url:
-        limits = httpx.Limits(max_connections=5)
-        async with httpx.AsyncClient(limits=limits) as client:
-            store = HttpSessionStore(url, token=token_of_call.get, client=client)
-            operations: list[Callable[[str], Awaitable[Any]]] = [
-                store.load,
-                store.get_cost_data,
-                lambda session: store.update(session, cost_data={"n": 1}),
-                lambda session: store.save(session, []),
-            ]
-            await asyncio.gather(
-                *(
-                    as_caller(f"token-{caller}", lambda one=one, caller=caller: one(f"s{caller}"))  # type: ignore[misc]
-                    for caller in range(CALLERS)
-                    for one in operations
-                )
+        sending = sender()
+        store = HttpSessionStore(url, token=token_of_call.get, **sending)
+        operations: list[Callable[[str], Awaitable[Any]]] = [
+            store.load,
+            store.get_cost_data,
+            lambda session: store.update(session, cost_data={"n": 1}),
+            lambda session: store.save(session, []),
+        ]
+        await asyncio.gather(
+            *(
+                as_caller(f"token-{caller}", lambda one=one, caller=caller: one(f"s{caller}"))  # type: ignore[misc]
+                for caller in range(CALLERS)
+                for one in operations
             )
-            await store.load("nobody")
-            await store.close()
+        )
+        await store.load("nobody")
+        await store.close()
+        for client in sending.values():
+            await client.aclose()
     assert seen == {
         **{f"s{caller}": {f"Bearer token-{caller}"} for caller in range(CALLERS)},
         "nobody": {"none"},
@@ -175,3 +206,15 @@ async def test_an_older_platform_is_no_missing_session() -> None:
     assert await store.exists("s") is True
     assert await store.update("s", cost_data={"n": 1}) is True
     await store.close()
+
+
+async def test_a_lent_client_is_used_as_it_is_where_no_token_is_handed_over() -> None:
+    """Its credentials are then those of the store."""
+    async with peer(lambda _: response(b'{"session_id": "s", "messages": []}')) as found:
+        async with httpx.AsyncClient(auth=("of", "the-client"), cookies={"a": "b"}) as client:
+            store = HttpSessionStore(found.url, client=client)
+            assert await store.load("s") == []
+            await store.close()
+        (head,) = found.requests
+    assert b"Authorization: Basic " in head
+    assert b"Cookie: a=b" in head

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+import json
 import re
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from reference_backends.platform_description import described, methods_of
 from sessionstore_contract.interface import StoreUnavailableError
 from tests.reference_backends.asker import ROUTES, Asker, code
 from tests.reference_backends.dict_store import DictStore
+from tests.reference_backends.peers import peer, response
 from tests.reference_backends.serving import on_a_port
 
 if TYPE_CHECKING:
@@ -58,6 +61,29 @@ async def test_what_is_near_a_token_is_none(given: str) -> None:
     status, answer = await ask("GET", "/v1/sessions/s", token=given)
 
     assert (status, code(answer)) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [("writer", 404), ("reader", 404), ("writes", 401), ("w", 401), ("", 401), (None, 401)],
+)
+async def test_how_long_it_takes_tells_nothing_of_a_token(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, status: int
+) -> None:
+    """What is given is held against both tokens, whichever it is, by what takes as long for all."""
+    compared: list[tuple[bytes, bytes]] = []
+    compare = hmac.compare_digest
+
+    def noted(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return compare(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", noted)
+    ask = Asker(create_app(DictStore(), token="writer", reader_token="reader"))
+    header = None if given is None else f"Bearer {given}"
+    assert (await ask("GET", "/v1/sessions/s", token=header))[0] == status
+    said = (given or "").encode()
+    assert compared == [(said, b"writer"), (said, b"reader")]
 
 
 async def test_tokens_given_twice_are_none() -> None:
@@ -145,22 +171,24 @@ async def test_both_are_passed_on_to_the_platform_behind() -> None:
     """A platform over an HTTP store: one id for the whole way, and never another request's."""
     seen: list[tuple[str, str, str | None]] = []
 
-    async def answer(request: httpx.Request) -> httpx.Response:
-        await asyncio.sleep(0)
-        path = request.url.path
-        headers = request.headers
+    def answer(head: bytes) -> bytes:
+        request, *lines = head.decode().strip().splitlines()
+        headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines)}
+        path = request.split()[1]
         seen.append((path, headers["x-request-id"], headers.get("traceparent")))
-        session = path.rpartition("/")[2]
-        return httpx.Response(200, json={"session_id": session, "messages": []})
+        body = {"session_id": path.rpartition("/")[2], "messages": []}
+        return response(json.dumps(body).encode())
 
-    behind = HttpSessionStore("http://behind", transport=httpx.MockTransport(answer))
-    async with client_of(create_app(behind)) as client:
-        await asyncio.gather(
-            *(
-                client.get(f"/v1/sessions/{name}", headers={"x-request-id": name} | trace)
-                for name, trace in (("a", {"traceparent": TRACE}), ("b", {}), ("c", {}))
+    async with peer(answer) as found:
+        behind = HttpSessionStore(found.url)
+        async with client_of(create_app(behind)) as client:
+            await asyncio.gather(
+                *(
+                    client.get(f"/v1/sessions/{name}", headers={"x-request-id": name} | trace)
+                    for name, trace in (("a", {"traceparent": TRACE}), ("b", {}), ("c", {}))
+                )
             )
-        )
+        await behind.close()
     assert sorted(seen, key=str) == [
         ("/v1/sessions/a", "a", TRACE),
         ("/v1/sessions/b", "b", None),

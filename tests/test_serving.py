@@ -9,15 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import pytest
 import uvicorn
+from click.testing import CliRunner
 
 from sessionstore_contract import serving
+from sessionstore_contract.cli import main
 from sessionstore_contract.serving import Serving, ServingError, place_of
 from sessionstore_contract.storage.embedded import EmbeddedServer
 from sessionstore_contract.storage.postgres import PostgresStorage
@@ -25,7 +29,7 @@ from sessionstore_contract.storage.postgres import PostgresStorage
 from .served import COMMAND, children_of, service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 pytestmark = pytest.mark.slow
 
@@ -149,24 +153,58 @@ def test_a_request_to_a_worker_is_answered(tmp_path: Path) -> None:
 
 
 async def test_workers_on_postgresql_keep_every_patch(database: str) -> None:
-    """PATCHes of different keys at once, spread over processes by their connections."""
+    """PATCHes of different keys that wait for one row, in more than one process, and then all go.
+
+    A process makes one change of a session at a time: where two wait, there are two processes.
+    """
     with service("--store", database, "--workers", "3") as served:
         assert "3 worker processes" in served.said
-        limits = httpx.Limits(max_keepalive_connections=0)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         async with httpx.AsyncClient(base_url=served.url, limits=limits, timeout=60) as http:
             await http.put("/v1/sessions/s", json={"messages": []})
-            answers = await asyncio.gather(
-                *(
-                    http.patch("/v1/sessions/s", json={"cost_data": {str(number): number}})
-                    for number in range(150)
-                )
-            )
+            patches: list[asyncio.Task[httpx.Response]] = []
+
+            def patch() -> None:
+                body = {"cost_data": {str(len(patches)): len(patches)}}
+                patches.append(asyncio.create_task(http.patch("/v1/sessions/s", json=body)))
+
+            async with locked(database, "s") as connection:
+                for _ in range(50):
+                    patch()
+                while await waiting_for(connection) < 2:
+                    assert not any(one.done() for one in patches), "one process has them all"
+                    patch()
+            answers = await asyncio.gather(*patches)
             assert {one.status_code for one in answers} == {200}
             found = (await http.get("/v1/sessions/s/cost_data")).json()["cost_data"]
-        assert found == {str(number): number for number in range(150)}
+        assert found == {str(number): number for number in range(len(patches))}
         # The workers, and what multiprocessing keeps for itself.
         assert len(children_of(served.process.pid)) >= 3
         assert served.stop() == 0
+
+
+async def waiting_for(connection: asyncpg.Connection[Any]) -> int:
+    """Count the connections to its database that wait for a lock by now."""
+    await connection.execute("SELECT pg_stat_clear_snapshot()")
+    counted: int = await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return counted
+
+
+@asynccontextmanager
+async def locked(database: str, session: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """Let whoever changes the session wait; answer the connection that it waits for."""
+    connection = await asyncpg.connect(database)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "SELECT FROM sessions WHERE session_id = $1 FOR UPDATE", session
+            )
+            yield connection
+    finally:
+        await connection.close()
 
 
 def test_rights(tmp_path: Path) -> None:
@@ -222,15 +260,8 @@ def test_the_contract_of_a_platform_holds_on_it(tmp_path: Path, claims: str) -> 
 )
 def test_a_mistake_is_one_line_and_2(arguments: list[str], line: str) -> None:
     """Before anything listens, and without what may be secret."""
-    ran = subprocess.run(
-        [*COMMAND, "--port", "0", *arguments],
-        env={**os.environ, **TOKENS},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (ran.returncode, ran.stdout) == (2, "")
+    ran = CliRunner(env=TOKENS).invoke(main, ["serve", "--port", "0", *arguments])
+    assert (ran.exit_code, ran.stdout) == (2, "")
     assert line in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert "secret" not in ran.stderr

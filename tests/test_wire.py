@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 from sessionstore_contract import Platform, catalogue, check_platform, check_platform_sync
+from sessionstore_contract.cli import main
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.verdict import Conclusion, Finding, Verdict
 from sessionstore_contract.wire import CLAUSES
@@ -119,8 +121,8 @@ def test_nobody_there_is_3(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_one_line_and_2(arguments: list[str], line: str) -> None:
     """It says what is wrong, and asks nothing of anybody."""
-    ran = wire(*arguments)
-    assert ran.returncode == 2
+    ran = CliRunner().invoke(main, ["wire", *arguments])
+    assert ran.exit_code == 2
     assert ran.stdout == ""
     assert line in ran.stderr
     assert ran.stderr.count("\n") == 1
@@ -161,12 +163,9 @@ def test_a_token_shows_in_no_traceback() -> None:
 
 def test_explain_and_list_know_the_clauses() -> None:
     """As those of stores."""
-    command = [sys.executable, "-m", "sessionstore_contract"]
-    listed = subprocess.run([*command, "list", "wire"], capture_output=True, text=True, check=True)
+    listed = CliRunner().invoke(main, ["list", "wire"])
     assert all(one.id in listed.stdout for one in CLAUSES)
-    explained = subprocess.run(
-        [*command, "explain", "wire.auth"], capture_output=True, text=True, check=True
-    )
+    explained = CliRunner().invoke(main, ["explain", "wire.auth"])
     assert "what a platform that does not hold it is told" in explained.stdout
 
 

@@ -34,7 +34,7 @@ def serve(**given: Any) -> NoReturn:
     """Serve the reference platform over a store, until SIGTERM or SIGINT.
 
     It says on standard output where it listens. Asked to stop, it takes no more requests, and
-    answers those under way.
+    answers those under way, which are given 30 seconds.
     """
     from .serving import Serving, ServingError  # noqa: PLC0415 - `--help` must not wait for it
     from .serving import serve as run  # noqa: PLC0415

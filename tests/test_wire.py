@@ -187,7 +187,7 @@ def test_pytest_shows_each_clause_as_a_test(pytester: pytest.Pytester) -> None:
     )
     ran.assert_outcomes(passed=2, failed=1, skipped=1)
     ran.stdout.fnmatch_lines(["FAILED *test_mine?wire.patch-merges?*"])
-    ran.stdout.fnmatch_lines(["PATCH merges nested objects"])
+    ran.stdout.fnmatch_lines(["PATCH merges nested objects", '*curl -i -X PATCH -H "Auth*'])
     ran.stdout.fnmatch_lines(["*test_mine (mine): 1 violated clause, 1 defect"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from reference_backends.accounting import Accounting
+from reference_backends.asking import ask
 from reference_backends.chat_events import TextDelta
 from reference_backends.chat_turn import AgentError, Turn, Turns
 from reference_backends.chat_wording import (
@@ -134,9 +136,10 @@ class ChatServer:
         session_id = request.path_params["session_id"]
         try:
             totals = await self._accounting.totals(session_id)
-            async with asyncio.timeout(self._settings.patience):
-                if not totals.turn_count and not await self._store.exists(session_id):
-                    return error_answer(HTTPStatus.NOT_FOUND, "no such session")
+            if not totals.turn_count and not await ask(
+                self._store.exists(session_id), self._settings.patience
+            ):
+                return error_answer(HTTPStatus.NOT_FOUND, "no such session")
         except InvalidSessionIdError:
             raise BadRequestError("no session can have this id", param="session_id") from None
         except NotImplementedError:
@@ -151,8 +154,9 @@ class ChatServer:
 
     async def drain(self) -> None:
         """See that every turn is saved and counted, within the time that there is."""
-        await self._turns.drain(self._settings.drain_patience)
-        await self._accounting.drain(self._settings.drain_patience)
+        ends = time.monotonic() + self._settings.drain_patience
+        await self._turns.drain(self._settings.drain_patience / 2)
+        await self._accounting.drain(ends - time.monotonic())
 
     async def _whole(self, turn: Turn, headers: Mapping[str, str]) -> JSONResponse:
         try:

@@ -196,6 +196,30 @@ class SavesBeforeItAnswers(PlainServer):
                     await self.store.save(one.session, one.messages)
 
 
+@mutant(
+    "store-fault-never-breaks-the-answer",
+    "the answer ends in another way while load raises",
+)
+class KeepsTheEndForWhatIsStored(PlainServer):
+    """Says why the answer ended, and what it took, when all was well."""
+
+    has_failed = False
+
+    async def guarded(self, call: Any, patience: float | None = None) -> Any:
+        async def noted() -> Any:
+            try:
+                return await call()
+            except Exception:
+                self.has_failed = True
+                raise
+
+        return await super().guarded(noted, patience)
+
+    def ending(self, one: Conversation, **said: Json) -> dict[str, Json]:
+        ended = super().ending(one, **said)
+        return {"choices": [{"index": 0, **said}]} if self.has_failed else ended
+
+
 @mutant("store-fault-never-breaks-the-answer", "the answer is broken when the store goes")
 class TrustsAStoreThatHasAnswered(PlainServer):
     """Having read the history, it looks in mid-answer whether the session is still there."""
@@ -390,7 +414,7 @@ class OneTurnAtATime(PlainServer):
         self.one = asyncio.Lock()
 
     def patience(self) -> float:
-        return 0.2  # the other session waits as long, and longer
+        return 0.05  # the other session waits as long, and longer
 
     async def whole(self, one: Conversation, receive: Any, send: Any) -> None:
         async with self.one:

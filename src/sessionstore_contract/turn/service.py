@@ -77,6 +77,7 @@ class Workshop:
         if self._logger is not None:
             self._logger.removeHandler(self.log)
         for service in self._services:
+            service.store.recover()
             await service.end()
 
 
@@ -107,6 +108,8 @@ class Service:
         self._agent = agent
         self._built = built
         self._is_ended = False
+        self.end_of_answer: dict[str, Json] = {}
+        """What stood beside the text in the last answer of a chat server."""
         self.application = Application(built) if isinstance(workshop.system, ChatServer) else None
 
     # steps --------------------------------------------------------------------------------------
@@ -248,6 +251,7 @@ class Service:
             await system.record(self._built, session or "", figures)
             return answers.COMPLETE
         received = await self._post(session, script, stream=stream, turn_id=turn_id)
+        self.end_of_answer = answers.end_of(received, is_stream=stream)
         return answers.of_stream(received) if stream else answers.of_whole(received)
 
     async def _post(

@@ -51,11 +51,16 @@ async def usage_is_accumulated(subject: Subject) -> None:
                 FIRST, SECOND, THIRD, FIRST, SECOND, THIRD, model="model-b"
             ),
             "the last turn is not counted": total(FIRST, SECOND),
+            "cached tokens are not counted": {
+                **total(FIRST, SECOND, THIRD, model="model-b"),
+                "cached_tokens": 0,
+            },
             "cached tokens are added to the input": {
                 **total(FIRST, SECOND, THIRD, model="model-b"),
                 "input_tokens": 1637,
             },
         },
+        judges_cached=True,
     )
 
 

@@ -16,7 +16,7 @@ from .stores import STORED, KitStore
 from .system import TOTALS, Accumulator, ChatServer, Figures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from ..history import History
     from ..interface import Json
@@ -204,11 +204,19 @@ class Service:
 
     def keeps_cached_tokens(self, session: str) -> bool:
         """Answer whether they are among the totals, as far as can be seen: they need not be."""
-        try:
-            found = self.workshop.system.totals(self.store.peek(session) or {})
-        except Exception:  # noqa: BLE001 - the step that reads the totals will tell
-            return True
+        found = self._seen_totals(session)
         return not found or "cached_tokens" in found
+
+    def counts_cached_tokens(self) -> bool:
+        """Answer whether those of any session are not nought, as far as can be seen."""
+        found = [one for one in map(self._seen_totals, self.store.sessions()) if one]
+        return not found or any(one.get("cached_tokens") != 0 for one in found)
+
+    def _seen_totals(self, session: str) -> Mapping[str, Json]:
+        try:
+            return self.workshop.system.totals(self.store.peek(session) or {})
+        except Exception:  # noqa: BLE001 - the step that reads the totals will tell
+            return {}
 
     def cost_data(self, session: str) -> Call[dict[str, Json]]:
         """Read the cost data out of the store, past its operations."""

@@ -116,6 +116,10 @@ class KitStore(SessionStore):
         self.behaviours.clear()
         self.of_session.clear()
 
+    def sessions(self) -> tuple[str, ...]:
+        """Answer the ids of what is kept, not through any operation."""
+        return tuple(self._sessions)
+
     def peek(self, session_id: str) -> dict[str, Json] | None:
         """Answer what is kept as cost data, not through any operation."""
         session = self._sessions.get(session_id)

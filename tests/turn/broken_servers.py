@@ -121,6 +121,13 @@ class CountsUsageOnTheWay(PlainServer):
         await super().count(one, session)
 
 
+@mutant("usage-is-accumulated", "the model is the word of the client")
+class BelievesTheClient(PlainServer):
+    async def count(self, one: Conversation, session: str) -> None:
+        one.model = one.asked_model
+        await super().count(one, session)
+
+
 @mutant("no-session-no-write", "a session is made for a request without one")
 class MakesASession(PlainServer):
     async def settle(self, one: Conversation) -> None:

@@ -44,6 +44,7 @@ class Conversation:
     def __init__(self, asked: dict[str, Json], turn_id: str | None) -> None:
         self.session: str | None = asked.get("session_id")
         self.messages: list[Json] = asked["messages"]
+        self.asked_model: str = asked["model"]
         self.is_stream = bool(asked.get("stream"))
         self.turn_id = turn_id
         self.text = ""

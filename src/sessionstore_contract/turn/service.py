@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 MODEL = "model-a"
 
+WORD_OF_THE_CLIENT = "the-word-of-the-client"
+"""The model that requests name: whoever pays by model does not choose the price by a word."""
+
 
 class Log(logging.Handler):
     """Remembers which loggers warned."""
@@ -207,10 +210,10 @@ class Service:
         found = self._seen_totals(session)
         return not found or "cached_tokens" in found
 
-    def counts_cached_tokens(self) -> bool:
-        """Answer whether those of any session are not nought, as far as can be seen."""
+    def has_only(self, name: str, value: Json) -> bool:
+        """Answer whether this is what all totals have there, of whichever session."""
         found = [one for one in map(self._seen_totals, self.store.sessions()) if one]
-        return not found or any(one.get("cached_tokens") != 0 for one in found)
+        return bool(found) and all(one.get(name) == value for one in found)
 
     def _seen_totals(self, session: str) -> Mapping[str, Json]:
         try:
@@ -277,7 +280,7 @@ class Service:
             raise TypeError("an accumulator alone has no clients")
         prompt = self._agent.learn(script)
         asked: dict[str, Json] = {
-            "model": "the-word-of-the-client",
+            "model": WORD_OF_THE_CLIENT,
             "messages": [{"role": "user", "content": prompt}],
         }
         if session is not None:

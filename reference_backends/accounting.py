@@ -31,6 +31,7 @@ from reference_backends.figures import (
     read_writers,
     worded,
 )
+from reference_backends.written_turns import WrittenTurns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -125,6 +126,7 @@ class Accounting:
         self._clock = clock
         self._books: dict[str, _Book] = {}
         self._counted: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._written = WrittenTurns()
 
     async def record(
         self,
@@ -277,9 +279,13 @@ class Accounting:
         known = {digest for totals in writers.values() for digest in totals.recent}
         new = [turn for turn in batch if turn.digest not in known]
         self._settle(session_id, book, (turn for turn in batch if turn.digest in known))
+        own = writers.get(self._writer, Totals())
+        self._written.note(session_id, (turn for turn in batch if turn.digest in own.recent))
         if new:
-            totals = writers.get(self._writer, Totals()).plus(new)
-            await self._update(session_id, book, totals, new)
+            lost = self._written.lost(session_id, own.recent)
+            if lost:
+                _log.warning("session %a: %d turns were gone, and are added", session_id, len(lost))
+            await self._update(session_id, book, own.plus([*lost, *new]), new)
 
     async def _update(
         self, session_id: str, book: _Book, totals: Totals, turns: Iterable[Turn]
@@ -288,6 +294,7 @@ class Accounting:
         found = await self._ask(self._store.update, session_id, cost_data=fields)
         if found is True:
             self._settle(session_id, book, turns)
+            self._written.note(session_id, turns)
         elif found is not False:
             raise StoreAnswerError(f"update answered {type(found).__name__}")
         elif book.may_be_missing:

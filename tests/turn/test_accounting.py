@@ -308,6 +308,19 @@ async def test_a_session_that_could_not_be_saved_is_waited_for() -> None:
     assert (store.peek("chat") or {})["turn_count"] == 1
 
 
+async def test_a_session_that_is_made_anew_owes_nothing_of_the_old_one() -> None:
+    """Turns that are gone with their session are not added to its successor."""
+    store = store_with()
+    counting = Accounting(store)
+    for _ in range(2):
+        await counting.record("chat", ONE, model="m")
+    await store.delete("chat")
+    store.put("chat")
+    for _ in range(2):
+        await counting.record("chat", ONE, model="m")
+    assert (store.peek("chat") or {})["turn_count"] == 2
+
+
 async def test_ids_are_bounded_and_short() -> None:
     """Cost data does not grow with the chat, nor with what a client sends as an id."""
     store = store_with()

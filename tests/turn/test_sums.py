@@ -12,7 +12,7 @@ from hypothesis import strategies as draw
 
 from reference_backends.accounting import Accounting, Usage
 from reference_backends.figures import Tokens, Totals
-from sessionstore_contract.turn.stores import KitStore, raising, raising_afterwards
+from sessionstore_contract.turn.stores import Behaviour, KitStore, raising, raising_afterwards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,3 +176,42 @@ def test_the_sum_of_turns_is_the_total(program: list[Deed], pace: list[int]) -> 
         own = {number for number in asked if number % 2 == parity}
         found = totals.models.get(f"m{parity}", Tokens())
         assert found.input_tokens == sum(2**number for number in own)
+
+
+def made_later(turns: int, made: list[asyncio.Task[Any]]) -> Behaviour:
+    """Raise at once, and do it after so many turns of the loop: a request that was given up."""
+
+    async def behave(do: Callable[[], Any]) -> Any:
+        async def later() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await do()
+
+        made.append(asyncio.create_task(later()))
+        raise AWAY
+
+    return behave
+
+
+async def play_late(delays: list[int | None]) -> int:
+    """Take a turn for each, whose write is given up and made after a delay; answer the sum."""
+    store, made = KitStore(), list[asyncio.Task[Any]]()
+    store.put("chat")
+    server = Accounting(store)
+    for number, delay in enumerate([None, *delays, None]):
+        if number > len(delays) and made:
+            await asyncio.wait(made)
+        store.recover()
+        if delay is not None:
+            store.behave(made_later(delay, made), ["update"])
+        await ask(server, number)
+    assert await server.drain()
+    return (await server.totals("chat")).tokens.input_tokens
+
+
+@settings(max_examples=100)
+@given(draw.lists(draw.none() | draw.integers(0, 40), max_size=6))
+@example([9, None])
+def test_a_write_that_is_made_after_it_was_given_up_takes_no_turn_away(delays: Any) -> None:
+    """What it overwrites is added again with the next turn."""
+    assert asyncio.run(play_late(delays)) == 2 ** (len(delays) + 2) - 1

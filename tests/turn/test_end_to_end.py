@@ -158,7 +158,10 @@ async def test_a_platform_that_is_killed_in_mid_answer_costs_neither_the_answer_
         closing_all.push_async_callback(over_http.close)
         await over_http.create("chat")
         chat = await closing_all.enter_async_context(served(over_http, agent))
-        client = openai.AsyncOpenAI(api_key="unused", base_url=f"{chat}/v1", max_retries=0)
+        quick = openai.DefaultAsyncHttpxClient(verify=False)
+        client = openai.AsyncOpenAI(
+            api_key="unused", base_url=f"{chat}/v1", max_retries=0, http_client=quick
+        )
         closing_all.push_async_callback(client.close)
 
         stream = await ask(client)

@@ -29,8 +29,15 @@ TEXT = "".join(WORDS)
 HELLO: Any = [{"role": "user", "content": "hello"}]
 
 
-def client(url: str) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(api_key="unused", base_url=f"{url}/v1", max_retries=0)
+def client(url: str, **rest: Any) -> openai.AsyncOpenAI:
+    # Reading the certificates that nobody asks for would take longer than the test.
+    quick = openai.DefaultAsyncHttpxClient(verify=False)
+    rest = {"max_retries": 0, **rest}
+    return openai.AsyncOpenAI(api_key="unused", base_url=f"{url}/v1", http_client=quick, **rest)
+
+
+def plain(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, verify=False)
 
 
 def synchronous(url: str) -> openai.OpenAI:
@@ -112,7 +119,7 @@ async def test_usage_with_dollars() -> None:
     async with served(store, settings=Settings(prices=prices)) as url:
         await ask(url, "chat")
         await ask(url, "chat")
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with plain(url) as http:
             told = (await http.get("/v1/sessions/chat/usage")).json()
             missing = await http.get("/v1/sessions/nobody/usage")
     assert told == {
@@ -142,7 +149,7 @@ async def test_each_models_tokens_are_priced_at_its_own_price() -> None:
     async with served(store, agent, Settings(prices=prices)) as url:
         for _ in range(3):
             await ask(url, "chat")
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with plain(url) as http:
             told = (await http.get("/v1/sessions/chat/usage")).json()
     assert told["dollars"] == pytest.approx(1.1)
     assert told["unpriced"]["input_tokens"] == 1000
@@ -200,7 +207,7 @@ async def test_an_agent_that_fails_is_an_error_to_the_client(is_stream: bool) ->
 
     async with (
         served(None, agent) as url,
-        openai.AsyncOpenAI(api_key="unused", base_url=f"{url}/v1") as one,
+        client(url, max_retries=openai.DEFAULT_MAX_RETRIES) as one,
     ):
 
         async def read() -> None:
@@ -250,7 +257,7 @@ async def test_a_request_that_is_none_is_refused(body: bytes) -> None:
         asked.append(history)
         yield Completion()
 
-    async with served(None, agent) as url, httpx.AsyncClient(base_url=url) as http:
+    async with served(None, agent) as url, plain(url) as http:
         answer = await http.post("/v1/chat/completions", content=body)
     assert asked == []
     assert answer.status_code == 400
@@ -260,7 +267,7 @@ async def test_a_request_that_is_none_is_refused(body: bytes) -> None:
 async def raw(url: str, *, session: str = "chat", is_stream: bool = False, **rest: Any) -> str:
     """Answer the bytes of an answer, but for what no two answers have alike."""
     body = {"messages": HELLO, "session_id": session, "stream": is_stream, **rest}
-    async with httpx.AsyncClient(base_url=url) as http:
+    async with plain(url) as http:
         answer = await http.post("/v1/chat/completions", json=body)
     assert answer.status_code == 200
     return re.sub(r'"chatcmpl-\w+"|"created":\d+', "", answer.text)
@@ -374,7 +381,7 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read_to_its_end(
     """With 413, as clients know it."""
     async with (
         served(None, settings=Settings(max_body_bytes=1000)) as url,
-        httpx.AsyncClient(base_url=url) as http,
+        plain(url) as http,
     ):
         answer = await http.post("/v1/chat/completions", content=b" " * 5000)
     assert answer.status_code == 413

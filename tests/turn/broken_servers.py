@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sessionstore_contract.turn.script import Usage
 
 from .accumulators import log
+from .broken_accumulators import DropsTheTurnWhenReadingFails
 from .defect import mutant
 from .servers import DONE, Conversation, InTheBackground, NoStore, PlainServer, event, reply
 
@@ -342,6 +343,13 @@ class CountsWhatIsQuick(PlainServer):
                 self.counting.waiting.clear()
         await send(DONE)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@mutant("failed-read-never-lowers-totals", "a read that raises costs the turn")
+class DropsTheTurnInTheBackground(InTheBackground):
+    """What is done after the answer meets the store as it was then, not as it is made next."""
+
+    accumulator = DropsTheTurnWhenReadingFails
 
 
 @mutant("aborted-turn-counts-what-is-known", "a turn whose client left is not counted")

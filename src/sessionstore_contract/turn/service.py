@@ -175,6 +175,7 @@ class Service:
         operations = tuple(operations)
 
         async def method(**_: Any) -> None:
+            await self.store.quiet()
             self.store.behave(behaviour, operations)
 
         named = operations if operations != STORED else ("every_operation",)
@@ -184,6 +185,7 @@ class Service:
         """Let the store hold the contract from now on."""
 
         async def method(**_: Any) -> None:
+            await self.store.quiet()
             self.store.recover()
 
         return self._call("the_store", method, every_operation="works")

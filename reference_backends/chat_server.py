@@ -66,7 +66,8 @@ class Settings:
     patience: float = 2.0
     """Seconds that an answer waits for the store, before it and again after it."""
     drain_patience: float = 30.0
-    """Seconds that the end of the server waits for turns that are not saved and counted yet."""
+    """Seconds that the end of the server waits for turns that are not saved and counted yet: half
+    of them for answers and histories, then for what is to be counted."""
     max_body_bytes: int = 16 * 2**20
     turn_id_header: str | None = "x-request-id"
     """Whose value is the turn's id: who sends one twice is billed once, so let your gateway set it.

@@ -24,7 +24,9 @@ failure.
 
 The stores are those of `{package}`, as they are published; PostgreSQL is the embedded server, and
 HTTP the reference platform. There is no code between them and the kit: their constructors take a
-path, a DSN, a URL, or nothing.
+path, a DSN, a URL, or nothing. The chat server of the same package, and what adds up turns in it,
+are tried on the stores of the kit; [`downstream/turns.py`](../downstream/turns.py) words what its
+agents say. (`turns` is found from the folder `downstream`.)
 
 Each finding was also seen without the kit.
 [`downstream/programs.py`](../downstream/programs.py) has a few calls for each, and
@@ -50,6 +52,7 @@ class Expected:
     options: list[str]
     violated: dict[str, str]
     sometimes: dict[str, str]
+    command: str = "run"
 
     @property
     def findings(self) -> dict[str, str]:
@@ -62,8 +65,11 @@ def package() -> str:
 
 
 def expected() -> list[Expected]:
-    """Read what is expected of each store."""
-    return [Expected(name, **rest) for name, rest in _read()["stores"].items()]
+    """Read what is expected of each store, and of what counts turns."""
+    read = _read()
+    stores = [Expected(name, **rest) for name, rest in read["stores"].items()]
+    systems = [Expected(name, **rest, command="turn") for name, rest in read["systems"].items()]
+    return stores + systems
 
 
 def what_programs_show() -> dict[str, str]:
@@ -80,7 +86,7 @@ def page() -> str:
     """Word the page."""
     shown, parts = what_programs_show(), [_HEAD.format(package=package())]
     for store in expected():
-        parts += [f"\n## {store.name}\n", "\n```\nsessionstore-contract run "]
+        parts += [f"\n## {store.name}\n", f"\n```\nsessionstore-contract {store.command} "]
         parts += [" ".join([store.target, *store.options]), "\n```\n\n"]
         if not store.findings:
             parts.append("Conformant.\n")

@@ -1,4 +1,4 @@
-"""What was found in the stores of fipsagents, each shown by a few calls and without the kit.
+"""What was found in fipsagents, each shown by a few calls and without the kit.
 
     python programs.py [NAME ...]
 
@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import httpx
+from chat import accumulator_on, server_on
+from fipsagents.baseagent.events import ContentDelta, StreamComplete, StreamMetrics
 from fipsagents.server.http import HttpSessionStore
 from fipsagents.server.sessions import PostgresSessionStore, SessionStore, SqliteSessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
 HELLO = [{"role": "user", "content": "hello"}]
 PROGRAMS: dict[str, Callable[[], Coroutine[Any, Any, str]]] = {}
@@ -545,6 +547,162 @@ async def missing_route_is_missing_session() -> str:
     demand(found == (None, False), found)
     await store.close()
     return f"load answers {found[0]} and update {found[1]}, from a server that is no platform"
+
+
+# the chat server --------------------------------------------------------------------------------
+
+
+TURN = StreamMetrics(prompt_tokens=10, completion_tokens=5)
+
+
+class FailsOnce(SqliteSessionStore):
+    """Loses its connection in one operation, the first time."""
+
+    operation = ""
+
+    def fail(self, operation: str) -> None:
+        if operation == self.operation:
+            self.operation = ""
+            raise ConnectionError("the connection was lost")
+
+    async def load(self, session_id: str) -> Any:
+        self.fail("load")
+        return await super().load(session_id)
+
+    async def get_cost_data(self, session_id: str) -> Any:
+        self.fail("get_cost_data")
+        return await super().get_cost_data(session_id)
+
+    async def update(self, session_id: str, **fields: Any) -> Any:
+        self.fail("update")
+        return await super().update(session_id, **fields)
+
+
+async def counted_on() -> tuple[FailsOnce, Any]:
+    """Answer a store with the session `chat`, and what adds up turns on it."""
+    store = FailsOnce(sqlite_file())
+    await store.create("chat")
+    return store, accumulator_on(store)
+
+
+async def hello(_: list[Any]) -> AsyncIterator[Any]:
+    yield ContentDelta("Hello")
+    yield StreamComplete("stop", TURN)
+
+
+async def post(store: Any) -> httpx.Response:
+    """Have the server answer a request."""
+    server = server_on(store, hello)
+    transport = httpx.ASGITransport(server.app, raise_app_exceptions=False)
+    async with (
+        server._lifespan(server.app),
+        httpx.AsyncClient(transport=transport, base_url="http://chat") as client,
+    ):
+        asked = {"model": "cheapest", "messages": HELLO, "session_id": "chat"}
+        return await client.post("/v1/chat/completions", json=asked)
+
+
+@program
+async def cached_tokens_stay_nought() -> str:
+    """`cached_tokens` is 0 in all totals: what an agent reports of a turn has no such figure."""
+    store, counting = await counted_on()
+    await counting._persist_cost_data("chat", TURN, "m")
+    found = await store.get_cost_data("chat")
+    demand(found["cached_tokens"] == 0 and not hasattr(TURN, "cached_tokens"), found)
+    return f"cost data is {found}, and a turn's figures are {list(vars(TURN))}"
+
+
+@program
+async def model_is_the_word_of_the_client() -> str:
+    """The model of the totals, by which they are priced, is the one that the request names."""
+    store = FailsOnce(sqlite_file())
+    await post(store)
+    found = await store.get_cost_data("chat")
+    demand(found["model"] == "cheapest", found)
+    return f"asked for a model that there is not, cost data has {found}"
+
+
+@program
+async def negative_figures_are_added() -> str:
+    """A negative figure lowers the totals."""
+    store, counting = await counted_on()
+    for tokens in (10, -4):
+        turn = StreamMetrics(prompt_tokens=tokens, completion_tokens=0)
+        await counting._persist_cost_data("chat", turn, "m")
+    found = await store.get_cost_data("chat")
+    demand(found["input_tokens"] == 6, found)
+    return f"after turns of 10 and -4 tokens cost data is {found}"
+
+
+@program
+async def failed_load_is_an_error_to_the_client() -> str:
+    """A `load` that fails, before the agent is asked, is answered with 500."""
+    store = FailsOnce(sqlite_file())
+    store.operation = "load"
+    answer = await post(store)
+    demand(answer.status_code == 500, answer.text)
+    return f"the answer is {answer.status_code} {answer.text!r}"
+
+
+@program
+async def stored_text_breaks_the_turn() -> str:
+    """Where cost data holds a text for a sum, each turn of the session raises after its answer."""
+    store, counting = await counted_on()
+    await store.update("chat", cost_data={"input_tokens": "many"})
+    raised = await outcome(counting._persist_cost_data("chat", TURN, "m"))
+    demand(raised.startswith("ValueError"), raised)
+    return f"counting the turn raises {raised}"
+
+
+@program
+async def failed_read_forgets_the_totals() -> str:
+    """When totals can't be read once, the turn's own figures take their place."""
+    store, counting = await counted_on()
+    for _ in range(3):
+        await counting._persist_cost_data("chat", TURN, "m")
+    store.operation = "get_cost_data"
+    await counting._persist_cost_data("chat", TURN, "m")
+    found = await store.get_cost_data("chat")
+    demand(found["input_tokens"] == 10 and found["turn_count"] == 1, found)
+    return f"after 4 turns of 10 tokens, before the last of which reading failed, it is {found}"
+
+
+@program
+async def failed_write_loses_the_turn() -> str:
+    """When totals can't be written once, the turn is never counted."""
+    store, counting = await counted_on()
+    for operation in ("update", ""):
+        store.operation = operation
+        await counting._persist_cost_data("chat", TURN, "m")
+    found = await store.get_cost_data("chat")
+    demand(found["turn_count"] == 1, found)
+    return f"after 2 turns, the first of which could not be written, it is {found}"
+
+
+@program
+async def turns_at_once_are_lost() -> str:
+    """Of turns of one session that are counted at once, some are not in the totals."""
+    store, counting = await counted_on()
+    await asyncio.gather(*(counting._persist_cost_data("chat", TURN, "m") for _ in range(10)))
+    found = await store.get_cost_data("chat")
+    demand(found["turn_count"] < 10, found)
+    return f"after 10 turns at once it is {found}"
+
+
+@program
+async def client_that_leaves_at_done_is_not_counted() -> str:
+    """A streamed turn whose client leaves at `[DONE]`, as OpenAI's does, is not counted."""
+    store = FailsOnce(sqlite_file())
+    server = server_on(store, hello)
+    async with server._lifespan(server.app):
+        stream = server._stream(list(HELLO), "m", session_id="chat")
+        async for chunk in stream:
+            if "[DONE]" in chunk:
+                break
+        await stream.aclose()
+        found = await store.get_cost_data("chat")
+        demand(found == {}, found)
+    return f"when the client has closed at [DONE], cost data is {found}"
 
 
 def main(names: list[str]) -> int:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 UNDECIDED = {"inconclusive", "faulted"}
-COMMAND = [sys.executable, "-m", "sessionstore_contract", "run"]
+COMMAND = [sys.executable, "-m", "sessionstore_contract"]
+HERE = Path(__file__).parent
 
 
 def main(folder: Path) -> int:
@@ -53,7 +54,8 @@ def _tried(store: Expected, folder: Path) -> dict[str, str]:
     def alone(clause: str) -> str:
         report = folder / store.name / f"{clause}.json"
         report.parent.mkdir(exist_ok=True)
-        return _verdicts(store, report, "--clause", clause, "-n", "1")[clause]
+        workers = ["-n", "1"] if store.command == "run" else []
+        return _verdicts(store, report, "--clause", clause, *workers)[clause]
 
     with ThreadPoolExecutor(2) as two:
         return verdicts | dict(zip(left, two.map(alone, left), strict=True))
@@ -61,10 +63,12 @@ def _tried(store: Expected, folder: Path) -> dict[str, str]:
 
 def _verdicts(store: Expected, report: Path, *options: str) -> dict[str, str]:
     report.unlink(missing_ok=True)
-    command = [*COMMAND, store.target, *store.options, "--seed", "1", "--json", str(report)]
+    command = [*COMMAND, store.command, store.target, *store.options, *options]
+    command += ["--seed", "1", "--json", str(report)]
+    environment = {**os.environ, "PYTHONPATH": str(HERE)}
     log = report.with_suffix(".txt")
     with log.open("wb") as said:
-        subprocess.run([*command, *options], stdout=said, stderr=said, check=False)
+        subprocess.run(command, stdout=said, stderr=said, env=environment, check=False)
     if not report.exists():
         raise SystemExit(f"downstream: {store.name}: no report: {log.read_text()[-2000:]}")
     (backend,) = json.loads(report.read_text(encoding="utf-8"))["backends"]

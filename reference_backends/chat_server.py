@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from reference_backends.accounting import Accounting
+from reference_backends.asking import ask
 from reference_backends.chat_events import TextDelta
 from reference_backends.chat_turn import AgentError, Turn, Turns
 from reference_backends.chat_wording import (
@@ -64,7 +66,8 @@ class Settings:
     patience: float = 2.0
     """Seconds that an answer waits for the store, before it and again after it."""
     drain_patience: float = 30.0
-    """Seconds that the end of the server waits for turns that are not saved and counted yet."""
+    """Seconds that the end of the server waits for turns that are not saved and counted yet: half
+    of them for answers and histories, then for what is to be counted."""
     max_body_bytes: int = 16 * 2**20
     turn_id_header: str | None = "x-request-id"
     """Whose value is the turn's id: who sends one twice is billed once, so let your gateway set it.
@@ -134,9 +137,10 @@ class ChatServer:
         session_id = request.path_params["session_id"]
         try:
             totals = await self._accounting.totals(session_id)
-            async with asyncio.timeout(self._settings.patience):
-                if not totals.turn_count and not await self._store.exists(session_id):
-                    return error_answer(HTTPStatus.NOT_FOUND, "no such session")
+            if not totals.turn_count and not await ask(
+                self._store.exists(session_id), self._settings.patience
+            ):
+                return error_answer(HTTPStatus.NOT_FOUND, "no such session")
         except InvalidSessionIdError:
             raise BadRequestError("no session can have this id", param="session_id") from None
         except NotImplementedError:
@@ -151,8 +155,9 @@ class ChatServer:
 
     async def drain(self) -> None:
         """See that every turn is saved and counted, within the time that there is."""
-        await self._turns.drain(self._settings.drain_patience)
-        await self._accounting.drain(self._settings.drain_patience)
+        ends = time.monotonic() + self._settings.drain_patience
+        await self._turns.drain(self._settings.drain_patience / 2)
+        await self._accounting.drain(ends - time.monotonic())
 
     async def _whole(self, turn: Turn, headers: Mapping[str, str]) -> JSONResponse:
         try:

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, cast
 from weakref import WeakValueDictionary
 
+from reference_backends.asking import ask, in_short
 from reference_backends.chat_events import Completion, TextDelta, UsageSoFar
 from sessionstore_contract.interface import InvalidSessionIdError, Json, Message
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from reference_backends.accounting import Accounting, Usage
     from reference_backends.chat_events import Agent, StreamEvent
     from sessionstore_contract.interface import SessionStore
-
-T = TypeVar("T")
 
 SLOWEST: Final = 30.0
 """Seconds after which a call of the store is given up when nobody waits for it any more."""
@@ -105,10 +104,15 @@ class Turn:
             await asyncio.wait({self.settling}, timeout=patience)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether anything is known of the answer."""
+        return bool(self.text or self.usage or self.finish_reason)
+
+    @property
     def history(self) -> list[Message]:
         """What the turn adds to the history."""
-        answer: list[Message] = [{"role": "assistant", "content": self.text}] if self.text else []
-        return [*self.asked, *answer]
+        text = _in_whole_characters(self.text)
+        return [*self.asked, *([{"role": "assistant", "content": text}] if text else [])]
 
 
 class Turns:
@@ -133,7 +137,7 @@ class Turns:
         history: list[Message] | None = None
         if turn.session_id is not None:
             try:
-                history = await _ask(self._load(turn.session_id), self._patience)
+                history = await ask(self._load(turn.session_id), self._patience)
             except InvalidSessionIdError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever the store does, there is an answer
@@ -144,18 +148,29 @@ class Turns:
         turn.settling.add_done_callback(self._settling.discard)
 
     async def drain(self, patience: float) -> None:
-        """Wait for the turns that are not settled yet, `patience` seconds at most."""
+        """Wait for the turns that are not settled yet, `patience` seconds for answer and save.
+
+        What can't be saved by then is given up, and counted: of a history that is not kept its user
+        sees something, of a turn that is not counted nobody does.
+        """
         if self._settling:
             await asyncio.wait(self._settling, timeout=patience)
-        if self._settling:
-            _log.error("%d turns were not settled in time", len(self._settling))
+        given_up = tuple(self._settling)
+        for task in given_up:
+            task.cancel()
+        if given_up:
+            await asyncio.wait(given_up)
 
     async def _settle(self, turn: Turn, speaking: asyncio.Task[None]) -> None:
-        await asyncio.wait({speaking})
-        if turn.session_id is None or not (turn.text or turn.usage or turn.finish_reason):
-            return
-        is_saved = await self._save(turn, turn.session_id)
-        if turn.usage is not None:
+        is_saved = False
+        try:
+            await asyncio.wait({speaking})
+            if turn.session_id is not None and turn.has_begun:
+                is_saved = await self._save(turn, turn.session_id)
+        except asyncio.CancelledError as error:
+            turn.cut()
+            _warn(turn, "not saved, the server ends", error)
+        if turn.session_id is not None and turn.usage is not None:
             await self._accounting.record(
                 turn.session_id,
                 turn.usage,
@@ -170,13 +185,23 @@ class Turns:
         lock = self._locks.setdefault(session_id, asyncio.Lock())
         try:
             async with asyncio.timeout(SLOWEST), lock:
-                history = await _ask(self._load(session_id), SLOWEST)
+                history = await ask(self._load(session_id), SLOWEST)
                 messages = [*(history or []), *turn.history]
-                await _ask(self._store.save(session_id, messages), SLOWEST)
+                try:
+                    await ask(self._store.save(session_id, messages), SLOWEST)
+                except Exception:
+                    if history is None:
+                        await self._make(session_id)
+                    raise
         except Exception as error:  # noqa: BLE001 - whatever the store does, there is an answer
             _warn(turn, "not saved", error)
             return False
         return True
+
+    async def _make(self, session_id: str) -> None:
+        """Make a session whose first history the store refuses, so that it can be billed."""
+        with suppress(Exception):
+            await ask(self._store.create(session_id), SLOWEST)
 
     async def _load(self, session_id: str) -> list[Message] | None:
         history: Json = await self._store.load(session_id)
@@ -189,27 +214,20 @@ def _is_history(value: Json) -> bool:
     return isinstance(value, list) and all(isinstance(message, dict) for message in value)
 
 
-async def _ask(call: Awaitable[T], patience: float) -> T:
-    """Await a call of the store, no longer than `patience`, and turn what it raises into errors."""
-    task = asyncio.ensure_future(call)
-    try:
-        # Not asyncio.timeout: it would wait for a call that does not let itself be cancelled.
-        await asyncio.wait({task}, timeout=patience)
-        if not task.done():
-            raise TimeoutError(f"the store did not answer within {patience:g} s")
-        if task.cancelled():
-            raise ConnectionAbortedError("the store's call was cancelled from within")
-        return task.result()
-    finally:
-        task.cancel()
+def _in_whole_characters(text: str) -> str:
+    """Join the halves of characters that came in two pieces; half of one alone is U+FFFD.
+
+    No store takes half a character, and with it the whole history would be refused.
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _warn(turn: Turn, what: str, error: Any) -> None:
+def _warn(turn: Turn, what: str, error: BaseException) -> None:
     _log.warning(
-        "session %a turn %a: %s: %s: %.200s",
+        "session %a turn %a: %s: %s: %s",
         turn.session_id,
         turn.id,
         what,
         type(error).__name__,
-        ascii(str(error)),
+        in_short(error),
     )

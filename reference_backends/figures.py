@@ -18,8 +18,11 @@ WRITER_PREFIX: Final = "usage:"
 MOST_RECENT: Final = 64
 """Turn ids that are remembered in cost data, as digests: some 1,200 characters."""
 
-LARGEST: Final = 2**53 - 1
+MOST_EXACT: Final = 2**53 - 1
 """The largest whole number that every JSON reader takes exactly."""
+
+MOST_TOKENS: Final = 10**12
+"""What one turn may have used, of each kind: a sum of thousands of such turns is still exact."""
 
 
 class UnreadableTotalsError(ValueError):
@@ -155,15 +158,21 @@ def worded(totals: Totals, writer: str | None) -> dict[str, Json]:
 
 
 def whole(value: object) -> int | None:
-    """Answer the whole number that a figure is, None for what can't be a number of tokens."""
+    """Answer the whole number that a stored sum is, None for what can't be one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if isinstance(value, float):
         # 300.0 is 300: databases and scripting languages make one of the other.
-        if not math.isfinite(value) or not value.is_integer():
+        if not value.is_integer() or value > MOST_EXACT:
             return None
         value = int(value)
-    return value if 0 <= value <= LARGEST else None
+    return value if value >= 0 else None
+
+
+def believable(value: object) -> int | None:
+    """Answer the number of tokens that a reported figure is, None for one that is not added."""
+    number = whole(value)
+    return None if number is None or number > MOST_TOKENS else number
 
 
 def _read(fields: Mapping[str, Any], place: str) -> Totals:
@@ -174,7 +183,7 @@ def _read(fields: Mapping[str, Any], place: str) -> Totals:
         turn_count=_figure(fields, "turn_count", place),
         # Neither is added to: what can't be read is replaced by the next turn.
         model=model if isinstance(model, str) else None,
-        last_turn_at=at if isinstance(at, (int, float)) and math.isfinite(at) else 0.0,
+        last_turn_at=at if isinstance(at, (int, float)) and -math.inf < at < math.inf else 0.0,
         models=dict(_models(fields.get("models", {}), f"{place}models")),
         recent=tuple(_recent(fields.get("recent_turns", []), f"{place}recent_turns")),
     )

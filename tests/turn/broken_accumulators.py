@@ -83,6 +83,14 @@ class AddsCachedToInput(Plain):
         return {**added, "input_tokens": added["input_tokens"] + turn.usage.cached_tokens}
 
 
+@mutant("usage-is-accumulated", "cached tokens are not counted")
+class CountsNoCachedTokens(Plain):
+    """Its metrics have no such figure, its totals do."""
+
+    def add(self, totals: dict[str, Json], turn: Figures) -> dict[str, Json]:
+        return {**super().add(totals, turn), "cached_tokens": 0}
+
+
 @mutant("other-keys-stand", "the accumulator writes back what it read of others")
 class WritesBackWhatItRead(Plain):
     async def write(self, session: str, totals: dict[str, Json]) -> None:
@@ -391,7 +399,7 @@ class OneLockForAll(Plain):
         self.one = asyncio.Lock()
 
     def patience(self) -> float:
-        return 0.2  # the other session waits as long, and longer
+        return 0.05  # the other session waits as long, and longer
 
     def lock(self, session: str) -> Any:
         return self.one

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sessionstore_contract.turn.script import Usage
 
 from .accumulators import log
+from .broken_accumulators import DropsTheTurnWhenReadingFails
 from .defect import mutant
 from .servers import DONE, Conversation, InTheBackground, NoStore, PlainServer, event, reply
 
@@ -121,6 +122,13 @@ class CountsUsageOnTheWay(PlainServer):
         await super().count(one, session)
 
 
+@mutant("usage-is-accumulated", "the model is the word of the client")
+class BelievesTheClient(PlainServer):
+    async def count(self, one: Conversation, session: str) -> None:
+        one.model = one.asked_model
+        await super().count(one, session)
+
+
 @mutant("no-session-no-write", "a session is made for a request without one")
 class MakesASession(PlainServer):
     async def settle(self, one: Conversation) -> None:
@@ -194,6 +202,30 @@ class SavesBeforeItAnswers(PlainServer):
             with suppress(TimeoutError):
                 async with asyncio.timeout(5 * self.patience()):
                     await self.store.save(one.session, one.messages)
+
+
+@mutant(
+    "store-fault-never-breaks-the-answer",
+    "the answer ends in another way while load raises",
+)
+class KeepsTheEndForWhatIsStored(PlainServer):
+    """Says why the answer ended, and what it took, when all was well."""
+
+    has_failed = False
+
+    async def guarded(self, call: Any, patience: float | None = None) -> Any:
+        async def noted() -> Any:
+            try:
+                return await call()
+            except Exception:
+                self.has_failed = True
+                raise
+
+        return await super().guarded(noted, patience)
+
+    def ending(self, one: Conversation, **said: Json) -> dict[str, Json]:
+        ended = super().ending(one, **said)
+        return {"choices": [{"index": 0, **said}]} if self.has_failed else ended
 
 
 @mutant("store-fault-never-breaks-the-answer", "the answer is broken when the store goes")
@@ -313,6 +345,13 @@ class CountsWhatIsQuick(PlainServer):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+@mutant("failed-read-never-lowers-totals", "a read that raises costs the turn")
+class DropsTheTurnInTheBackground(InTheBackground):
+    """What is done after the answer meets the store as it was then, not as it is made next."""
+
+    accumulator = DropsTheTurnWhenReadingFails
+
+
 @mutant("aborted-turn-counts-what-is-known", "a turn whose client left is not counted")
 class ForgetsWhoLeaves(PlainServer):
     async def stream(self, one: Conversation, receive: Any, send: Any) -> None:
@@ -390,7 +429,7 @@ class OneTurnAtATime(PlainServer):
         self.one = asyncio.Lock()
 
     def patience(self) -> float:
-        return 0.2  # the other session waits as long, and longer
+        return 0.05  # the other session waits as long, and longer
 
     async def whole(self, one: Conversation, receive: Any, send: Any) -> None:
         async with self.one:

@@ -29,7 +29,7 @@ def try_patiently(system: System, *, seed: int, effort: Effort) -> list[Finding]
     """Try every clause on one system."""
     found = []
     for clause in CLAUSES:
-        Patience.seconds = 0.1 if clause.id == HANGING else 5.0
+        Patience.seconds = 0.03 if clause.id == HANGING else 5.0
         try:
             found.append(try_turn_clause(clause, system, seed=seed, effort=effort))
         finally:

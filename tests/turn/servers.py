@@ -44,6 +44,7 @@ class Conversation:
     def __init__(self, asked: dict[str, Json], turn_id: str | None) -> None:
         self.session: str | None = asked.get("session_id")
         self.messages: list[Json] = asked["messages"]
+        self.asked_model: str = asked["model"]
         self.is_stream = bool(asked.get("stream"))
         self.turn_id = turn_id
         self.text = ""
@@ -97,8 +98,7 @@ class PlainServer:
             await reply(send, 502, {"error": {"message": "the agent failed"}})
             return
         await asyncio.wait({self.settle_later(one)}, timeout=2 * self.patience())
-        message = {"role": "assistant", "content": one.text}
-        await reply(send, 200, {"choices": [{"index": 0, "message": message}]})
+        await reply(send, 200, self.ending(one, message={"role": "assistant", "content": one.text}))
 
     async def stream(self, one: Conversation, receive: Any, send: Any) -> None:
         headers = [(b"content-type", b"text/event-stream")]
@@ -119,8 +119,21 @@ class PlainServer:
         finally:
             settling = self.settle_later(one)
         await asyncio.wait({settling}, timeout=2 * self.patience())
+        await send(event(self.ending(one, delta={})))
         await send(DONE)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def ending(self, one: Conversation, **said: Json) -> dict[str, Json]:
+        figures = {} if one.usage is None else one.usage.fields()
+        used = {
+            name: figures[figure]
+            for name, figure in (
+                ("prompt_tokens", "input_tokens"),
+                ("completion_tokens", "output_tokens"),
+            )
+            if figure in figures
+        }
+        return {"choices": [{"index": 0, "finish_reason": "stop", **said}], "usage": used or None}
 
     async def speak(self, one: Conversation) -> AsyncIterator[str]:
         history = await self.history(one)

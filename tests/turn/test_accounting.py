@@ -6,6 +6,7 @@ import asyncio
 import logging
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -99,7 +100,9 @@ def test_several_processes_count_on_one_file(tmp_path: Path) -> None:
     assert (found.turn_count, found.tokens.input_tokens) == (60, 600)
 
 
-async def test_recording_is_bounded_and_the_turn_is_counted_later() -> None:
+async def test_recording_is_bounded_and_the_turn_is_counted_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """The caller goes on while the store hangs; no second call is made until the first is over."""
     store, back = store_with(), asyncio.Event()
     store.behave(hanging(back))
@@ -107,6 +110,7 @@ async def test_recording_is_bounded_and_the_turn_is_counted_later() -> None:
     assert not await counting.record("chat", ONE, model="m")
     assert not await counting.record("chat", ONE, model="m")
     assert store.calls == ["get_cost_data"]
+    assert "session 'chat': the store is slow, 2 turns wait" in caplog.text
     back.set()
     assert await counting.drain()
     assert (store.peek("chat") or {})["turn_count"] == 2
@@ -147,7 +151,7 @@ async def test_what_can_not_be_written_is_logged_with_its_figures(
     store.behave(raising(RuntimeError("away")), ["update"])
     counting = Accounting(store)
     await counting.record("chat", ONE, model="m", turn_id="turn-1")
-    assert not await counting.drain()
+    assert not await counting.drain(0.01)
     lost = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
     (line,) = lost
     assert line == (
@@ -170,6 +174,121 @@ async def test_memory_does_not_grow_with_what_waits(monkeypatch: pytest.MonkeyPa
     assert counting._books == {}
 
 
+async def test_what_has_waited_is_written_when_the_store_is_back() -> None:
+    """Also of a session in which nobody speaks any more."""
+    store = store_with()
+    store.put("silent")
+    store.behave(raising(RuntimeError("away")), ["update"])
+    counting = Accounting(store)
+    assert not await counting.record("silent", ONE, model="m")
+    store.recover()
+    assert await counting.record("chat", ONE, model="m")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (store.peek("silent") or {})["turn_count"] == 1
+
+
+async def test_turns_are_counted_again_after_too_many_have_waited(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store that was away for long is not written off."""
+    monkeypatch.setattr(accounting, "MOST_WAITING", 1)
+    store = store_with()
+    store.put("silent")
+    store.behave(raising(RuntimeError("away")), ["get_cost_data"])
+    counting = Accounting(store)
+    await counting.record("silent", ONE, model="m")
+    await counting.record("chat", Usage(7, 7, 7), model="m", turn_id="lost")
+    assert "too many turns wait: session 'chat' turn 'lost' model 'm' input_tokens=7" in caplog.text
+    store.recover()
+    assert await counting.record("chat", ONE, model="m")
+    assert (store.peek("chat") or {})["turn_count"] == 1
+
+
+async def test_draining_asks_a_store_again_that_is_away_for_a_moment() -> None:
+    """Servers and their stores are often restarted together."""
+    store, away = store_with(), 2
+
+    async def behave(do: Any) -> Any:
+        nonlocal away
+        away -= 1
+        if away >= 0:
+            raise RuntimeError("away")
+        return await do()
+
+    store.behave(behave, ["update"])
+    counting = Accounting(store)
+    assert not await counting.record("chat", ONE, model="m")
+    assert await counting.drain()
+    assert (store.peek("chat") or {})["turn_count"] == 1
+
+
+async def test_draining_does_not_wait_for_what_will_not_come() -> None:
+    """Totals that can't be read are read in the same way a moment later."""
+    store = store_with(input_tokens="many")
+    counting = Accounting(store)
+    assert not await counting.record("chat", ONE, model="m")
+    store.calls.clear()
+    assert not await counting.drain()
+    assert store.calls == ["get_cost_data"]
+
+
+async def test_one_huge_figure_does_not_end_the_counting_of_a_session() -> None:
+    """It is no number of tokens; and a sum past what floats hold exactly is a sum."""
+    store = store_with(input_tokens=2**53 - 1, turn_count=1)
+    counting = Accounting(store)
+    for usage in (Usage(2**53 - 1, 1, 0), ONE, ONE):
+        assert await counting.record("chat", usage, model="m")
+    kept = store.peek("chat") or {}
+    assert (kept["input_tokens"], kept["turn_count"]) == (2**53 - 1 + 20, 4)
+    assert (await counting.totals("chat")).turn_count == 4
+
+
+@pytest.mark.parametrize("name", ["", "\x00", "\ud800", "n" * 201, 7])
+def test_a_writer_has_a_name_that_can_be_a_key(name: Any) -> None:
+    """Said when the server is built: with another one no turn could ever be written."""
+    with pytest.raises(ValueError, match="is no name of a writer"):
+        Accounting(KitStore(), writer=name)
+
+
+async def test_reading_totals_is_bounded() -> None:
+    """Whether the call lets itself be cancelled or not."""
+    store, back = store_with(), asyncio.Event()
+
+    async def stubborn(do: Any) -> Any:
+        while not back.is_set():
+            with suppress(asyncio.CancelledError):
+                await back.wait()
+        return await do()
+
+    store.behave(stubborn)
+    asyncio.get_running_loop().call_later(1, back.set)
+    with pytest.raises(TimeoutError):
+        await Accounting(store, patience=0.02).totals("chat")
+    assert not back.is_set()
+    back.set()
+
+
+async def test_what_is_no_exception_is_a_failure_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    """Drivers that are written in Rust panic so."""
+
+    class PanicError(BaseException):
+        pass
+
+    store = store_with()
+
+    async def panic(_: Any) -> Any:
+        raise PanicError("at src/lib.rs")
+
+    store.behave(panic, ["update"])
+    counting = Accounting(store)
+    assert not await counting.record("chat", ONE, model="m")
+    assert "1 turns wait to be counted: PanicError: at src/lib.rs" in caplog.text
+    store.recover()
+    assert await counting.drain()
+    assert (store.peek("chat") or {})["turn_count"] == 1
+
+
 async def test_a_session_that_is_gone_is_owed_nothing() -> None:
     """The Null store, and a session that was deleted meanwhile: nothing waits, nothing is made."""
     for store in (NullSessionStore(), KitStore()):
@@ -187,6 +306,19 @@ async def test_a_session_that_could_not_be_saved_is_waited_for() -> None:
     store.put("chat")
     assert await counting.drain()
     assert (store.peek("chat") or {})["turn_count"] == 1
+
+
+async def test_a_session_that_is_made_anew_owes_nothing_of_the_old_one() -> None:
+    """Turns that are gone with their session are not added to its successor."""
+    store = store_with()
+    counting = Accounting(store)
+    for _ in range(2):
+        await counting.record("chat", ONE, model="m")
+    await store.delete("chat")
+    store.put("chat")
+    for _ in range(2):
+        await counting.record("chat", ONE, model="m")
+    assert (store.peek("chat") or {})["turn_count"] == 2
 
 
 async def test_ids_are_bounded_and_short() -> None:

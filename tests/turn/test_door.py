@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -161,3 +162,25 @@ def test_the_readme_shows_what_there_is() -> None:
     section = readme.partition("## Chat servers\n")[2].partition("\n## ")[0]
     assert f"{len(CLAUSES)} clauses" in section
     compile(section.partition("```python\n")[2].partition("```")[0], "README.md", "exec")
+
+
+async def test_the_server_of_the_readme_answers_and_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stands there, with a file in the folder that it is started in."""
+    monkeypatch.chdir(tmp_path)
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec("# chat.py" + readme.partition("```python\n# chat.py")[2].partition("```")[0], names)
+    app = names["app"]
+    asked = {"session_id": "mine", "messages": [{"role": "user", "content": "hello"}]}
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://chat") as client,
+    ):
+        for number in (1, 3):
+            answer = (await client.post("/v1/chat/completions", json=asked)).json()
+            assert answer["choices"][0]["message"]["content"] == f"That was message {number}."
+        usage = (await client.get("/v1/sessions/mine/usage")).json()
+    assert (usage["turn_count"], usage["input_tokens"], usage["model"]) == (2, 24, "counter")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sqlite3
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,9 @@ from reference_backends.http import HttpSessionStore
 from reference_backends.platform import create_app
 from sessionstore_contract.storage import uvicorn_service
 from sessionstore_contract.storage.embedded import EmbeddedServer
+from sessionstore_contract.storage.platform import listener
 from sessionstore_contract.storage.postgres import PostgresStorage
+from tests.served import service
 
 from .served import served
 
@@ -45,18 +46,10 @@ def postgres(tmp_path: Path) -> Iterator[str]:
     server.leave()
 
 
-def listener(port: int) -> socket.socket:
-    """Take a port, also one that was in use a moment ago."""
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    found.bind(("127.0.0.1", port))
-    return found
-
-
 @asynccontextmanager
-async def platform(store: SessionStore, port: int = 0) -> AsyncIterator[str]:
+async def platform(store: SessionStore) -> AsyncIterator[str]:
     """Serve the store on a platform with a socket of its own."""
-    with listener(port) as taken:
+    with listener() as taken:
         app = create_app(store, token="secret", close_store=True)
         server = await uvicorn_service.start(lambda: app, taken)
         try:
@@ -137,16 +130,16 @@ async def test_totals_arrive_in_postgres(postgres: str) -> None:
     hold_against(lambda session: found[session])
 
 
-async def test_a_platform_that_goes_in_mid_answer_costs_neither_the_answer_nor_the_turn(
+async def test_a_platform_that_is_killed_in_mid_answer_costs_neither_the_answer_nor_the_turn(
     tmp_path: Path,
 ) -> None:
-    """When it is there again, the next turn brings the one before with it."""
+    """When there is a platform again, the next turn brings the one before with it."""
     path = str(tmp_path / "platform.db")
-    is_gone = asyncio.Event()
+    is_killed = asyncio.Event()
 
     async def agent(history: list[Message]) -> AsyncIterator[StreamEvent]:
         yield TextDelta("before, ")
-        await is_gone.wait()
+        await is_killed.wait()
         yield TextDelta("after")
         yield Completion(Usage(10, 1, 0), "model-a")
 
@@ -159,27 +152,30 @@ async def test_a_platform_that_goes_in_mid_answer_costs_neither_the_answer_nor_t
         )
 
     async with AsyncExitStack() as closing_all:
-        up = AsyncExitStack()
-        store = open_sqlite(path)
-        await store.create("chat")
-        url = await up.enter_async_context(platform(store))
-        over_http = HttpSessionStore(url, token="secret")
+        options = ("--store", f"sqlite:///{path}", "--token-env", "TOKEN")
+        killed = closing_all.enter_context(service(*options, TOKEN="secret"))
+        over_http = HttpSessionStore(killed.url, token="secret")
         closing_all.push_async_callback(over_http.close)
+        await over_http.create("chat")
         chat = await closing_all.enter_async_context(served(over_http, agent))
-        client = openai.AsyncOpenAI(api_key="unused", base_url=f"{chat}/v1", max_retries=0)
+        quick = openai.DefaultAsyncHttpxClient(verify=False)
+        client = openai.AsyncOpenAI(
+            api_key="unused", base_url=f"{chat}/v1", max_retries=0, http_client=quick
+        )
         closing_all.push_async_callback(client.close)
 
         stream = await ask(client)
         text = ""
         async for chunk in stream:
             text += chunk.choices[0].delta.content or ""
-            if text and not is_gone.is_set():
-                await up.aclose()
-                is_gone.set()
+            if text and not is_killed.is_set():
+                killed.process.kill()
+                killed.process.wait()
+                is_killed.set()
         assert text == "before, after"
 
-        port = int(url.rpartition(":")[2])
-        await closing_all.enter_async_context(platform(open_sqlite(path), port))
+        port = killed.url.rpartition(":")[2]
+        closing_all.enter_context(service(*options, "--port", port, TOKEN="secret"))
         async for _ in await ask(client):
             pass
 

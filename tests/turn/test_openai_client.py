@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,12 @@ import httpx
 import openai
 import pytest
 
+from reference_backends import open_memory
 from reference_backends.accounting import Usage
 from reference_backends.chat_events import Completion, TextDelta, UsageSoFar
 from reference_backends.chat_server import Settings
 from reference_backends.prices import Price
-from sessionstore_contract.turn.stores import KitStore, hanging, slow
+from sessionstore_contract.turn.stores import KitStore, answering, hanging, raising, slow
 
 from .served import USAGE, WORDS, served
 
@@ -27,8 +29,15 @@ TEXT = "".join(WORDS)
 HELLO: Any = [{"role": "user", "content": "hello"}]
 
 
-def client(url: str) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(api_key="unused", base_url=f"{url}/v1", max_retries=0)
+def client(url: str, **rest: Any) -> openai.AsyncOpenAI:
+    # Reading the certificates that nobody asks for would take longer than the test.
+    quick = openai.DefaultAsyncHttpxClient(verify=False)
+    rest = {"max_retries": 0, **rest}
+    return openai.AsyncOpenAI(api_key="unused", base_url=f"{url}/v1", http_client=quick, **rest)
+
+
+def plain(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, verify=False)
 
 
 def synchronous(url: str) -> openai.OpenAI:
@@ -110,7 +119,7 @@ async def test_usage_with_dollars() -> None:
     async with served(store, settings=Settings(prices=prices)) as url:
         await ask(url, "chat")
         await ask(url, "chat")
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with plain(url) as http:
             told = (await http.get("/v1/sessions/chat/usage")).json()
             missing = await http.get("/v1/sessions/nobody/usage")
     assert told == {
@@ -140,7 +149,7 @@ async def test_each_models_tokens_are_priced_at_its_own_price() -> None:
     async with served(store, agent, Settings(prices=prices)) as url:
         for _ in range(3):
             await ask(url, "chat")
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with plain(url) as http:
             told = (await http.get("/v1/sessions/chat/usage")).json()
     assert told["dollars"] == pytest.approx(1.1)
     assert told["unpriced"]["input_tokens"] == 1000
@@ -198,7 +207,7 @@ async def test_an_agent_that_fails_is_an_error_to_the_client(is_stream: bool) ->
 
     async with (
         served(None, agent) as url,
-        openai.AsyncOpenAI(api_key="unused", base_url=f"{url}/v1") as one,
+        client(url, max_retries=openai.DEFAULT_MAX_RETRIES) as one,
     ):
 
         async def read() -> None:
@@ -248,27 +257,106 @@ async def test_a_request_that_is_none_is_refused(body: bytes) -> None:
         asked.append(history)
         yield Completion()
 
-    async with served(None, agent) as url, httpx.AsyncClient(base_url=url) as http:
+    async with served(None, agent) as url, plain(url) as http:
         answer = await http.post("/v1/chat/completions", content=body)
     assert asked == []
     assert answer.status_code == 400
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
 
 
-async def test_half_of_a_surrogate_pair_reaches_the_client() -> None:
-    """Models stop in the middle of a character; no store takes that, and the answer is whole."""
+async def raw(url: str, *, session: str = "chat", is_stream: bool = False, **rest: Any) -> str:
+    """Answer the bytes of an answer, but for what no two answers have alike."""
+    body = {"messages": HELLO, "session_id": session, "stream": is_stream, **rest}
+    async with plain(url) as http:
+        answer = await http.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 200
+    return re.sub(r'"chatcmpl-\w+"|"created":\d+', "", answer.text)
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class PanicError(BaseException):
+    """As drivers that are written in Rust raise it."""
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        raising(RuntimeError("away")),
+        raising(UnspeakableError()),
+        raising(PanicError()),  # type: ignore[arg-type]  # a store raises anything
+        answering(None),
+        answering([7]),
+        answering({"input_tokens": "many"}),
+        hanging(asyncio.Event()),
+    ],
+    ids=["raises", "unspeakable", "panics", "none", "list", "texts", "hangs"],
+)
+async def test_the_answer_is_the_same_byte_for_byte_whatever_the_store_does(behaviour: Any) -> None:
+    """In one piece and in pieces, to its last chunk."""
 
     async def agent(_: Any) -> AsyncIterator[StreamEvent]:
-        yield TextDelta("half \ud83d")
+        for word in WORDS:
+            yield TextDelta(word)
+        yield Completion(USAGE, "model-a", "length")
+
+    options: Any = {"stream_options": {"include_usage": True}}
+    store = KitStore()
+    store.put("chat")
+    patience = Settings(patience=0.02, drain_patience=0.01)
+    async with served(None, agent) as url:
+        right = [await raw(url, is_stream=one, **options) for one in (False, True)]
+    async with served(store, agent, patience) as url:
+        store.behave(behaviour)
+        found = [await raw(url, is_stream=one, **options) for one in (False, True)]
+    assert found == right
+    assert right[1].endswith("data: [DONE]\n\n")
+
+
+async def test_a_turn_that_can_not_be_saved_is_counted() -> None:
+    """A text that no store takes, in the first message: the session is made, to be billed."""
+    store = open_memory()
+    messages: Any = [{"role": "user", "content": "\x00"}]
+    async with served(store) as url:
+        await raw(url, messages=messages)
+        assert (await store.get_cost_data("chat"))["turn_count"] == 1
+    assert await store.load("chat") == []
+
+
+@pytest.mark.parametrize(
+    ("pieces", "kept"), [(("a \ud83d", "\ude00"), "a \U0001f600"), (("a \ud83d",), "a \ufffd")]
+)
+async def test_a_character_that_comes_in_halves_is_kept_whole(pieces: Any, kept: str) -> None:
+    """Models end, and pause, in the middle of a surrogate pair, which no store takes."""
+
+    async def agent(_: Any) -> AsyncIterator[StreamEvent]:
+        for piece in pieces:
+            yield TextDelta(piece)
         yield Completion(Usage(1, 1, 0))
 
-    async with served(KitStore(), agent) as url:
+    store = open_memory()
+    async with served(store, agent) as url:
         for is_stream in (False, True):
-            async with httpx.AsyncClient(base_url=url) as http:
-                body = {"messages": HELLO, "session_id": "chat", "stream": is_stream}
-                answer = await http.post("/v1/chat/completions", json=body)
-            assert answer.status_code == 200
-            assert "half \\ud83d" in answer.text
+            assert "a \\ud83d" in await raw(url, is_stream=is_stream)
+    history = await store.load("chat") or []
+    assert [one["content"] for one in history[1::2]] == [kept, kept]
+
+
+async def test_a_turn_is_counted_when_the_server_ends_while_its_save_hangs() -> None:
+    """The history is given up for it."""
+    store = KitStore()
+    for session in ("chat", "other"):
+        store.put(session)
+    store.behave(hanging(asyncio.Event()), ["save"])
+    async with served(store, settings=Settings(patience=0.02, drain_patience=0.2)) as url:
+        for session in ("chat", "other"):
+            await raw(url, session=session)
+        assert store.peek("chat") == {}
+    for session in ("chat", "other"):
+        assert (store.peek(session) or {})["turn_count"] == 1
 
 
 async def test_a_store_that_can_not_be_cancelled_does_not_hold_up_the_answer() -> None:
@@ -293,7 +381,7 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read_to_its_end(
     """With 413, as clients know it."""
     async with (
         served(None, settings=Settings(max_body_bytes=1000)) as url,
-        httpx.AsyncClient(base_url=url) as http,
+        plain(url) as http,
     ):
         answer = await http.post("/v1/chat/completions", content=b" " * 5000)
     assert answer.status_code == 413

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from .script import TEXT
 
 if TYPE_CHECKING:
+    from ..interface import Json
     from .asgi import Received
 
 COMPLETE = "complete"
+
+USED = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 def of_whole(received: Received) -> str:
@@ -36,6 +39,26 @@ def of_stream(received: Received) -> str:
     if not is_done(received.body):
         return f"cut off after {text!r}"
     return COMPLETE if text == TEXT else f"the text {text!r}"
+
+
+def end_of(received: Received, *, is_stream: bool) -> dict[str, Json]:
+    """Answer what clients read after the text: why it ended, and the tokens, where it is said."""
+    body = received.body.decode("utf-8", "replace")
+    texts = [one for one in _data(received.body) if one != "[DONE]"] if is_stream else [body]
+    said: dict[str, Json] = {}
+    try:
+        for part in map(json.loads, texts):
+            said |= _end_in(part)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return {}
+    return said
+
+
+def _end_in(part: Any) -> dict[str, Json]:
+    reasons = [choice.get("finish_reason") for choice in part.get("choices") or ()]
+    said: dict[str, Json] = {"finish_reason": reasons[-1]} if any(reasons) else {}
+    usage = part.get("usage")
+    return said | ({name: usage[name] for name in USED if name in usage} if usage else {})
 
 
 def is_done(body: bytes) -> bool:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ..expect import expect, violated
 from .clauses import must, should
 from .script import Usage
-from .service import open_by_default, open_on
+from .service import WORD_OF_THE_CLIENT, open_by_default, open_on
 from .stores import WRITES, KitStore
 from .sums import FIRST, SECOND, THIRD, expect_complete, expect_totals, total
-from .system import Ability
+from .system import TOTALS, Ability
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,24 +38,33 @@ async def usage_is_accumulated(subject: Subject) -> None:
         await expect_complete(service.turn(SESSION, usage, model=model), "with a store that works")
     await service.shut_down()
 
+    right = total(FIRST, SECOND, THIRD, model="model-b")
     await expect_totals(
         service,
         SESSION,
-        total(FIRST, SECOND, THIRD, model="model-b"),
+        right,
         rather_than={
             "nothing is counted": {},
             "each turn replaces the totals": total(THIRD, model="model-b"),
             "the figures of each turn replace the sums": total(THIRD, model="model-b", count=3),
             "the model is that of the first turn": total(FIRST, SECOND, THIRD),
+            "the model is the word of the client": {**right, "model": WORD_OF_THE_CLIENT},
             "each turn is counted twice": total(
                 FIRST, SECOND, THIRD, FIRST, SECOND, THIRD, model="model-b"
             ),
             "the last turn is not counted": total(FIRST, SECOND),
-            "cached tokens are added to the input": {
-                **total(FIRST, SECOND, THIRD, model="model-b"),
-                "input_tokens": 1637,
-            },
+            "cached tokens are added to the input": {**right, "input_tokens": 1637},
         },
+        names=tuple(name for name in TOTALS if name != "cached_tokens"),
+        judges_all=True,
+    )
+    await expect_totals(
+        service,
+        SESSION,
+        right,
+        rather_than={"cached tokens are not counted": {**right, "cached_tokens": 0}},
+        names=("cached_tokens",),
+        judges_all=True,
     )
 
 

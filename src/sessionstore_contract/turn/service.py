@@ -16,7 +16,7 @@ from .stores import STORED, KitStore
 from .system import TOTALS, Accumulator, ChatServer, Figures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from ..history import History
     from ..interface import Json
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .system import System
 
 MODEL = "model-a"
+
+WORD_OF_THE_CLIENT = "the-word-of-the-client"
+"""The model that requests name: whoever pays by model does not choose the price by a word."""
 
 
 class Log(logging.Handler):
@@ -77,6 +80,7 @@ class Workshop:
         if self._logger is not None:
             self._logger.removeHandler(self.log)
         for service in self._services:
+            service.store.recover()
             await service.end()
 
 
@@ -107,6 +111,8 @@ class Service:
         self._agent = agent
         self._built = built
         self._is_ended = False
+        self.end_of_answer: dict[str, Json] = {}
+        """What stood beside the text in the last answer of a chat server."""
         self.application = Application(built) if isinstance(workshop.system, ChatServer) else None
 
     # steps --------------------------------------------------------------------------------------
@@ -169,6 +175,7 @@ class Service:
         operations = tuple(operations)
 
         async def method(**_: Any) -> None:
+            await self.store.quiet()
             self.store.behave(behaviour, operations)
 
         named = operations if operations != STORED else ("every_operation",)
@@ -178,6 +185,7 @@ class Service:
         """Let the store hold the contract from now on."""
 
         async def method(**_: Any) -> None:
+            await self.store.quiet()
             self.store.recover()
 
         return self._call("the_store", method, every_operation="works")
@@ -201,11 +209,19 @@ class Service:
 
     def keeps_cached_tokens(self, session: str) -> bool:
         """Answer whether they are among the totals, as far as can be seen: they need not be."""
-        try:
-            found = self.workshop.system.totals(self.store.peek(session) or {})
-        except Exception:  # noqa: BLE001 - the step that reads the totals will tell
-            return True
+        found = self._seen_totals(session)
         return not found or "cached_tokens" in found
+
+    def has_only(self, name: str, value: Json) -> bool:
+        """Answer whether this is what all totals have there, of whichever session."""
+        found = [one for one in map(self._seen_totals, self.store.sessions()) if one]
+        return bool(found) and all(one.get(name) == value for one in found)
+
+    def _seen_totals(self, session: str) -> Mapping[str, Json]:
+        try:
+            return self.workshop.system.totals(self.store.peek(session) or {})
+        except Exception:  # noqa: BLE001 - the step that reads the totals will tell
+            return {}
 
     def cost_data(self, session: str) -> Call[dict[str, Json]]:
         """Read the cost data out of the store, past its operations."""
@@ -248,6 +264,7 @@ class Service:
             await system.record(self._built, session or "", figures)
             return answers.COMPLETE
         received = await self._post(session, script, stream=stream, turn_id=turn_id)
+        self.end_of_answer = answers.end_of(received, is_stream=stream)
         return answers.of_stream(received) if stream else answers.of_whole(received)
 
     async def _post(
@@ -265,7 +282,7 @@ class Service:
             raise TypeError("an accumulator alone has no clients")
         prompt = self._agent.learn(script)
         asked: dict[str, Json] = {
-            "model": "the-word-of-the-client",
+            "model": WORD_OF_THE_CLIENT,
             "messages": [{"role": "user", "content": prompt}],
         }
         if session is not None:

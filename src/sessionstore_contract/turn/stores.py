@@ -24,6 +24,11 @@ Behaviour: TypeAlias = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
 WRITES = frozenset({"create", "save", "update", "delete", "delete_before"})
 
+QUIET = 20
+"""Turns of the loop without a call after which nothing more is expected of an answer."""
+
+QUIET_AT_LAST = 1_000
+
 STORED = tuple(one for one in OPERATIONS if one != "close")
 """The operations on sessions."""
 
@@ -106,6 +111,22 @@ class KitStore(SessionStore):
         self.updates: list[dict[str, Json]] = []
         """The cost data of each update that was called."""
         self._sessions: dict[str, _Session] = {}
+        self._under_way = 0
+
+    async def quiet(self) -> None:
+        """Wait until nothing is asked any more: what follows an answer may come after it.
+
+        Not for ever: a store may hang, and a system ask again and again.
+        """
+        quiet_turns = 0
+        for _ in range(QUIET_AT_LAST):
+            asked = len(self.calls)
+            await asyncio.sleep(0)
+            quiet_turns += 1
+            if self._under_way or len(self.calls) > asked:
+                quiet_turns = 0
+            if quiet_turns == QUIET:
+                return
 
     def behave(self, behaviour: Behaviour, operations: Iterable[str] = STORED) -> None:
         """Let these operations behave so from now on."""
@@ -115,6 +136,10 @@ class KitStore(SessionStore):
         """Hold the contract from now on."""
         self.behaviours.clear()
         self.of_session.clear()
+
+    def sessions(self) -> tuple[str, ...]:
+        """Answer the ids of what is kept, not through any operation."""
+        return tuple(self._sessions)
 
     def peek(self, session_id: str) -> dict[str, Json] | None:
         """Answer what is kept as cost data, not through any operation."""
@@ -145,11 +170,14 @@ class KitStore(SessionStore):
         behaviour = self.behaviours.get(operation)
         if session_id in self.of_session:
             behaviour = self.of_session[session_id]
+        self._under_way += 1
         try:
             return await (really() if behaviour is None else behaviour(really))
         except Exception:
             self.failures.append(operation)
             raise
+        finally:
+            self._under_way -= 1
 
     async def create(self, session_id: str | None = None) -> str:
         def do() -> str:

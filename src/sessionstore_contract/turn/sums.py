@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..expect import expect, violated
 from .answers import COMPLETE
 from .script import Usage
+from .service import WORD_OF_THE_CLIENT
 from .system import TOTALS
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ FIRST = Usage(100, 20, 30)
 SECOND = Usage(7, 5, 0)
 THIRD = Usage(1000, 300, 500)
 """Figures no sum of which is another sum of them."""
+
+
+ONE_DEFECT: dict[str, Json] = {"cached_tokens": 0, "model": WORD_OF_THE_CLIENT}
+"""What a system has in all its totals that has this one defect, which is told once."""
 
 
 def total(
@@ -41,15 +46,23 @@ async def expect_totals(
     *one_of: Mapping[str, Json],
     rather_than: Mapping[str, Mapping[str, Json]] | None = None,
     names: tuple[str, ...] = TOTALS,
+    judges_all: bool = False,
 ) -> None:
-    """Demand these totals of a session; cached tokens may be missing from them altogether."""
+    """Demand these totals of a session; cached tokens may be missing from them altogether.
+
+    Where they are nought whatever was used, or the model is the client's word, the clause that
+    `judges_all` says so, and no other.
+    """
     model = service.workshop.system.model
-    if not service.keeps_cached_tokens(session):
-        names = tuple(name for name in names if name != "cached_tokens")
+    left_out = {"cached_tokens"} if not service.keeps_cached_tokens(session) else set()
+    if not judges_all:
+        left_out |= {name for name, value in ONE_DEFECT.items() if service.has_only(name, value)}
+    names = tuple(name for name in names if name not in left_out)
 
     def worded(totals: Mapping[str, Json]) -> dict[str, Json]:
         known = {name: value for name, value in totals.items() if name in names}
-        return {**known, "model": model} if model is not None and known.get("model") else known
+        is_of_agent = known.get("model") not in {None, WORD_OF_THE_CLIENT}
+        return {**known, "model": model} if model is not None and is_of_agent else known
 
     rivals: dict[str, Json] = {}
     for headline, rival in (rather_than or {}).items():

@@ -55,7 +55,8 @@ class ChatServer:
     turn_id_header: str | None = "x-request-id"
     """Its value is the turn's id; None if the server has no such."""
     model: str | None = None
-    """The model of every turn, where the server does not take it from the agent."""
+    """The model of every turn, where the server does not take it from the agent; where clients
+    choose it, `the-word-of-the-client`, which the requests name."""
     learns_usage_midway: bool = True
     """Whether `Known` reaches the server."""
     logger: str | None = ""

@@ -3,6 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 100
+# One more than the two cores that the suite is meant for: many tests wait for processes.
+WORKERS ?= 3
 STAMP := $(VENV)/.complete
 
 .PHONY: setup browser conformance test soak containers matrix package check docs known-defects pictures examples \
@@ -21,7 +23,7 @@ conformance: setup  ## try the contract on every reference backend
 	$(BIN)/sessionstore-contract run --report build/conformance
 
 test: setup  ## the kit's own tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 soak: setup  ## what takes longer than make test may: correct stores with many seeds, the judge of histories. SEEDS=100
 	SOAK_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n 2 --dist worksteal -m soak

@@ -43,10 +43,10 @@ SIZE = 10_000_000
 
 @must(
     "wire.bad-input-is-4xx",
-    "Malformed JSON, a body that is no object, `session_id` or `messages` of a wrong type: 4xx with "
-    "a JSON error, never 5xx, and nothing changes. An id in the path that can't be one is 4xx as "
-    "well; a server in front may say so in its own words. Values at the edge of JSON may be kept or "
-    "refused: neither is answered 5xx, and the session stays readable.",
+    "Malformed JSON, a body that is no object, `session_id` or `messages` of a wrong type: 4xx "
+    "with a JSON error, never 5xx, and nothing changes. An id in the path that can't be one is 4xx "
+    "as well; a server in front may say so in its own words. Values at the edge of JSON may be "
+    "kept or refused: neither is answered 5xx, and the session stays readable.",
     because="A 5xx tells clients and gateways to try again what will never work, and wakes "
     "somebody at night. A value that is taken and can't be read again locks its session for good.",
     remedy="Read and check the whole body before anything is stored, and answer 400 or 422 with a "

@@ -53,6 +53,8 @@ class Application:
 
     def __init__(self, app: Any) -> None:
         self._app = app
+        # What the application has put there at its start, each request has.
+        self._state: dict[str, Any] = {}
         self._requests: set[asyncio.Task[None]] = set()
         self._told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._said: asyncio.Queue[str] = asyncio.Queue()
@@ -60,7 +62,11 @@ class Application:
 
     async def start(self) -> None:
         """Let the application start up, if it wants to know of it."""
-        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
+        scope = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": self._state,
+        }
 
         async def send(message: Mapping[str, Any]) -> None:
             self._said.put_nowait(message["type"])
@@ -107,7 +113,8 @@ class Application:
 
         async def run() -> None:
             try:
-                await self._app(_scope(path, headers, is_told=is_told), receive, client.send)
+                scope = {**_scope(path, headers, is_told=is_told), "state": dict(self._state)}
+                await self._app(scope, receive, client.send)
             except Exception:  # noqa: BLE001 - a server answers 500, or cuts the connection
                 if client.received.status is None:
                     client.received.status = 500
@@ -139,5 +146,4 @@ def _scope(path: str, headers: Mapping[str, str], *, is_told: bool) -> dict[str,
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 80),
-        "state": {},
     }

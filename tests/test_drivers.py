@@ -30,6 +30,13 @@ FILES = {
     "by_http": "from theirs import transport\n\nclass Store:\n    client = transport\n",
     "by_class": "from theirs import taken\n\nclass Store:\n    client = taken\n",
     "lazy": "class Store:\n    async def load(self):\n        import asyncpg\n",
+    "both": (
+        "class First:\n    async def load(self):\n        from httpx import AsyncClient\n\n"
+        "class Second(First):\n    async def save(self):\n        import asyncpg\n\n"
+        "class Third:\n    kept = property(lambda self: helper())\n\n"
+        "class Fourth:\n    @classmethod\n    def open(cls):\n        return helper()\n\n"
+        "def helper():\n    import asyncpg\n"
+    ),
     "odd": (
         "class Odd:\n    def __getattribute__(self, name):\n        raise RuntimeError(name)\n\n"
         "odd = Odd()\n\nclass Store:\n    pass\n"
@@ -62,6 +69,14 @@ def test_a_store_has_the_drivers_of_its_module_and_of_those_beside_it(theirs: An
     assert in_use(theirs.by_class.Store) == HTTPX
     assert in_use(theirs.lazy.Store) == ASYNCPG
     assert in_use(theirs.odd.Store) == []
+
+
+def test_of_several_stores_in_a_module_each_has_its_own(theirs: Any) -> None:
+    """And those of the ones that it is made of, and of the functions that it calls."""
+    assert in_use(theirs.both.First) == HTTPX
+    assert in_use(theirs.both.Second) == [*ASYNCPG, *HTTPX]
+    assert in_use(theirs.both.Third) == ASYNCPG
+    assert in_use(theirs.both.Fourth) == in_use(theirs.both.Fourth.open) == ASYNCPG
 
 
 def test_a_function_has_the_drivers_of_what_its_code_names(theirs: Any) -> None:

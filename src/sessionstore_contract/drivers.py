@@ -5,14 +5,14 @@ from __future__ import annotations
 import dis
 import inspect
 import sys
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib import metadata
 from importlib.util import resolve_name
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 DRIVERS = {
     "aiohttp": "aiohttp",
@@ -31,46 +31,64 @@ DRIVERS = {
 """Top-level modules, and the distributions that they come from."""
 
 
+_FOUND: dict[int, tuple[Any, int, list[str]]] = {}
+"""What was found, by the opener's number: the opener, and how many modules were loaded then."""
+
+
 def in_use(opener: Any) -> list[str]:
     """Name the drivers, with versions, that a store's opener refers to, once they are imported.
 
-    From a function it goes by the names in its code, so that what else is in its module counts
-    for nothing; from the class of a store, or a function that it calls, by their modules and the
-    modules of their package that these refer to. Nothing is imported for it.
+    It goes from a function to what its code names, and from a class to its methods and bases, as
+    far as they are of the opener's package or of one that it refers to. So what else is in a module
+    counts for nothing: many hold several stores. Nothing is imported for it.
     """
-    beginning = set(_referred_by(opener))
-    packages = {_top(home) for home in beginning if _is_an_authors(home)}
-    seen: set[str] = set()
-    left = list(beginning)
-    while left:
-        home = left.pop()
-        if home not in seen:
-            seen.add(home)
-            if _top(home) in packages:
-                left += _referred_in(home)
-    found = sorted({_top(home) for home in seen} & DRIVERS.keys())
-    return [f"{one} {version}" for one in found if (version := _version(one))]
+    loaded = len(sys.modules)
+    known = _FOUND.get(id(opener))
+    if known is None or known[1] != loaded:
+        known = _FOUND[id(opener)] = (opener, loaded, _found(opener))
+    return known[2]
 
 
-def _referred_by(opener: Any) -> Iterator[str]:
-    """Yield the modules that an opener refers to, without the rest of its own module."""
-    while isinstance(opener, partial | MethodType):
-        opener = opener.func if isinstance(opener, partial) else opener.__func__
-    opener = inspect.unwrap(opener) if isinstance(opener, FunctionType) else opener
-    if not isinstance(opener, FunctionType):
-        yield _home(opener if isinstance(opener, type) else type(opener))
-        return
-    done, left = set(), [opener]
+def _found(opener: Any) -> list[str]:
+    packages = {_top(_home(one)) for one in (opener, *_reached_from(opener))}
+    packages -= {*DRIVERS, *sys.stdlib_module_names, _top(__name__), ""}
+    found: set[str] = set()
+    seen: dict[int, Any] = {}
+    left = [opener]
     while left:
-        function = left.pop()
-        done.add(function)
-        for value in _named_in(function):
-            home = _home(value)
-            if isinstance(value, FunctionType) and home == opener.__module__:
-                left += [value] if value not in done else []
-            else:
-                yield home
-        yield from _imported_by(function)
+        value = left.pop()
+        top = _top(_home(value))
+        if top in DRIVERS:
+            found.add(top)
+        elif id(value) not in seen and (value is opener or top in packages):
+            seen[id(value)] = value  # kept, so that no other has its number
+            left += _reached_from(value)
+    return [f"{one} {version}" for one in sorted(found) if (version := _version(one))]
+
+
+def _reached_from(value: Any) -> list[Any]:
+    """Answer what a value refers to: what else has to be there for it to work."""
+    kind = type(value)  # isinstance would ask the object, which may say anything or raise
+    if issubclass(kind, partial):
+        return [value.func]
+    if issubclass(kind, MethodType | classmethod | staticmethod):
+        return [value.__func__]
+    if issubclass(kind, FunctionType):
+        function = inspect.unwrap(value)
+        return [*_named_in(function), *_imported_by(function)]
+    if issubclass(kind, type):
+        members = vars(value).values()
+        return [*members, *map(_read_by, members), *value.__bases__]
+    if issubclass(kind, ModuleType):
+        return list(vars(value).values())
+    return [kind]
+
+
+def _read_by(member: Any) -> Any:
+    """Answer the function behind an attribute that is made when it is read."""
+    if issubclass(type(member), property):
+        return member.fget
+    return member.func if issubclass(type(member), cached_property) else None
 
 
 def _named_in(function: FunctionType) -> Iterator[Any]:
@@ -94,43 +112,26 @@ def _meant(value: Any, names: set[str]) -> Iterator[Any]:
         yield value
 
 
-def _referred_in(module: str) -> Iterable[str]:
-    """Answer the modules that a loaded one refers to, also where one of its functions imports."""
-    values = tuple(vars(sys.modules[module]).values()) if module in sys.modules else ()
-    own = [
-        one for one in values if issubclass(type(one), FunctionType | type) and _home(one) == module
-    ]
-    functions = [
-        function
-        for one in own
-        for function in (vars(one).values() if isinstance(one, type) else (one,))
-        if isinstance(function, FunctionType)
-    ]
-    imported = {home for one in functions for home in _imported_by(one)}
-    return {*map(_home, values), *imported}
-
-
-def _imported_by(function: FunctionType) -> frozenset[str]:
-    return _imported_in(function.__code__, function.__globals__.get("__package__") or "")
+def _imported_by(function: FunctionType) -> Iterator[Any]:
+    """Yield what a function imports where it runs, as far as it is loaded."""
+    package = function.__globals__.get("__package__") or ""
+    for level, names, module in _imports_in(function.__code__):
+        home = sys.modules.get(_absolute(module, level, package))
+        if home is not None and not names:
+            yield home
+        for name in names:
+            yield vars(home).get(name) if home is not None else None
 
 
 @cache
-def _imported_in(code: CodeType, package: str) -> frozenset[str]:
-    """Name what code of a package imports where it runs, as far as it is loaded."""
-    found: set[str] = set()
-    for one in _nested(code):
-        for level, names, module in _imports(list(dis.get_instructions(one))):
-            home = _absolute(module, level, package)
-            inside = {f"{home}.{name}" for name in names or ()} & sys.modules.keys()
-            found |= inside or {home} & sys.modules.keys()
-    return frozenset(found)
-
-
-def _imports(steps: list[dis.Instruction]) -> Iterator[tuple[int, tuple[str, ...] | None, str]]:
-    """Yield what each import of some code says: its dots, the names after `import`, the module."""
-    for level, names, step in zip(steps, steps[1:], steps[2:], strict=False):
-        if step.opname == "IMPORT_NAME":
-            yield level.argval, names.argval, step.argval
+def _imports_in(code: CodeType) -> tuple[tuple[int, tuple[str, ...], str], ...]:
+    """Say of each import in some code: its dots, the names after `import`, the module."""
+    return tuple(
+        (level.argval, names.argval or (), step.argval)
+        for steps in (list(dis.get_instructions(one)) for one in _nested(code))
+        for level, names, step in zip(steps, steps[1:], steps[2:], strict=False)
+        if step.opname == "IMPORT_NAME"
+    )
 
 
 def _absolute(module: str, level: int, package: str) -> str:
@@ -149,11 +150,6 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
 
 def _top(module: str) -> str:
     return module.partition(".")[0]
-
-
-def _is_an_authors(module: str) -> bool:
-    """Answer whether modules of that package are looked into: not a driver's, nor our own."""
-    return _top(module) not in {*DRIVERS, *sys.stdlib_module_names, _top(__name__), ""}
 
 
 def _home(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -28,7 +29,16 @@ def databases(storage: PostgresStorage, use: Callable[[str], None]) -> list[int]
         with storage.fresh() as place:
             served.append(ask(place, OID))
             use(place)
+        wait_for_drops(storage)
     return served
+
+
+def wait_for_drops(storage: PostgresStorage) -> None:
+    """Wait until what was given back is emptied or dropped, which goes on behind."""
+    deadline = time.monotonic() + 20
+    while storage._places._drops:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_a_database_serves_again(server: str, storage: PostgresStorage) -> None:
@@ -88,6 +98,7 @@ def test_who_was_left_behind_does_not_come_back(storage: PostgresStorage) -> Non
     with storage.fresh() as old:
         left = psycopg.connect(old)
         left.execute("SELECT 1")
+    wait_for_drops(storage)
     databases(storage, lambda _: None)
     with pytest.raises(psycopg.OperationalError):
         left.execute("SELECT 1")

@@ -11,7 +11,8 @@ class Gate:
 
     To open a connection takes a server ten times as long as a statement. So of many who come at
     once one opens a connection, and the others take what comes first: a connection that is given
-    back, or the leave to open the next one. Whatever is stuck, the pool grows to its size.
+    back, or the leave to open the next one. Whatever is stuck, the pool grows to its size. From
+    then on everybody is let in, to wait for what the pool has.
     """
 
     def __init__(self, most: int) -> None:
@@ -19,11 +20,14 @@ class Gate:
         self._size = 1
         self._free = 1
         self._is_growing = False
+        self._is_open = most <= 1
         # Each is told whether it opens another connection.
         self._waiting: deque[asyncio.Future[bool]] = deque()
 
     async def enter(self) -> bool:
         """Return when a connection is free, or is to be opened: True, and `grown` is due."""
+        if self._is_open:
+            return False
         if self._free:
             self._free -= 1
             return False
@@ -36,18 +40,23 @@ class Gate:
             return await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # It had its turn, and can't take it.
-                self._pass_on(is_growing=turn.result())
+                self.leave(is_growing=turn.result())
             raise
 
     def grown(self) -> None:
         """Tell that the connection is open: the next one may be."""
         self._is_growing = False
-        if self._size < self._most and self._tell(is_growing=True):
+        if self._size >= self._most:
+            self._is_open = True
+            while self._tell(is_growing=False):
+                pass
+        elif self._tell(is_growing=True):
             self._grow()
 
     def leave(self, *, is_growing: bool = False) -> None:
         """Let the next one in; `is_growing` where a connection was to be opened, and is not."""
-        self._pass_on(is_growing=is_growing)
+        if not self._is_open:
+            self._pass_on(is_growing=is_growing)
 
     def _grow(self) -> None:
         self._is_growing = True

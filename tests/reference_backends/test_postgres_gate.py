@@ -19,6 +19,7 @@ class Pool:
 
     def __init__(self) -> None:
         self.gate = Gate(MOST)
+        self.connections = asyncio.Semaphore(MOST)
         self.opened, self.opening, self.used = 1, 0, 0
         self.most_used = self.most_opening = 0
 
@@ -31,15 +32,21 @@ class Pool:
                 self.gate.leave(is_growing=True)
                 raise
             self.gate.grown()
+        try:
+            async with self.connections:
+                await self._work(rounds)
+        finally:
+            self.gate.leave()
+
+    async def _work(self, rounds: int) -> None:
         self.used += 1
         self.most_used = max(self.most_used, self.used)
-        assert self.used <= self.opened <= MOST
         try:
+            assert self.used <= self.opened <= MOST
             for _ in range(rounds):
                 await asyncio.sleep(0)
         finally:
             self.used -= 1
-            self.gate.leave()
 
     async def _open(self, *, fails: bool) -> None:
         self.opening += 1
@@ -76,6 +83,11 @@ async def test_long_uses_at_once_open_as_many_as_there_may_be() -> None:
     await asyncio.gather(*stuck, return_exceptions=True)
     await pool.use()
     assert pool.opened == MOST
+
+
+async def test_a_pool_of_one_has_nothing_to_open() -> None:
+    """Nor has one that has grown: whoever comes waits for what the pool has."""
+    assert [await Gate(1).enter() for _ in range(3)] == [False] * 3
 
 
 async def test_one_that_is_not_opened_leaves_its_turn_to_the_next() -> None:

@@ -37,6 +37,11 @@ FILES = {
         "class Fourth:\n    @classmethod\n    def open(cls):\n        return helper()\n\n"
         "def helper():\n    import asyncpg\n"
     ),
+    "long": (
+        "class Store:\n    def load(self):\n"
+        + "".join(f"        self.n{number} = {number + 0.5}\n" for number in range(300))
+        + "        from httpx import AsyncClient\n"
+    ),
     "odd": (
         "class Odd:\n    def __getattribute__(self, name):\n        raise RuntimeError(name)\n\n"
         "odd = Odd()\n\nclass Store:\n    pass\n"
@@ -69,6 +74,18 @@ def test_a_store_has_the_drivers_of_its_module_and_of_those_beside_it(theirs: An
     assert in_use(theirs.by_class.Store) == HTTPX
     assert in_use(theirs.lazy.Store) == ASYNCPG
     assert in_use(theirs.odd.Store) == []
+    # Its names and constants have numbers of two bytes.
+    assert in_use(theirs.long.Store) == HTTPX
+
+
+def test_no_run_ends_of_what_an_opener_refers_to() -> None:
+    """A function that wraps itself has no end; others may raise whatever is asked."""
+
+    def endless(place: str) -> object:
+        return place
+
+    endless.__wrapped__ = endless  # type: ignore[attr-defined]
+    assert in_use(endless) == []
 
 
 def test_of_several_stores_in_a_module_each_has_its_own(theirs: Any) -> None:

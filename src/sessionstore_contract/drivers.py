@@ -45,7 +45,11 @@ def in_use(opener: Any) -> list[str]:
     loaded = len(sys.modules)
     known = _FOUND.get(id(opener))
     if known is None or known[1] != loaded:
-        known = _FOUND[id(opener)] = (opener, loaded, _found(opener))
+        try:
+            found = _found(opener)
+        except Exception:  # noqa: BLE001 - objects of an author's may do anything; no run ends of it
+            found = []
+        known = _FOUND[id(opener)] = (opener, loaded, found)
     return known[2]
 
 
@@ -128,10 +132,15 @@ def _imports_in(code: CodeType) -> tuple[tuple[int, tuple[str, ...], str], ...]:
     """Say of each import in some code: its dots, the names after `import`, the module."""
     return tuple(
         (level.argval, names.argval or (), step.argval)
-        for steps in (list(dis.get_instructions(one)) for one in _nested(code))
+        for steps in map(_steps, _nested(code))
         for level, names, step in zip(steps, steps[1:], steps[2:], strict=False)
         if step.opname == "IMPORT_NAME"
     )
+
+
+def _steps(code: CodeType) -> list[dis.Instruction]:
+    # What only makes the number in the next one longer is none.
+    return [one for one in dis.get_instructions(code) if one.opname != "EXTENDED_ARG"]
 
 
 def _absolute(module: str, level: int, package: str) -> str:

@@ -8,7 +8,6 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
@@ -80,19 +79,18 @@ def private_folder(account: Account, *, may_be_in_memory: bool = False) -> Path:
     Raises:
         ServerFailedError: the account can reach no folder for temporary files.
     """
-    parents = [tempfile.gettempdir(), "/tmp", "/var/tmp"]  # noqa: S108
-    if may_be_in_memory and (memory := folder_in_memory()) is not None:
-        parents.insert(0, str(memory))
+    memory = folder_in_memory() if may_be_in_memory else None
+    parents = [memory] if memory is not None else []
+    parents += map(Path, (tempfile.gettempdir(), "/tmp", "/var/tmp"))  # noqa: S108
     for parent in dict.fromkeys(parents):
-        if len(os.fsencode(parent)) > 70 or not Path(parent).is_dir():
+        if len(os.fsencode(parent)) > 70 or not parent.is_dir():
             continue
-        with suppress(OSError):
-            folder = Path(tempfile.mkdtemp(prefix="sessionstore-pg-", dir=parent))
-            if account:
-                os.chown(folder, account["user"], account["group"])
-            if _succeeds(["/bin/sh", "-c", 'test -w "$0"', str(folder)], account):
-                return folder
-            folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="sessionstore-pg-", dir=parent))
+        if account:
+            os.chown(folder, account["user"], account["group"])
+        if _succeeds(["/bin/sh", "-c", 'test -w "$0"', str(folder)], account):
+            return folder
+        folder.rmdir()
     raise ServerFailedError("the account of the server can write to no folder for temporary files")
 
 

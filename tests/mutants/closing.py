@@ -53,7 +53,7 @@ class ClosesOneAfterTheOther(NothingStore):
         self.is_closing = False
 
 
-@mutant("closing.is-idempotent", "close does not answer in time", timeout=0.2)
+@mutant("closing.is-idempotent", "close does not answer in time", timeout=1.5)
 class WaitsForItselfAtTheSecondClose(NothingStore):
     """Takes a lock that it never gives back."""
 
@@ -80,7 +80,7 @@ class Counting(OpenedDict):
 
 
 @mutant(
-    "closing.is-bounded", "close does not answer in time with operations under way", timeout=0.4
+    "closing.is-bounded", "close does not answer in time with operations under way", timeout=1.5
 )
 class WaitsForANoticeThatNobodyGives(Counting):
     """Waits until nothing is under way, of which it is told by nobody."""
@@ -101,7 +101,7 @@ class RefusesToCloseWhileBusy(Counting):
         await super().close()
 
 
-@mutant("closing.is-bounded", "create hangs when the store is closed meanwhile", timeout=0.4)
+@mutant("closing.is-bounded", "create hangs when the store is closed meanwhile", timeout=1.5)
 class EndsItsWorkerBeforeTheWork(Counting):
     """Ends what would answer those who wait."""
 
@@ -197,7 +197,7 @@ class AnswersFromItsCache(DictStore):
 
 
 @mutant(
-    "closing.closed-stays-closed", "create hangs in a store that was closed before", timeout=0.4
+    "closing.closed-stays-closed", "create hangs in a store that was closed before", timeout=1.5
 )
 class WaitsForWhatIsClosed(DictStore):
     """Waits for a connection of a pool that has none any more."""
@@ -211,7 +211,7 @@ class WaitsForWhatIsClosed(DictStore):
 @mutant(
     "closing.forgotten-close-lets-the-process-end",
     "a process that does not close its store does not end",
-    timeout=0.4,
+    timeout=1.5,
 )
 class KeepsTheProcess(DictStore):
     """Has a thread that is no daemon where the main thread starts it, and ends it in close."""

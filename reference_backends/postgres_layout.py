@@ -22,6 +22,13 @@ OURS = {
 
 MAX_NAME_BYTES = 63
 
+_COLUMNS = """
+SELECT t.oid AS table, a.attname::text AS column, a.atttypid::regtype::text AS type
+FROM (SELECT to_regclass($1)::oid) AS t (oid)
+LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+"""
+"""One round trip: every instance that is opened makes it. Of a table without columns one row."""
+
 
 class Layout:
     """One table, by its name, in the first schema of the search path that has it."""
@@ -55,8 +62,8 @@ class Layout:
 
     async def _lacks(self, connection: Connection) -> str | None:
         """Answer the statement that makes the table current, None when it is."""
-        oid = await connection.fetchval("SELECT to_regclass($1)::oid", self.name)
-        if oid is None:
+        rows = await connection.fetch(_COLUMNS, self.name)
+        if rows[0]["table"] is None:
             return (
                 f"CREATE TABLE IF NOT EXISTS {self.name} ("
                 "session_id TEXT PRIMARY KEY,"
@@ -65,12 +72,7 @@ class Layout:
                 " updated_at TIMESTAMPTZ NOT NULL,"
                 " cost_data JSONB)"
             )
-        rows = await connection.fetch(
-            "SELECT attname::text, atttypid::regtype::text FROM pg_attribute"
-            " WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
-            oid,
-        )
-        types: dict[str, str] = {row[0]: row[1] for row in rows}
+        types: dict[str, str] = {row["column"]: row["type"] for row in rows}
         wrong = [name for name, allowed in OURS.items() if types.get(name) not in allowed]
         if types.get("cost_data", "jsonb") != "jsonb":
             wrong.append("cost_data")

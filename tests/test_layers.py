@@ -24,8 +24,8 @@ ROWS = (
     "clause old_layout subject",
     "contract wire turn",
     (
-        "storage port address faults termination echo secret opening origin origin_process "
-        "worker forgotten census lending forks row_rights"
+        "storage port address faults termination echo secret opening starting origin "
+        "origin_process worker forgotten census lending forks row_rights"
     ),
     "backend defects",
     "verdict harness trial lender drawing wire_trial turn_trial exits known_defects folding",

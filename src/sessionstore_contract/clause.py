@@ -73,6 +73,9 @@ class Clause:
     takes_own_server: bool = False
     """The first place is on a server that serves nobody else, which the clause may crash."""
 
+    waits: bool = False
+    """It waits most of its time, for time-outs: begun early, it keeps no other clause waiting."""
+
     is_thorough: bool = False
     """Takes what not every machine has: tried at the effort `thorough` alone."""
 
@@ -131,6 +134,7 @@ def _clause(
     old_place: OldPlace | None = None,
     places: int | Callable[[Effort], int] = 1,
     takes_own_server: bool = False,
+    waits: bool = False,
     is_thorough: bool = False,
     follows: Iterable[str] = (),
     covers: Iterable[str] = (),
@@ -153,6 +157,7 @@ def _clause(
             old_place=old_place,
             places=places,
             takes_own_server=takes_own_server,
+            waits=waits,
             is_thorough=is_thorough,
             follows=tuple(follows),
             covers=tuple(covers),

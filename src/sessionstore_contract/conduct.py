@@ -17,8 +17,10 @@ from .crew import Crew, Task
 from .effort import NORMAL
 from .report.document import BackendReport, Report, write
 from .runs import begun
+from .starting import can_fork
 from .storage import StorageUnavailableError
 from .storage.elsewhere import NamedPlace
+from .storage.in_memory import folder_for_places
 from .storage.selection import PostgresChoice, server_held
 from .trial_worker import Order, RefusedError, UnavailableError
 from .verdict import STOPPED, Finding, Verdict
@@ -95,11 +97,10 @@ class Conductor:
             UnwritableError: the report can't be written.
             StoppedError: the run was asked to stop; the report says what is known by then.
         """
-        with run_folder() as folder, ExitStack() as servers:
+        with run_folder(folder_for_places()) as folder, ExitStack() as servers:
             crews: list[Crew] = []
             try:
-                # Not for each of many: they would all import at once, and most wait then.
-                ahead = len(self.plan.targets) == 1 and self.plan.workers > 1
+                ahead = self._ahead()
                 for number, target in enumerate(self.plan.targets):
                     order = self._order(target, folder / str(number))
                     crews.append(Crew.gather(order, ahead=ahead))
@@ -118,6 +119,14 @@ class Conductor:
                     crew.stop()
                 self._progress.clear()
                 self._write()
+
+    def _ahead(self) -> int:
+        """Answer how many workers of each backend are started with its first one."""
+        most = self.plan.workers - 1
+        if can_fork():
+            return most
+        # Not for each of many: they would all import at once, and most wait then.
+        return min(most, 1) if len(self.plan.targets) == 1 else 0
 
     def judge(self, baseline: Baseline) -> None:
         """Judge what was found by another baseline, and report it.

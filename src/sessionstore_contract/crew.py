@@ -60,10 +60,10 @@ class Crew:
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
-    def gather(cls, order: Order, *, ahead: bool = False) -> Crew:
+    def gather(cls, order: Order, *, ahead: int = 0) -> Crew:
         """Start the first worker and find the backend.
 
-        `ahead`: a second one is started with it, and has imported the kit when it is wanted.
+        So many more are started `ahead`, and have imported the kit when they are wanted.
 
         Raises:
             RefusedError: there is no such backend.
@@ -108,7 +108,7 @@ class Crew:
         """
         left: queue.SimpleQueue[Task] = queue.SimpleQueue()
         # What takes long comes first, so that no worker has much left when the others are done.
-        for task in sorted(tasks, key=lambda task: not _takes_long(task.clause)):
+        for task in sorted(tasks, key=lambda task: _rank(task.clause)):
             left.put(task)
         found: queue.SimpleQueue[tuple[Task, Finding] | BaseException] = queue.SimpleQueue()
         self._threads = [
@@ -234,9 +234,11 @@ class Crew:
         )
 
 
-def _takes_long(clause: Clause) -> bool:
+def _rank(clause: Clause) -> int:
+    """Answer how early it is begun: 0 first."""
     is_in_processes = clause.needs & {Capability.MULTI_PROCESS, Capability.MIGRATION}
-    return bool(clause.takes_own_server or clause.examples or is_in_processes)
+    takes_long = clause.takes_own_server or clause.examples or is_in_processes
+    return 0 if clause.waits else 1 if takes_long else 2
 
 
 def _describe(worker: Worker, order: Order) -> Described:

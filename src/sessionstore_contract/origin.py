@@ -12,13 +12,13 @@ import asyncio
 import atexit
 import os
 import socket
-import subprocess
 import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from . import origin_process, starting
 from .drivers import DRIVERS
 from .origin_process import FORK, worded_kill, worded_order
 
@@ -96,10 +96,16 @@ class _Origin:
     """This process's side of the process that is forked."""
 
     _control: socket.socket | None = None
-    _process: subprocess.Popen[bytes] | None = None
+    _process: starting.Child | None = None
 
     def __init__(self) -> None:
         self.forget()
+
+    def open_ahead(self) -> None:
+        """Start it now if it can be forked: once this process has a thread, it can't be."""
+        with self._lock:
+            if starting.can_fork():
+                self._opened()
 
     def fork(self, order: dict[str, Any]) -> tuple[socket.socket, socket.socket]:
         """Ask for a fork; answer what to talk to it on, and what is told of it."""
@@ -143,17 +149,11 @@ class _Origin:
         if self._control is None or self._process is None or self._process.poll() is not None:
             self._control, theirs = socket.socketpair()
             with theirs:
-                self._process = subprocess.Popen(  # noqa: S603 - our own module and interpreter
-                    [
-                        sys.executable,
-                        "-m",
-                        f"{__package__}.origin_process",
-                        str(theirs.fileno()),
-                        *READY,
-                    ],
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    env={**os.environ, "PYTHONPATH": _path()},
+                self._process = starting.start(
+                    origin_process.main,
+                    (str(theirs.fileno()), *READY),
+                    environment={**os.environ, "PYTHONPATH": _path()},
+                    handed=[theirs.fileno()],
                 )
         return self._control
 
@@ -161,6 +161,9 @@ class _Origin:
 _origin = _Origin()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_origin.forget)
+
+
+open_ahead = _origin.open_ahead
 
 
 @atexit.register

@@ -40,8 +40,10 @@ def worded_order(order: dict[str, Any]) -> bytes:
 
 
 class _Origin:
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, modules: list[str]) -> None:
         self._control = control
+        self._modules = modules
+        """What every fork finds imported; nothing is, before the first one is wanted."""
         self._forks: dict[int, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
         self._waking, self._woken = socket.socketpair()
@@ -82,15 +84,23 @@ class _Origin:
         talk, status = (socket.socket(fileno=one) for one in handed)
         with talk:
             order = json.loads(_exactly(talk, int(_exactly(talk, LENGTH))))
+            self._get_ready()
             for name in order["modules"]:
                 with suppress(Exception):
                     importlib.import_module(name)
-            if _has_threads():
+            if has_threads():
                 # A lock that a thread holds would stay locked in the fork.
                 status.close()
             else:
                 self._fork(talk, status, order)
         return True
+
+    def _get_ready(self) -> None:
+        if self._modules:
+            for name in self._modules:
+                importlib.import_module(name)
+            self._modules = []
+            gc.freeze()  # shared by the forks for as long as nobody collects it
 
     def _fork(self, talk: socket.socket, status: socket.socket, order: dict[str, Any]) -> None:
         process = os.fork()
@@ -141,7 +151,7 @@ def _exactly(talk: socket.socket, length: int) -> bytes:
     return found
 
 
-def _has_threads() -> bool:
+def has_threads() -> bool:
     """Also those that Python does not know of, where the system tells."""
     known = Path("/proc/self/task")
     return threading.active_count() > 1 or (known.is_dir() and len(list(known.iterdir())) > 1)
@@ -151,10 +161,7 @@ def main() -> None:
     """Serve the descriptor named on the command line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     os.dup2(2, 1)
-    for name in sys.argv[2:]:
-        importlib.import_module(name)
-    gc.freeze()  # shared by the forks for as long as nobody collects it
-    origin = _Origin(socket.socket(fileno=int(sys.argv[1])))
+    origin = _Origin(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
     try:
         origin.serve()
     finally:

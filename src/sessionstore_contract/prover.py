@@ -19,7 +19,7 @@ from .report.document import write_plain
 from .report.matrix import document
 from .storage import StorageUnavailableError
 from .storage.elsewhere import NamedPlace
-from .storage.in_memory import folder_in_memory
+from .storage.in_memory import folder_for_places
 from .storage.selection import PostgresChoice, server_held
 from .trial_worker import Order, RefusedError, UnavailableError
 from .verdict import Finding, Verdict
@@ -73,7 +73,7 @@ class Prover:
         """
         # It opens thousands of places, and a commit on a disk waits for it; what is proved are the
         # clauses, and no process of a proof outlives the machine.
-        with run_folder(folder_in_memory()) as folder, ExitStack() as servers:
+        with run_folder(folder_for_places()) as folder, ExitStack() as servers:
             try:
                 crew = Crew.gather(self._order(folder))
                 try:

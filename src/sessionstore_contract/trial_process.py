@@ -7,6 +7,7 @@ store. It ends when the lines end.
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import shutil
 import signal
@@ -53,17 +54,21 @@ class FlightRecorder:
     """Leaves the step under way in a file, for the case that it is the last."""
 
     def __init__(self, path: str) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        with Path(path).open("w+b") as file:
+            file.write(b" " * RECORD)  # with room on the disk: a mapping has no way to say no
+            file.flush()
+            # What a process has written to a mapping stays, however the process ends.
+            self._record = mmap.mmap(file.fileno(), RECORD)
 
     def note(self, step: Step) -> None:
         """Leave one step."""
         # 200 characters escaped are 2,400 bytes at the most: what is cut could not be read.
         said = {"operation": step.operation, "call": step.call()[:200], "judged": step.is_expected}
-        os.pwrite(self._file, json.dumps(said).encode().ljust(RECORD), 0)
+        self._record[:] = json.dumps(said).encode().ljust(RECORD)
 
     def clear(self) -> None:
         """Forget the last step: what ends the process before the next one is none of its doing."""
-        os.pwrite(self._file, b" " * RECORD, 0)
+        self._record[:] = b" " * RECORD
 
 
 def _opens(place_is_named: bool) -> Clause:
@@ -225,6 +230,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     sys.path.insert(0, "")
     asked_on, answers_on, own, run = sys.argv[1:5]
+    origin.open_ahead()
     answers = os.fdopen(int(answers_on), "w", encoding="utf-8")
     asking = _asked(int(asked_on), Path(own), Path(run))
     process = TrialProcess(next(asking))

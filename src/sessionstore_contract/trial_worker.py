@@ -7,13 +7,13 @@ import json
 import os
 import select
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from . import trial_process
 from .harness import picture_folder
+from .starting import start
 from .stopping import INTERVAL, StoppedError, StopRequest
 from .storage.in_memory import with_own_folder
 from .trial_process import RECORD
@@ -83,26 +83,16 @@ class Worker:
         self._answers = os.fdopen(answers, "rb", buffering=0)
         self._rest = b""
         with (self._folder / "output").open("wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
-                [
-                    sys.executable,
-                    "-m",
-                    "sessionstore_contract.trial_process",
-                    str(asked),
-                    str(answering),
-                    str(self._folder),
-                    order.postgres.run_folder,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=(asked, answering),
-                start_new_session=True,  # Ctrl-C reaches us, and we decide
-                env={
+            self._process = start(
+                trial_process.main,
+                (str(asked), str(answering), str(self._folder), order.postgres.run_folder),
+                environment={
                     **os.environ,
                     **with_own_folder(str(self._folder)),
                     "HYPOTHESIS_STORAGE_DIRECTORY": str(self._folder / "hypothesis"),
                 },
+                output=output.fileno(),
+                handed=(asked, answering),
             )
         os.close(asked)
         os.close(answering)

@@ -181,6 +181,7 @@ async def a_failed_write_raises(store: Subject) -> None:
     "`Backend(open_bounded=...)` tells the kit how to make it short.",
     needs={Capability.FAULTS},
     evidence=["origin"],
+    waits=True,
 )
 async def operations_are_bounded(store: Subject) -> None:
     network = await behind_proxy(store, is_bounded=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,30 @@ def with_own_folder(folder: str) -> dict[str, str]:
     return {"TMPDIR": folder, **({} if _is_named(os.environ) else {OWN: folder})}
 
 
+def folder_for_places() -> Path | None:
+    """Answer a folder in memory for the files of any store, if there is one.
+
+    A store may go past the system's cache. From Linux 6.6 on a file system in memory takes that;
+    on one that does not a correct store would fail.
+    """
+    memory = folder_in_memory()
+    return memory if memory is not None and _takes_direct_writes(memory) else None
+
+
 def folder_in_memory() -> Path | None:
     """Answer a folder that is kept in memory, if there is one with room and no other was named."""
     if _is_named(os.environ) or not (MEMORY.is_dir() and os.access(MEMORY, os.W_OK | os.X_OK)):
         return None
     return MEMORY if shutil.disk_usage(MEMORY).free >= ROOM and _may_use(4 * ROOM) else None
+
+
+def _takes_direct_writes(folder: Path) -> bool:
+    with tempfile.NamedTemporaryFile(prefix="sessionstore-", dir=folder) as file:
+        try:
+            os.close(os.open(file.name, os.O_RDWR | getattr(os, "O_DIRECT", 0)))
+        except OSError:
+            return False
+    return True
 
 
 def _is_named(environment: Mapping[str, str]) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -17,6 +19,7 @@ from sessionstore_contract.history import (
     word_error,
 )
 from sessionstore_contract.interface import SessionStore
+from sessionstore_contract.interruption import Interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +120,41 @@ async def test_what_a_store_raises_is_data(error: BaseException) -> None:
         assert step.outcome == "raised"
         assert step.error is error
         assert step.answered().startswith(f"raised {type(error).__name__}")
+
+
+async def test_what_was_raised_keeps_nothing_of_the_store_alive() -> None:
+    """A driver may close its connection with the last frame that holds it."""
+
+    class Held:
+        pass
+
+    alive: list[weakref.ref[Held]] = []
+
+    def fail(_: Held) -> NoReturn:
+        raise ValueError
+
+    async def raising() -> None:
+        held = Held()
+        alive.append(weakref.ref(held))
+        try:
+            await asyncio.sleep(PATIENT)
+        except asyncio.CancelledError as cancelled:
+            try:
+                fail(held)
+            except ValueError as error:
+                raise BaseExceptionGroup("both", [error, cancelled]) from cancelled
+
+    interruption = Interruption(1, "waiting")
+    gc.disable()  # there is nothing that only this would find
+    try:
+        step = await call(History(PATIENT), raising).perform(
+            is_expected=True, through=interruption.of
+        )
+        assert isinstance(step.error, BaseExceptionGroup)
+        assert isinstance(step.error.__cause__, asyncio.CancelledError)
+        assert alive[0]() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_failed_step_stops_what_builds_on_it() -> None:

@@ -169,6 +169,24 @@ class History:
         ]
 
 
+def forget_frames(error: BaseException) -> None:
+    """Let go of the frames through which an exception came, and all along its chain.
+
+    An exception that is kept keeps what was in their variables: a connection whose opening was
+    cancelled would stay open, and its store be taken for one that leaks.
+    """
+    pending, seen = [error], set[int]()
+    while pending:
+        one = pending.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.__traceback__ = None
+        pending += [more for more in (one.__cause__, one.__context__) if more is not None]
+        if isinstance(one, BaseExceptionGroup):
+            pending += one.exceptions
+
+
 def _as_it_is(awaitable: Awaitable[Any]) -> Awaitable[Any]:
     return awaitable
 
@@ -244,6 +262,7 @@ class Call(Generic[T]):
             outcome = "answered"
         except BaseException as raised:  # noqa: BLE001 - what a store raises is data
             error = raised
+            forget_frames(raised)
         if step.outcome == "pending":
             step.answer, step.error = answer, error
             step.answer_as_given = values.copy(answer)

@@ -1,7 +1,7 @@
 """Long histories to and from JSON text, in pieces between which the event loop serves others.
 
 Wording ten megabytes takes some 100 ms, and no thread would help: the interpreter's JSON parser
-lets nobody else run before it has ended. A history that takes less than PIECE is done in one go.
+lets nobody else run before it has ended.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 PIECE: Final = 0.004
 """Seconds of work after which the others have their turn."""
 
+IN_ONE_GO: Final = 0.012
+"""Seconds of work up to which a history is worded before the others have their turn, where that
+will do: to copy what is left of one takes about as long as to word it."""
+
 GROUP: Final = 2**16
 """Characters that are worded, or read, in one call of the library, as far as can be foreseen."""
 
@@ -37,19 +41,24 @@ async def worded(messages: object, *, encode: Callable[[Json], str] = rules.enco
     """
     kept = rules.check_list(messages)
     count, start, width = len(kept), 0, 1
-    is_ours = False
+    is_ours, limit = False, PIECE
     pace = _Pace()
     texts = ["["]
     while start < count:
-        if pace.is_over:
-            if not is_ours:
-                kept, is_ours = [*kept[:start], *map(_copied, kept[start:])], True
-            await pace.pause()
+        if pace.spent > limit:
+            if limit == PIECE and not is_ours and pace.spent * count < IN_ONE_GO * start:
+                limit = IN_ONE_GO
+            else:
+                if not is_ours:
+                    kept, is_ours = [*kept[:start], *map(_copied, kept[start:])], True
+                limit = PIECE
+                await pace.pause()
         group = kept[start : start + width]
         rules.check_members(group, start)
         texts += (encode(group)[1:-1], ",")
         start += width
         width = _next_width(width, len(texts[-2]))
+    await pace.pause_if_due()  # whoever stores the text has some work to do with it
     return _closed(texts)
 
 
@@ -113,15 +122,15 @@ class _Pace:
         self._began = time.perf_counter()
 
     @property
-    def is_over(self) -> bool:
-        return time.perf_counter() - self._began > PIECE
+    def spent(self) -> float:
+        return time.perf_counter() - self._began
 
     async def pause(self) -> None:
         await asyncio.sleep(0)
         self._began = time.perf_counter()
 
     async def pause_if_due(self) -> None:
-        if self.is_over:
+        if self.spent > PIECE:
             await self.pause()
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections import OrderedDict, defaultdict
 from enum import IntEnum, StrEnum
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +20,7 @@ from sessionstore_contract.interface import UnstorableValueError
 from sessionstore_contract.values import are_equal
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 ANYTHING = st.recursive(
     st.none()
@@ -39,6 +41,7 @@ def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let everything be done in pieces, however short."""
     monkeypatch.setattr(histories, "GROUP", 1)
     monkeypatch.setattr(histories, "PIECE", 0.0)
+    monkeypatch.setattr(histories, "IN_ONE_GO", 0.0)
     monkeypatch.setattr(rules, "DECODED_AT_ONCE", 1)
 
 
@@ -196,3 +199,36 @@ class TestInPieces:
             turns += 1
         assert len(await reading) == 50
         assert turns > 10
+
+
+@pytest.mark.parametrize(
+    ("seconds", "turns"),
+    [
+        (lambda look: look * 1e-4, 0),
+        (lambda look: look * 2e-4, 1),
+        (lambda look: look**4 * 1e-8, 3),
+    ],
+    ids=["short", "a little longer", "long, which did not show at first"],
+)
+async def test_what_is_soon_done_is_done_in_one_go(
+    seconds: Callable[[int], float], turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A little more than a piece costs less than to copy it; the others have their turn then."""
+    monkeypatch.setattr(histories, "GROUP", 1)
+    looks = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: seconds(next(looks)))
+    monkeypatch.setattr(histories, "time", clock)
+    passed = 0
+
+    async def count() -> None:
+        nonlocal passed
+        while True:
+            await asyncio.sleep(0)
+            passed += 1
+
+    counting = asyncio.create_task(count())
+    await asyncio.sleep(0)
+    messages = [{"n": number} for number in range(38)]
+    assert await histories.worded(messages) == rules.encode(messages)
+    counting.cancel()
+    assert passed == turns

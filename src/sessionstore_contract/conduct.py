@@ -17,7 +17,6 @@ from .crew import Crew, Task
 from .effort import NORMAL
 from .report.document import BackendReport, Report, write
 from .runs import begun
-from .starting import can_fork
 from .storage import StorageUnavailableError
 from .storage.elsewhere import NamedPlace
 from .storage.in_memory import folder_for_places
@@ -100,10 +99,10 @@ class Conductor:
         with run_folder(folder_for_places()) as folder, ExitStack() as servers:
             crews: list[Crew] = []
             try:
-                ahead = self._ahead()
+                workers, is_alone = self.plan.workers, len(self.plan.targets) == 1
                 for number, target in enumerate(self.plan.targets):
                     order = self._order(target, folder / str(number))
-                    crews.append(Crew.gather(order, ahead=ahead))
+                    crews.append(Crew.gather(order, workers=workers, is_alone=is_alone))
                 attempts = [self._enlist(crew) for crew in crews]
                 self._write()
                 # All storages before the first clause: a mistake is told before an hour's work.
@@ -119,14 +118,6 @@ class Conductor:
                     crew.stop()
                 self._progress.clear()
                 self._write()
-
-    def _ahead(self) -> int:
-        """Answer how many workers of each backend are started with its first one."""
-        most = self.plan.workers - 1
-        if can_fork():
-            return most
-        # Not for each of many: they would all import at once, and most wait then.
-        return min(most, 1) if len(self.plan.targets) == 1 else 0
 
     def judge(self, baseline: Baseline) -> None:
         """Judge what was found by another baseline, and report it.

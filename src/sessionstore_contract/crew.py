@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .capabilities import Capability
 from .harness import Fuse
+from .starting import can_fork
 from .stopping import INTERVAL
 from .trial_worker import START, Order, RefusedError, UnavailableError, Worker, WorkerDiedError
 from .verdict import Finding, Verdict
@@ -60,28 +61,30 @@ class Crew:
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
-    def gather(cls, order: Order, *, ahead: int = 0) -> Crew:
+    def gather(cls, order: Order, *, workers: int, is_alone: bool = True) -> Crew:
         """Start the first worker and find the backend.
 
-        So many more are started `ahead`, and have imported the kit when they are wanted.
+        Of the others those are started with it that can be forked, which later none can be; or else
+        one, unless there are more crews: they would all import the kit at once, and most wait then.
 
         Raises:
             RefusedError: there is no such backend.
         """
-        workers = [Worker(order, number) for number in range(1 + ahead)]
+        most = workers if can_fork() else min(workers, 1 + is_alone)
+        started = [Worker(order, number) for number in range(most)]
         try:
-            described = _describe(workers[0], order)
+            described = _describe(started[0], order)
         except BaseException:
-            for worker in workers:
+            for worker in started:
                 worker.close()
             raise
-        first, *others = workers
-        numbers = itertools.count(len(workers))
+        first, *others = started
+        numbers = itertools.count(most)
         return cls(
             order,
             described,
             first,
-            _workers={*workers},
+            _workers={*started},
             _idle=[first],
             _new=others,
             _numbers=numbers,

@@ -75,7 +75,7 @@ class Prover:
         # clauses, and no process of a proof outlives the machine.
         with run_folder(folder_for_places()) as folder, ExitStack() as servers:
             try:
-                crew = Crew.gather(self._order(folder))
+                crew = Crew.gather(self._order(folder), workers=self.plan.workers)
                 try:
                     self._enlist(crew)
                     self._write()

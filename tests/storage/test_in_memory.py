@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sessionstore_contract.storage import in_memory
-from sessionstore_contract.storage.in_memory import OWN, folder_in_memory, with_own_folder
+from sessionstore_contract.storage.in_memory import (
+    OWN,
+    folder_for_places,
+    folder_in_memory,
+    with_own_folder,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,3 +67,28 @@ def test_the_folder_of_a_run_is_no_wish(memory: Path, monkeypatch: pytest.Monkey
     for variable, value in with_own_folder("/run/two").items():
         monkeypatch.setenv(variable, value)
     assert folder_in_memory() == memory
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such folder")
+def test_the_files_of_stores_are_there_where_it_is_as_good_as_a_disk(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store may go past the cache, or load what it has compiled: a correct one must not fail."""
+    assert folder_for_places() == memory
+    assert list(memory.iterdir()) == []
+
+    really_open = os.open
+
+    def refused(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_DIRECT:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        return really_open(path, flags, mode)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refused)
+        assert folder_for_places() is None
+    with monkeypatch.context() as patched:
+        found = SimpleNamespace(f_flag=os.ST_NOEXEC, f_blocks=9, f_bfree=9, f_bavail=9, f_frsize=9)
+        patched.setattr(os, "statvfs", lambda _: found)
+        assert folder_for_places() is None
+    assert folder_for_places() == memory

@@ -29,13 +29,9 @@ def with_own_folder(folder: str) -> dict[str, str]:
 
 
 def folder_for_places() -> Path | None:
-    """Answer a folder in memory for the files of any store, if there is one.
-
-    A store may go past the system's cache. From Linux 6.6 on a file system in memory takes that;
-    on one that does not a correct store would fail.
-    """
+    """Answer a folder in memory for the files of any store, if there is one as good as a disk."""
     memory = folder_in_memory()
-    return memory if memory is not None and _takes_direct_writes(memory) else None
+    return memory if memory is not None and _is_as_good_as_a_disk(memory) else None
 
 
 def folder_in_memory() -> Path | None:
@@ -45,7 +41,14 @@ def folder_in_memory() -> Path | None:
     return MEMORY if shutil.disk_usage(MEMORY).free >= ROOM and _may_use(4 * ROOM) else None
 
 
-def _takes_direct_writes(folder: Path) -> bool:
+def _is_as_good_as_a_disk(folder: Path) -> bool:
+    """Answer whether files there can be written past the system's cache, and programs started.
+
+    The one Linux takes from 6.6 on; the other is forbidden on many a file system in memory. A
+    store may want either, and would fail for want of it.
+    """
+    if os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0):
+        return False
     with tempfile.NamedTemporaryFile(prefix="sessionstore-", dir=folder) as file:
         try:
             os.close(os.open(file.name, os.O_RDWR | getattr(os, "O_DIRECT", 0)))

@@ -88,6 +88,21 @@ def test_a_violated_clause_is_1(tmp_path: Path) -> None:
     assert report_of(path)["backends"][0]["verdict"] == "nonconformant"
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_process_without_streams_gets_its_verdict(closed: str, tmp_path: Path) -> None:
+    """As some schedulers start it: what would be printed is lost, and nothing else."""
+    json_path = tmp_path / "report.json"
+    command = [sys.executable, "-m", "sessionstore_contract", "run", "null", "--json", json_path]
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *map(str, command)],
+        cwd=ROOT,
+        check=False,
+        timeout=50,
+    )
+    assert ended.returncode == 0
+    assert json.loads(json_path.read_text())["backends"][0]["verdict"] == "conformant"
+
+
 def test_what_was_not_tried_is_never_0() -> None:
     """A selection of clauses that all hold does not make a store conformant: 3."""
     result = run("run", "memory", "--clause", "cost.merge-is-shallow")

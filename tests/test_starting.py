@@ -138,6 +138,7 @@ def test_a_fork_can_be_killed_and_asked_how_it_ended(tmp_path: Path) -> None:
     then = """
 child = starting.start(signal.pause, (), environment={}, handed=[])
 running = child.poll()
+threading.Thread(target=child.wait).start()
 child.kill()
 codes = [child.wait(), child.wait(), child.poll()]
 child.kill()

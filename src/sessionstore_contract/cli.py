@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -30,6 +32,7 @@ class OneLineGroup(click.Group):
     """Tells every mistake in one line, click's own findings too."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        _have_streams()
         for stream in (sys.stdout, sys.stderr):
             # What a terminal can't show is escaped: it must not cost the verdict.
             if isinstance(stream, io.TextIOWrapper):
@@ -46,6 +49,16 @@ class OneLineGroup(click.Group):
         except click.Abort:
             sys.exit(3)
         sys.exit(0)
+
+
+def _have_streams() -> None:
+    """Take the null device for streams that the process was started without.
+
+    Else the next file that is opened would have their number, and be taken for them.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -18,7 +18,7 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, TextIO
 
 from .origin_process import has_threads
 
@@ -83,35 +83,45 @@ class _Fork:
     """A fork of this process, in the form of a `subprocess.Popen`."""
 
     def __init__(self, become: Callable[[], NoReturn]) -> None:
-        self._ending = threading.Lock()
+        self._waiting = threading.Lock()
         self._code: int | None = None
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
+            _flush(stream)
         gc.freeze()  # what both have is not to be copied by whoever collects garbage
         self._number = os.fork()
         if self._number == 0:
             become()
 
     def poll(self) -> int | None:
-        with self._ending:
-            return self._ended(os.WNOHANG)
+        if self._waiting.acquire(blocking=False):
+            try:
+                self._look(os.WNOHANG)
+            finally:
+                self._waiting.release()
+        return self._code
 
     def kill(self) -> None:
-        with self._ending:
-            if self._ended(os.WNOHANG) is None:
+        # Another thread may wait for it, and is told then.
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
                 os.kill(self._number, signal.SIGKILL)
 
     def wait(self) -> int:
-        with self._ending:
-            return self._ended(0) or 0
+        with self._waiting:
+            self._look(0)
+        return self._code or 0
 
-    def _ended(self, how: int) -> int | None:
+    def _look(self, how: int) -> None:
         if self._code is None:
             ended, status = os.waitpid(self._number, how)
             if ended:
                 self._code = os.waitstatus_to_exitcode(status)
-        return self._code
+
+
+def _flush(stream: TextIO | None) -> None:
+    with suppress(OSError, ValueError):
+        if stream is not None:  # a process may have been started without
+            stream.flush()
 
 
 def _become(
@@ -147,8 +157,7 @@ def _become(
     except BaseException:  # noqa: BLE001 - told as an interpreter tells it
         traceback.print_exc()
     finally:
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
+        _flush(sys.stdout)
         os._exit(code)
 
 

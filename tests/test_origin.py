@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
+import itertools
 import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessionstore_contract import origin
+from sessionstore_contract import origin, worker
+from sessionstore_contract.interruption import Interruption
 from sessionstore_contract.worker import RemoteStore
 from tests.opened_elsewhere import Looking
 
@@ -147,3 +151,53 @@ async def test_a_large_environment_reaches_it(monkeypatch: pytest.MonkeyPatch) -
         store = await RemoteStore.open(Looking, "here")
         assert await store.load("LARGE_9") == "x" * 100_000
         await store.end()
+
+
+@pytest.mark.parametrize("opens", [origin.start, RemoteStore.open], ids=["process", "store"])
+async def test_a_start_that_is_cancelled_leaves_nothing_behind(opens: Any) -> None:
+    """At whichever point: no socket, no process, and no task that somebody would have to end."""
+    arguments = (worker.__name__,) if opens is origin.start else (Looking, "here")
+    gc.collect()
+    gc.disable()  # what it would close has been left behind
+    try:
+        async with asyncio.timeout(AGES):
+            first = await RemoteStore.open(Looking, "here")  # the origin is there from now on
+            home = parent_of(first.pid)
+            before = open_sockets()
+            for point in itertools.count(1):
+                interruption = Interruption(point, "waiting")
+                with suppress(asyncio.CancelledError):
+                    made = await interruption.of(opens(*arguments))
+                if not interruption.is_made:
+                    break
+                left = (open_sockets() - before, children_of(home))
+                for _ in range(500):
+                    if left == (0, [first.pid]):
+                        break
+                    await asyncio.sleep(0.01)
+                    left = (open_sockets() - before, children_of(home))
+                assert left == (0, [first.pid]), point
+            assert point > 2
+            if isinstance(made, RemoteStore):
+                await made.end()
+            else:
+                made.kill()
+                await made.wait()
+                made.stdin.close()
+            await first.end()
+    finally:
+        gc.enable()
+
+
+def open_sockets() -> int:
+    """How many sockets this process has open."""
+    found = 0
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile, as the listing itself is
+            found += str(one.readlink()).startswith("socket:")
+    return found
+
+
+def children_of(process: int) -> list[int]:
+    text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(one) for one in text.split()]

@@ -197,12 +197,21 @@ class _Forked:
             talk, status = _origin.fork(order)
         except OSError:
             return None
-        told = await asyncio.open_connection(sock=status)
-        heard = await asyncio.open_connection(sock=talk, limit=LINE_LIMIT)
-        pid = await told[0].readline()
+        held: list[socket.socket | asyncio.StreamWriter] = [talk, status]
+        try:
+            told = await asyncio.open_connection(sock=status)
+            held[1] = told[1]
+            heard = await asyncio.open_connection(sock=talk, limit=LINE_LIMIT)
+            held[0] = heard[1]
+            pid = await told[0].readline()
+        except BaseException:
+            # The fork ends for want of anybody to talk to.
+            for one in held:
+                one.close()
+            raise
         if pid:
             return cls(int(pid), heard, told)
-        for _, writer in (told, heard):
+        for writer in (told[1], heard[1]):
             writer.close()
         return None
 

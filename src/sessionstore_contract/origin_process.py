@@ -83,7 +83,11 @@ class _Origin:
             return True
         talk, status = (socket.socket(fileno=one) for one in handed)
         with talk:
-            order = json.loads(_exactly(talk, int(_exactly(talk, LENGTH))))
+            try:
+                order = json.loads(_exactly(talk, int(_exactly(talk, LENGTH))))
+            except (EOFError, OSError):  # so it may have been before it had said what for
+                status.close()
+                return True
             self._get_ready()
             for name in order["modules"]:
                 with suppress(Exception):
@@ -111,7 +115,8 @@ class _Origin:
             finally:
                 os._exit(0)
         self._forks[process] = status
-        status.sendall(b"%d\n" % process)
+        with suppress(OSError):  # whoever asked for it may have been cancelled since
+            status.sendall(b"%d\n" % process)
 
     def _leave(self, talk: socket.socket, status: socket.socket) -> None:
         """Become a process like any other, that holds nothing of the origin's."""

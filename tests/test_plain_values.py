@@ -49,8 +49,11 @@ def test_what_is_not_plain_is_not_judged(value: Any) -> None:
         plain_values.are_equal(value, value)
 
 
-def test_a_value_that_holds_one_list_in_many_places_is_left_to_the_slow_way() -> None:
+def test_a_value_that_holds_one_list_in_many_places_is_left_to_the_slow_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Which looks at each pair once, and is done."""
+    monkeypatch.setattr(plain_values, "MOST", 10_000)
     nested: list[Any] = []
     for _ in range(60):
         nested = [nested, nested]

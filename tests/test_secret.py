@@ -149,6 +149,19 @@ class QuotesItsDsn(ShowsItsDsn):
             raise RuntimeError(f"no PostgreSQL at {self.dsn}") from error
 
 
+class QuotesItEverywhere(QuotesItsDsn):
+    """Does so in more than one operation."""
+
+    async def exists(self, session_id: str) -> bool:
+        try:
+            return await super().exists(session_id)
+        except Exception as error:
+            raise RuntimeError(f"no PostgreSQL at {self.dsn}") from error
+
+    async def delete(self, session_id: str) -> bool:
+        return await self.exists(session_id)
+
+
 class LetsTheServerSpeak(QuotesItsDsn):
     """Lets out what the driver raises, with the server's words."""
 
@@ -170,6 +183,11 @@ def tried(opener: Any, place: str, **rest: Any) -> Finding:
         (ShowsItsDsn, "the repr of the store shows the password", "the place itself"),
         (
             QuotesItsDsn,
+            "create raises an exception that shows the password",
+            "a wrong password",
+        ),
+        (
+            QuotesItEverywhere,
             "create raises an exception that shows the password",
             "a wrong password",
         ),

@@ -187,9 +187,9 @@ async def _use(store: Subject, peer: Peer, secret: Secret) -> None:
         # At once: each may take the whole of the store's own time-out.
         calls = (call.perform(is_expected=True) for call in _calls(subject))
         steps = await asyncio.gather(*calls)
-    for step in steps:
-        _look_at_step(step, secret, peer)
-        if peer.is_real:
+    _look_at_steps(steps, secret, peer)
+    if peer.is_real:
+        for step in steps:
             step.require_answer()
     if any(step.outcome == "hung" for step in steps):
         # For want of a server, which says nothing of the clauses that have one.
@@ -197,7 +197,7 @@ async def _use(store: Subject, peer: Peer, secret: Secret) -> None:
         return
     _look_at_store(subject, secret, peer)
     closing = await subject.close().perform(is_expected=not peer.is_real)
-    _look_at_step(closing, secret, peer)
+    _look_at_steps([closing], secret, peer)
 
 
 def _calls(subject: Subject) -> Iterator[Call[Any]]:
@@ -212,15 +212,16 @@ def _calls(subject: Subject) -> Iterator[Call[Any]]:
     yield subject.delete(session)
 
 
-def _look_at_step(step: Step, secret: Secret, peer: Peer) -> None:
-    error = step.error
-    if error is None:
-        return
-    shows = any(secret.is_in(text) for _, text in shown_by(error))
-    if shows:
-        # The report shows the history; it must not show what it complains of.
-        step.error = type(type(error).__name__, (Exception,), {})(secret.hidden(str(error)))
-        _look_at(error, step.operation, secret, peer)
+def _look_at_steps(steps: list[Step], secret: Secret, peer: Peer) -> None:
+    showing: list[tuple[BaseException, str]] = []
+    for step in steps:
+        error = step.error
+        if error is not None and any(secret.is_in(text) for _, text in shown_by(error)):
+            # The report shows the history; in none of it may be what it complains of.
+            step.error = type(type(error).__name__, (Exception,), {})(secret.hidden(str(error)))
+            showing.append((error, step.operation))
+    for error, operation in showing:
+        _look_at(error, operation, secret, peer)
 
 
 def _look_at(error: BaseException, what: str, secret: Secret, peer: Peer) -> None:

@@ -1,28 +1,43 @@
-"""How many connections of a pool are in use, and that they are opened one after the other."""
+"""How many connections of a pool are in use, and when another one is opened."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import NamedTuple
+
+PATIENCE = 0.005
+"""Seconds that somebody waits for a connection that is in use before another one is opened.
+
+About what opening one takes: whoever opens one sooner waits longer than for a statement or two of
+the others, and costs the server ten times as much.
+"""
+
+
+class _Waiting(NamedTuple):
+    since: float
+    turn: asyncio.Future[bool]
+    """Told whether it opens another connection."""
 
 
 class Gate:
-    """Lets in as many as there are connections, and one more at a time, to open another one.
+    """Lets in as many as there are connections, and at times one more, to open another one.
 
-    To open a connection takes a server ten times as long as a statement. So of many who come at
-    once one opens a connection, and the others take what comes first: a connection that is given
-    back, or the leave to open the next one. Whatever is stuck, the pool grows to its size. From
-    then on everybody is let in, to wait for what the pool has.
+    A burst of short uses shares what is open. Once somebody has waited for `patience`, whoever
+    came last opens another connection, for that one would wait longest; one is opened at a time,
+    and the others take what is given back meanwhile. Whatever is stuck, the pool grows to its
+    size. From then on everybody is let in, to wait for what the pool has.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, patience: float = PATIENCE) -> None:
         self._most = most
+        self._patience = patience
         self._size = 1
         self._free = 1
         self._is_growing = False
         self._is_open = most <= 1
-        # Each is told whether it opens another connection.
-        self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def enter(self) -> bool:
         """Return when a connection is free, or is to be opened: True, and `grown` is due."""
@@ -31,11 +46,10 @@ class Gate:
         if self._free:
             self._free -= 1
             return False
-        if self._size < self._most and not self._is_growing:
-            self._grow()
-            return True
-        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append(_Waiting(loop.time(), turn))
+        self._watch(loop)
         try:
             return await turn
         except asyncio.CancelledError:
@@ -48,34 +62,52 @@ class Gate:
         self._is_growing = False
         if self._size >= self._most:
             self._is_open = True
-            while self._tell(is_growing=False):
+            while self._let_next_in():
                 pass
-        elif self._tell(is_growing=True):
-            self._grow()
+        else:
+            self._watch(asyncio.get_running_loop())
 
     def leave(self, *, is_growing: bool = False) -> None:
         """Let the next one in; `is_growing` where a connection was to be opened, and is not."""
-        if not self._is_open:
-            self._pass_on(is_growing=is_growing)
-
-    def _grow(self) -> None:
-        self._is_growing = True
-        self._size += 1
-
-    def _pass_on(self, *, is_growing: bool) -> None:
-        if self._tell(is_growing=is_growing):
+        if self._is_open:
             return
         if is_growing:
             self._is_growing = False
             self._size -= 1
-        else:
+            self._watch(asyncio.get_running_loop())
+        elif not self._let_next_in():
             self._free += 1
 
-    def _tell(self, *, is_growing: bool) -> bool:
-        """Let the first in who still waits; answer whether there is one."""
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See to it that somebody looks once the first of those who wait has waited too long."""
+        if self._is_growing or self._alarm is not None:
+            return
+        first = self._first()
+        if first is not None:
+            self._alarm = loop.call_at(first.since + self._patience, self._look, loop, first)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, first: _Waiting) -> None:
+        self._alarm = None
+        if self._first() is not first:
+            self._watch(loop)
+            return
         while self._waiting:
-            turn = self._waiting.popleft()
+            turn = self._waiting.pop().turn
             if not turn.done():
-                turn.set_result(is_growing)
-                return True
-        return False
+                self._is_growing = True
+                self._size += 1
+                turn.set_result(True)
+                return
+
+    def _first(self) -> _Waiting | None:
+        while self._waiting and self._waiting[0].turn.done():
+            self._waiting.popleft()
+        return self._waiting[0] if self._waiting else None
+
+    def _let_next_in(self) -> bool:
+        first = self._first()
+        if first is None:
+            return False
+        self._waiting.popleft()
+        first.turn.set_result(False)
+        return True

@@ -147,16 +147,16 @@ class TrialProcess:
         """Get the storage ready, and open the store once."""
         backend = self._found()
         postgres = PostgresChoice(**self._order["postgres"])
-        if backend.storage == "postgres" and postgres.dsn is None:
-            # The kit's own server has no TLS. That a driver gets ready for it was a third of the
-            # processor time of each connection.
-            os.environ.setdefault("PGSSLMODE", "disable")
         try:
             self._storage = self._open.enter_context(provided(backend, postgres))
             # An author's own, too: this process ends without another word.
             self._open.callback(self._storage.close)
             opens = _opens(isinstance(self._storage, NamedPlace))
             with self._storage.fresh() as place:
+                if getattr(self._storage, "is_plain", False):
+                    # That a driver gets ready for TLS, which this server has not, was a third of
+                    # the processor time of each connection.
+                    os.environ.setdefault("PGSSLMODE", "disable")
                 finding = try_on(opens, backend, place, self._conditions)
         except StorageUnavailableError as error:
             return {"unavailable": str(error)}

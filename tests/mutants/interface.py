@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .correct import DictStore, FileStore, NothingStore, WriteOnlyStore, encode
+from .correct import DictStore, FileStore, NothingStore, RowsStore, WriteOnlyStore, encode
 from .defect import mutant
 
 if TYPE_CHECKING:
@@ -261,6 +261,17 @@ class ClaimsToBeShared(DictStore):
     """Keeps everything in the instance and claims that instances see each other."""
 
     claims: ClassVar[frozenset[str]] = DictStore.claims | {"shared"}
+
+
+@mutant(
+    "interface.claims-are-true",
+    "reference-layout is claimed, and sessions are not in the table `sessions`",
+    is_everywhere=True,
+)
+class ClaimsTheReferenceLayout(RowsStore):
+    """Has tables of its own, and says that it opens places of the reference backends."""
+
+    claims: ClassVar[frozenset[str]] = RowsStore.claims | {"migration"}
 
 
 @mutant(

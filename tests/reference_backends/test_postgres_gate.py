@@ -17,8 +17,8 @@ OPENING = 40
 class Pool:
     """Connections that are opened and used as the store does it, some of which fail."""
 
-    def __init__(self) -> None:
-        self.gate = Gate(MOST)
+    def __init__(self, patience: float = 0) -> None:
+        self.gate = Gate(MOST, patience)
         self.connections = asyncio.Semaphore(MOST)
         self.opened, self.opening, self.used = 1, 0, 0
         self.most_used = self.most_opening = 0
@@ -68,6 +68,42 @@ async def test_many_short_uses_at_once_open_few() -> None:
 
     assert pool.opened == 2
     assert pool.most_opening == 1
+
+
+async def test_whoever_can_wait_opens_none() -> None:
+    """Uses that are over before anybody has waited for long share the first connection."""
+    pool = Pool(patience=1_000)
+    for _ in range(3):
+        await asyncio.gather(*(pool.use() for _ in range(50)))
+
+    assert pool.opened == 1
+
+
+async def test_of_those_who_wait_the_last_opens() -> None:
+    """It would wait longest; the first takes what is given back."""
+    gate = Gate(MOST, 0.001)
+    assert await gate.enter() is False
+    first, last = (asyncio.create_task(gate.enter()) for _ in range(2))
+    assert await asyncio.wait_for(last, 5) is True
+    assert not first.done()
+
+    gate.leave()
+    assert await asyncio.wait_for(first, 5) is False
+
+
+async def test_patience_begins_with_those_who_wait() -> None:
+    """Where the first have been served meanwhile, nobody opens for their sake."""
+    gate, loop = Gate(MOST, 0.2), asyncio.get_running_loop()
+    await gate.enter()
+    first = asyncio.create_task(gate.enter())
+    await asyncio.sleep(0)
+    gate.leave()
+    assert await first is False
+    await asyncio.sleep(0.1)
+
+    began = loop.time()
+    assert await asyncio.wait_for(gate.enter(), 5) is True
+    assert loop.time() - began >= 0.19
 
 
 async def test_long_uses_at_once_open_as_many_as_there_may_be() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -61,6 +62,23 @@ async def ask_asyncpg(dsn: str, query: str) -> Any:
         return await connection.fetchval(query)
     finally:
         await connection.close()
+
+
+def test_a_server_without_tls_is_found_out(server: str) -> None:
+    """By the first connection, so that no driver gets ready for TLS each time."""
+    storage = PostgresStorage(server)
+    found = [storage.is_plain]
+    with storage.fresh():
+        found.append(storage.is_plain)
+    storage.close()
+    assert found == [False, True]
+
+
+def test_what_is_encrypted_or_not_known_is_not_called_plain() -> None:
+    """The transport of a driver is its own affair: without one nothing is known."""
+    encrypted = SimpleNamespace(get_extra_info=lambda _: object())
+    assert not postgres_server._is_plain(SimpleNamespace(_transport=encrypted))  # type: ignore[arg-type]
+    assert not postgres_server._is_plain(SimpleNamespace())  # type: ignore[arg-type]
 
 
 def places(server: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from .. import tables
 from ..capabilities import Capability
 from ..clause import Scope, must
 from ..expect import expect, violated
@@ -225,6 +226,8 @@ async def claims_are_true(store: Subject) -> None:
         )
     if store.can(Capability.RETENTION):
         await expect(store.delete_before(LONG_AGO)).to_succeed()
+    if store.can(Capability.REFERENCE_LAYOUT) and store.place is not None:
+        await _expect_the_table(store.place)
     if store.can(Capability.SHARED):
         other = await store.another()
         await expect(other.exists(session)).to_be(
@@ -235,4 +238,15 @@ async def claims_are_true(store: Subject) -> None:
         later = await store.another()
         await expect(later.exists(session)).to_be(
             True, rather_than={"durable is claimed, and nothing outlives the instance": False}
+        )
+
+
+async def _expect_the_table(place: str) -> None:
+    demanded = {"session_id", "messages"}
+    found = await tables.columns(place, "sessions")
+    if not demanded <= set(found):
+        violated(
+            "reference-layout is claimed, and sessions are not in the table `sessions`",
+            demanded=f"its columns {' and '.join(sorted(demanded))}",
+            answered=f"its columns {', '.join(found)}" if found else "there is no such table",
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .. import tables
 from ..capabilities import Capability
 from ..clause import OldPlace, must, should
-from ..expect import Violation, expect, expect_all_answered, violated
+from ..expect import NothingFound, Violation, expect, expect_all_answered, violated
 from ..history import word_error
 from ..old_layout import (
     CREATED,
@@ -286,6 +286,7 @@ async def _use(store: Subject) -> None:
 async def current_means_no_change(store: Subject) -> None:
     place, session = store.place or "", store.unused_id("current")
     await store.save(session, MESSAGES)
+    await _make_sure_of_the_table(place)
     await store.close()
     before = await tables.layout(place)
     fresh = await store.another()
@@ -317,6 +318,11 @@ async def _expect_served(store: Subject, session: str, when: str) -> None:
         await expect(store.update(session, cost_data={"turns": 1})).to_be(True)
     except Violation as violation:
         raise in_this_case(when, violation) from None
+
+
+async def _make_sure_of_the_table(place: str) -> None:
+    if not await tables.columns(place, "sessions"):
+        raise NothingFound("there is no table `sessions`: see interface.claims-are-true")
 
 
 @should(
@@ -372,6 +378,7 @@ async def _sessions_in(place: str) -> list[Json]:
 async def newer_is_not_downgraded(store: Subject) -> None:
     place, session = store.place or "", store.unused_id("newer")
     await store.save(session, MESSAGES)
+    await _make_sure_of_the_table(place)
     await store.close()
     await tables.execute(place, *LATER_RELEASE[tables.kind_of(place)])
     before = await tables.layout(place)

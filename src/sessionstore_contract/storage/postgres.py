@@ -72,6 +72,11 @@ class PostgresStorage:
         """
         return self._run(self._places.connections(place))
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the server was found to encrypt no connection; False before the first place."""
+        return self._places.server.is_plain
+
     def server(self) -> str | None:
         """Answer for example `PostgreSQL 18.1`, or None before the first place was made."""
         version = self._places.server.version

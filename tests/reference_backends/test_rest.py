@@ -1,0 +1,73 @@
+"""How strictly JSON is read that came over the wire."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reference_backends import rest, rules
+
+from .test_histories import ANYTHING, outcome
+
+NAMES = st.sampled_from(["a", "b", ""])
+
+
+def worded(value: Any) -> str:
+    """Word a value as the stores do, however wrong it is."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """Draw a text as the stores word it, in which names may come twice, at any depth."""
+    members = draw(st.lists(st.tuples(NAMES, ANYTHING | st.just({}) | st.just([])), max_size=3))
+    text = "{" + ",".join(f"{worded(name)}:{worded(value)}" for name, value in members) + "}"
+    for _ in range(draw(st.integers(0, 2))):
+        text = draw(st.sampled_from([f"[{text},1]", f'{{"outer":{text}}}']))
+    return text
+
+
+@given(text=texts())
+def test_what_is_worded_as_ours_is_read_as_strictly(text: str) -> None:
+    """The faster way answers the same, kinds included, or refuses in the same words."""
+    body = text.encode(errors="surrogatepass")
+    slow = json.JSONDecoder(
+        parse_constant=rest._refuse_constant,
+        parse_float=rest._finite,
+        object_pairs_hook=rest._object,
+    )
+    assert outcome(lambda: rest.read_json(body)) == outcome(lambda: slow.decode(body.decode()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":1}',
+        '[{"a":1,"b":2,"a":3}]',
+        '{"a":{"b":[],"b":[]}}',
+        "NaN",
+        "[1e999]",
+        '{"a":1} ',
+        "1.50",
+        "1E5",
+        '"\\u0061"',
+    ],
+)
+def test_what_would_lose_something_is_not_read_back(text: str) -> None:
+    """Such as a member that is named twice, or anything in a wording that is not ours."""
+    with pytest.raises(ValueError, match=r"^worded otherwise$"):
+        rules.read_back(text)
+
+
+def test_what_we_word_is_read_back() -> None:
+    """Without the extra `fast` nothing is, and `json` reads it."""
+    value = [{"a": 1.5, "b": [None, "ä", 2**70, -0.0]}, 1e22]
+    if rules._FAST is None:
+        with pytest.raises(ValueError, match=r"^worded otherwise$"):
+            rules.read_back(rules.encode(value))
+    else:
+        assert repr(rules.read_back(rules.encode(value))) == repr(value)

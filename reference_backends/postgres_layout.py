@@ -23,11 +23,16 @@ OURS = {
 MAX_NAME_BYTES = 63
 
 _COLUMNS = """
-SELECT t.oid AS table, a.attname::text AS column, a.atttypid::regtype::text AS type
-FROM (SELECT to_regclass($1)::oid) AS t (oid)
-LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+SELECT a.attname::text AS column, a.atttypid::regtype::text AS type
+FROM pg_class c
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.oid = to_regclass($1)
 """
-"""One round trip: every instance that is opened makes it. Of a table without columns one row."""
+"""One round trip: every instance that is opened makes it. Of a table without columns one row.
+
+`to_regclass` finds a table that was made since the query began, of which the query sees no column:
+so the table is looked for in what it does see, and is missing or whole.
+"""
 
 
 class Layout:
@@ -63,7 +68,7 @@ class Layout:
     async def _lacks(self, connection: Connection) -> str | None:
         """Answer the statement that makes the table current, None when it is."""
         rows = await connection.fetch(_COLUMNS, self.name)
-        if rows[0]["table"] is None:
+        if not rows:
             return (
                 f"CREATE TABLE IF NOT EXISTS {self.name} ("
                 "session_id TEXT PRIMARY KEY,"

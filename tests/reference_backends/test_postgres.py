@@ -20,6 +20,7 @@ import pytest
 
 from reference_backends.jsonb import encode
 from reference_backends.postgres import PostgresSessionStore
+from reference_backends.postgres_layout import Layout
 from sessionstore_contract.interface import (
     SessionExistsError,
     SessionStoreError,
@@ -314,6 +315,23 @@ async def test_foreign_table_is_refused(place: str, admin: Connection, table: st
             with pytest.raises(SessionStoreError, match="not a session store's"):
                 await store.load("s")
     assert await columns(admin) == before
+
+
+async def test_a_table_made_while_it_is_looked_for_is_not_somebody_elses(
+    place: str, admin: Connection
+) -> None:
+    """Names are looked up as of now, rows as of the beginning of the query."""
+    connection = await asyncpg.connect(place)
+    try:
+        async with connection.transaction(isolation="repeatable_read"):
+            await connection.fetchval("SELECT count(*) FROM pg_class")
+            async with opened(place) as store:
+                await store.create("s")
+            assert await admin.fetchval("SELECT to_regclass('sessions')") is not None
+            assert await Layout("sessions")._lacks(connection) is not None
+        assert await Layout("sessions")._lacks(connection) is None
+    finally:
+        await connection.close()
 
 
 async def test_current_layout_needs_row_rights_only(place: str, admin: Connection) -> None:

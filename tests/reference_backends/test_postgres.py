@@ -321,7 +321,7 @@ async def test_a_table_made_while_it_is_looked_for_is_not_somebody_elses(
     place: str, admin: Connection
 ) -> None:
     """Names are looked up as of now, rows as of the beginning of the query."""
-    connection = await asyncpg.connect(place)
+    connection: Any = await asyncpg.connect(place)
     try:
         async with connection.transaction(isolation="repeatable_read"):
             await connection.fetchval("SELECT count(*) FROM pg_class")

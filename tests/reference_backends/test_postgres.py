@@ -415,7 +415,7 @@ async def test_stuck_connections_let_the_pool_grow(place: str, admin: Connection
                 asyncio.create_task(store.update(f"s{number}", cost_data={"a": 1}))
                 for number in range(3)
             ]
-            await until_someone_waits(admin)
+            await until_someone_waits(admin, 3)
             assert await store.exists("s3")
         assert await asyncio.gather(*updates) == [True] * 3
         assert await connections(admin) == 4

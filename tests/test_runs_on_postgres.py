@@ -137,6 +137,34 @@ def test_a_strangers_store_gets_places_without_code(
     leaves_nothing(temporary, tmp_path)
 
 
+TELLING = """
+import os
+from reference_backends.postgres import PostgresSessionStore
+
+def open_store(place):
+    with open(os.environ["KIT_TEST"] + "/modes", "a") as told:
+        told.write(os.environ.get("PGSSLMODE", "none") + " ")
+    return PostgresSessionStore(place)
+"""
+
+
+@pytest.mark.parametrize(("given", "told"), [(None, "disable"), ("allow", "allow")])
+def test_drivers_are_told_that_a_server_has_no_tls(
+    given: str | None, told: str, tmp_path: Path, temporary: dict[str, str]
+) -> None:
+    """Every opening of a store finds it in the environment, or what stood there before."""
+    (tmp_path / "telling.py").write_text(TELLING)
+    environment = temporary | ({} if given is None else {"PGSSLMODE": given})
+    run = started(
+        environment, "telling:open_store", "--storage", "postgres", "-n", "1",
+        "--clause", "interface.has-every-operation", cwd=tmp_path,
+    )  # fmt: skip
+    stdout, stderr = run.communicate(timeout=180)
+
+    assert run.returncode == 3, stdout + stderr
+    assert set((tmp_path / "modes").read_text().split()) == {told}
+
+
 def test_two_runs_at_once_do_not_disturb_each_other(
     tmp_path: Path, temporary: dict[str, str]
 ) -> None:

@@ -79,14 +79,22 @@ async def names(place: str) -> list[str]:
 
 
 async def columns(place: str, table: str) -> list[str]:
-    """Name the columns of a table, in their order; none where there is no such table."""
+    """Name the columns of a table, in their order.
+
+    None where there is no such table, or where the place is a folder or a file of another kind.
+    """
     of_kind = {
         "sqlite": f"SELECT name FROM pragma_table_info('{table}')",  # noqa: S608 - our own names
         "postgres": "SELECT attname::text FROM pg_attribute "  # noqa: S608 - our own names
         f"WHERE attrelid = to_regclass('{table}') AND attnum > 0 AND NOT attisdropped "
         "ORDER BY attnum",
     }
-    return [row[0] for row in await fetch(place, of_kind[kind_of(place)])]
+    try:
+        return [row[0] for row in await fetch(place, of_kind[kind_of(place)])]
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB}:
+            raise
+    return []
 
 
 async def layout(place: str) -> list[Json]:

@@ -276,6 +276,17 @@ class ClaimsTheReferenceLayout(RowsStore):
 
 @mutant(
     "interface.claims-are-true",
+    "reference-layout is claimed, and sessions are not in the table `sessions`",
+    is_everywhere=True,
+)
+class ClaimsATableAndKeepsFiles(FileStore):
+    """Says the same, and has no table at all."""
+
+    claims: ClassVar[frozenset[str]] = FileStore.claims | {"migration"}
+
+
+@mutant(
+    "interface.claims-are-true",
     "durable is claimed, and nothing outlives the instance",
     also={"durability.reopening-finds-everything": "a new instance does not find the session"},
 )

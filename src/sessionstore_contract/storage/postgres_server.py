@@ -117,7 +117,7 @@ class PlaceServer:
         # Under a name that nobody knows: whoever was left behind finds no way back into it.
         if await self._dropper.execute(f"ALTER DATABASE {name} RENAME TO {spare}") is not None:
             return False
-        inside = Administrator(self._dsn.with_database(spare), is_plain=self.is_plain)
+        inside = Administrator(self._dsn.with_database(spare), asks_for_tls=not self.is_plain)
         try:
             is_empty = (
                 await inside.execute(emptying.EMPTYING) is None
@@ -180,13 +180,15 @@ class _RefusedError(Exception):
 class Administrator:
     """One connection, made on first use and again when it was lost.
 
-    `is_plain` where it is known that the server encrypts none: to get ready for it, and to ask,
-    was a third of what a connection costs the client.
+    It asks for no TLS where that is known to be in vain: to get ready for it, and to ask, was a
+    third of what a connection costs the client.
     """
 
-    def __init__(self, dsn: Dsn, *, is_plain: bool = False) -> None:
+    def __init__(self, dsn: Dsn, *, asks_for_tls: bool = True) -> None:
         self._dsn = dsn
-        self.is_plain = is_plain
+        self._asks_for_tls = asks_for_tls
+        self.is_plain = False
+        """Whether the connection that was made last is not encrypted."""
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._turn = asyncio.Lock()
 
@@ -222,7 +224,7 @@ class Administrator:
     async def _connected(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
         async with self._turn:
             if self._connection is None or self._connection.is_closed():
-                self._connection = await _connect(self._dsn, is_plain=self.is_plain)
+                self._connection = await _connect(self._dsn, asks_for_tls=self._asks_for_tls)
                 self.is_plain = _is_plain(self._connection)
 
             import asyncpg  # noqa: PLC0415 - not before it is used, and by now it is
@@ -250,7 +252,7 @@ def _is_plain(connection: asyncpg.Connection[asyncpg.Record]) -> bool:
     return transport is not None and transport.get_extra_info("ssl_object") is None
 
 
-async def _connect(dsn: Dsn, *, is_plain: bool) -> asyncpg.Connection[asyncpg.Record]:
+async def _connect(dsn: Dsn, *, asks_for_tls: bool) -> asyncpg.Connection[asyncpg.Record]:
     try:
         import asyncpg  # noqa: PLC0415 - not before it is used
     except ImportError:
@@ -261,7 +263,7 @@ async def _connect(dsn: Dsn, *, is_plain: bool) -> asyncpg.Connection[asyncpg.Re
         async with asyncio.timeout(ANSWER_TIMEOUT):
             return await asyncpg.connect(
                 str(dsn),
-                ssl=False if is_plain else None,
+                ssl=None if asks_for_tls else False,
                 timeout=ANSWER_TIMEOUT,
                 command_timeout=COMMAND_TIMEOUT,
             )

@@ -12,26 +12,28 @@ if TYPE_CHECKING:
 
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
 
+TEXT, TIMESTAMPTZ, VARCHAR, JSONB = 25, 1184, 1043, 3802
+"""The numbers that types which come with PostgreSQL have in every release."""
+
 OURS = {
-    "session_id": {"text", "character varying"},
-    "messages": {"jsonb"},
-    "created_at": {"timestamp with time zone"},
-    "updated_at": {"timestamp with time zone"},
+    "session_id": {TEXT, VARCHAR},
+    "messages": {JSONB},
+    "created_at": {TIMESTAMPTZ},
+    "updated_at": {TIMESTAMPTZ},
 }
 """Columns and their types in every release; `cost_data` was added later."""
 
 MAX_NAME_BYTES = 63
 
 _COLUMNS = """
-SELECT a.attname::text AS column, a.atttypid::regtype::text AS type
-FROM pg_class c
-LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.oid = to_regclass($1)
+SELECT attname AS column, atttypid AS type FROM pg_attribute WHERE attrelid = to_regclass($1)::oid
 """
-"""One round trip: every instance that is opened makes it. Of a table without columns one row.
+"""One round trip to one catalogue, without a cast: every instance that is opened makes it, and a
+new connection has to look up whatever the query names.
 
-`to_regclass` finds a table that was made since the query began, of which the query sees no column:
-so the table is looked for in what it does see, and is missing or whole.
+A table without columns has those of the system, and whatever was dropped has no type.
+`to_regclass` finds a table that was made since the query began, of which the query sees nothing:
+it is missing or whole.
 """
 
 
@@ -77,9 +79,9 @@ class Layout:
                 " updated_at TIMESTAMPTZ NOT NULL,"
                 " cost_data JSONB)"
             )
-        types: dict[str, str] = {row["column"]: row["type"] for row in rows}
+        types: dict[str, int] = {row["column"]: row["type"] for row in rows}
         wrong = [name for name, allowed in OURS.items() if types.get(name) not in allowed]
-        if types.get("cost_data", "jsonb") != "jsonb":
+        if types.get("cost_data", JSONB) != JSONB:
             wrong.append("cost_data")
         if wrong:
             raise SessionStoreError(

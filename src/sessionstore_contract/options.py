@@ -53,11 +53,12 @@ def split(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tupl
     return tuple(name for part in given for name in part.split(",") if name)
 
 
-def _cores() -> int:
-    # Of a machine with many, a container may have been given a few.
+def _workers() -> int:
+    # Clauses wait, for time-outs and for servers, and that core is free meanwhile. Of a machine
+    # with many, a container may have been given a few.
     given = getattr(os, "sched_getaffinity", None)
     cores = len(given(0)) if given else os.cpu_count() or 1
-    return min(cores, MOST_WORKERS)
+    return min(cores + 1, MOST_WORKERS)
 
 
 def on_a_target(command: F) -> F:
@@ -67,9 +68,10 @@ def on_a_target(command: F) -> F:
             "-n",
             "workers",
             type=click.IntRange(1),
-            default=_cores,
+            default=_workers,
             metavar="WORKERS",
-            help=f"Processes that try clauses. [default: one a core, at most {MOST_WORKERS}]",
+            help="Processes that try clauses. "
+            f"[default: one more than there are cores, at most {MOST_WORKERS}]",
         ),
         click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED),
         click.option(

@@ -317,6 +317,24 @@ async def test_foreign_table_is_refused(place: str, admin: Connection, table: st
     assert await columns(admin) == before
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "ALTER TABLE sessions ALTER session_id TYPE VARCHAR(255)",
+        "ALTER TABLE sessions DROP theirs",
+    ],
+    ids=["varchar", "dropped column"],
+)
+async def test_a_table_of_ours_may_have_been_changed(
+    place: str, admin: Connection, changed: str
+) -> None:
+    """Ids of limited length, and columns that were dropped, are no reason to refuse a table."""
+    await admin.execute(OLD)
+    await admin.execute(changed)
+    async with opened(place) as store:
+        assert await store.load("old") == [{"n": 1}]
+
+
 async def test_a_table_made_while_it_is_looked_for_is_not_somebody_elses(
     place: str, admin: Connection
 ) -> None:

@@ -10,10 +10,6 @@ from __future__ import annotations
 EARLIEST = 150_000
 """From PostgreSQL 15 on `public` belongs to whoever owns the database, who may drop it."""
 
-ENDING_WHO_IS_CONNECTED = (
-    "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = '{name}'"
-)
-
 _OF_SOMEBODY = 16_384
 """The first object number that is not PostgreSQL's own."""
 
@@ -46,17 +42,31 @@ def _any_row(catalogues: tuple[str, ...]) -> str:
     return f"EXISTS ({rows})"
 
 
+def _fails_where(found: str) -> str:
+    """Word a query that divides by zero where that is found."""
+    return f"SELECT 1 / (CASE WHEN {found} THEN 0 ELSE 1 END)"
+
+
+SETTING_ASIDE = f"""
+SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_get_activity(NULL)
+    WHERE datid = (SELECT oid FROM pg_database WHERE datname = '{{name}}');
+{_fails_where(_any_row(_ABOUT))};
+ALTER DATABASE {{name}} RENAME TO {{spare}}
+"""  # noqa: S608 - our own names
+"""Ends who is connected and gives the database a name that nobody knows; one message.
+
+Whoever was left behind finds no way back into it. Fails, by a division, where the server keeps
+something of the database that it does not keep of a new one.
+"""
+
 EMPTYING = f"""
 DROP SCHEMA public CASCADE;
 CREATE SCHEMA public AUTHORIZATION pg_database_owner;
 GRANT USAGE ON SCHEMA public TO PUBLIC;
 COMMENT ON SCHEMA public IS 'standard public schema';
-SELECT 1 / (CASE WHEN {_any_row(_INSIDE)} THEN 0 ELSE 1 END)
+{_fails_where(_any_row(_INSIDE))}
 """
 """Fails, by a division, where something is left inside that a new database does not have.
 
 One message, for a new connection has each catalogue to read before it can ask for it.
 """
-
-IS_AS_NEW = f"SELECT NOT {_any_row(_ABOUT)}"
-"""Answers whether nothing is kept of the database; asked from another one, where it costs less."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import aiohttp
@@ -10,6 +9,7 @@ from yarl import URL
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import AsyncIterator
 
 CONNECTIONS: Final = 100
 
@@ -17,8 +17,11 @@ IDLE: Final = 3.0
 """Seconds that an idle connection is kept: less than servers do (uvicorn: 5), so that a request
 seldom meets one that is being dropped."""
 
-PIECES_FROM: Final = 2**16
-"""Bytes of a body that is sent in pieces, between which others have their turn."""
+PIECE: Final = 2**18
+"""Bytes of a body that are sent at once; between pieces others have their turn."""
+
+READ_AHEAD: Final = 2**18
+"""Bytes of an answer that are taken before the connection is told to wait."""
 
 _NO_LIMIT: Final = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
@@ -53,8 +56,11 @@ async def _once(
         raise ReadError from None
 
 
-def _in_pieces(content: bytes | None) -> bytes | BytesIO | None:
-    return content if content is None or len(content) < PIECES_FROM else BytesIO(content)
+async def _pieces(content: bytes) -> AsyncIterator[memoryview]:
+    # aiohttp's own pieces are of 64 KiB and copied: 2 ms more for a body of 1.3 MB, of 11.5.
+    whole = memoryview(content)
+    for start in range(0, len(whole), PIECE):
+        yield whole[start : start + PIECE]
 
 
 class AiohttpClient:
@@ -71,6 +77,7 @@ class AiohttpClient:
             # A cookie would carry something from one call to the next.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NO_LIMIT,
+            read_bufsize=READ_AHEAD,
             middlewares=(_once,),
         )
 
@@ -83,12 +90,15 @@ class AiohttpClient:
             ConnectError: it was not sent.
             ReadError: it may have been received, and no whole answer came.
         """
+        data: bytes | AsyncIterator[memoryview] | None = content
+        if content is not None and len(content) > PIECE:
+            data, headers = _pieces(content), {**headers, "content-length": str(len(content))}
         try:
             async with self._session.request(
                 method,
                 URL(url, encoded=True),  # an id may hold what would be tidied otherwise
                 headers=headers,
-                data=_in_pieces(content),
+                data=data,
                 allow_redirects=False,
             ) as answer:
                 return Answer(answer.status, await answer.read())

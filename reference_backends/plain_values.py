@@ -7,8 +7,10 @@ every member of a level is asked in one pass of the interpreter's own loops.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain
 from math import isfinite
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, list, dict})
 _TEXTS: Final = frozenset({str})
+
+MANY_OBJECTS: Final = 16
+MOST_NAMES: Final = 32
+"""From so many objects on, with so few names at most, it is faster to take them name by name."""
 
 LARGEST_INTEGER: Final = 2**64
 """Up to here it is known at sight that an integer can be kept."""
@@ -36,14 +42,24 @@ def is_plain(value: Json, *, max_depth: int, max_members: int = 2**18) -> bool:
         if list not in kinds and dict not in kinds:
             return True
         objects = _of(dict, level, kinds)
-        keys = set(chain.from_iterable(objects))  # messages have the same few
+        keys, members = _taken_apart(objects)
         if not (_TEXTS.issuperset(map(type, keys)) and _are_texts_plain(keys)):
             return False
-        arrays = _of(list, level, kinds)
-        level = [*chain.from_iterable(arrays), *chain.from_iterable(map(dict.values, objects))]
+        level = [*chain.from_iterable(_of(list, level, kinds)), *members]
         if len(level) > max_members:  # what holds itself would grow at each level
             return False
     return False
+
+
+def _taken_apart(objects: list[dict[Any, Any]]) -> tuple[Iterable[Any], Iterable[Any]]:
+    """Answer the names in all of the objects, and their values."""
+    if len(objects) >= MANY_OBJECTS:
+        names = tuple(objects[0])  # messages have the same few
+        if len(names) <= MOST_NAMES and set(map(len, objects)) == {len(names)}:
+            with suppress(KeyError):
+                columns = [list(map(itemgetter(name), objects)) for name in names]
+                return names, chain.from_iterable(columns)
+    return set(chain.from_iterable(objects)), chain.from_iterable(map(dict.values, objects))
 
 
 def _of(kind: type, level: list[Json], kinds: set[type]) -> list[Any]:

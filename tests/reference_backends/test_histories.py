@@ -11,11 +11,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reference_backends import histories, rest, rules
-from reference_backends.plain_values import is_plain
+from reference_backends.plain_values import MANY_OBJECTS, is_plain
 from sessionstore_contract.interface import UnstorableValueError
 from sessionstore_contract.values import are_equal
 
@@ -68,6 +68,19 @@ def test_a_plain_value_keeps_the_rule(value: list[Any]) -> None:
         for number, item in enumerate(value):
             rules.check_members([item], 0)
             rules.check_cost_data({str(number): item})
+
+
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "c", "\x00", 1]), ANYTHING, max_size=3),
+    st.integers(0, MANY_OBJECTS),
+)
+@example({"a": 1, "b": "\x00"}, 1)
+@example({"a": float("nan"), "b": 1}, MANY_OBJECTS)
+def test_many_of_the_same_names_are_looked_at_one_by_one(odd: dict[Any, Any], place: int) -> None:
+    """One that differs among messages that are alike, in a value or a name, is seen."""
+    members: list[Any] = [{"a": number, "b": None} for number in range(MANY_OBJECTS + 1)]
+    members[place] = odd
+    assert is_plain(members, max_depth=10) is is_plain(odd, max_depth=9)
 
 
 class Name(StrEnum):

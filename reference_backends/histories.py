@@ -31,10 +31,11 @@ GROUP: Final = 2**16
 MOST_IN_GROUP: Final = 1024
 
 
-async def worded(messages: object, *, encode: Callable[[Json], str] = rules.encode) -> str:
+async def worded(messages: object, *, with_floats: Callable[[Json], str] = rules.encode) -> str:
     """Check the messages, and answer them as JSON text.
 
     The text is of the moment of the call, whatever becomes of the messages meanwhile.
+    `with_floats` words those in which there may be a float, for whoever has them worded in a way.
 
     Raises:
         UnstorableValueError: they can't be kept.
@@ -54,7 +55,7 @@ async def worded(messages: object, *, encode: Callable[[Json], str] = rules.enco
                 limit = PIECE
                 await pace.pause()
         group = kept[start : start + width]
-        rules.check_members(group, start)
+        encode = with_floats if rules.check_members(group, start) else rules.encode
         texts += (encode(group)[1:-1], ",")
         start += width
         width = _next_width(width, len(texts[-2]))

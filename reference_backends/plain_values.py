@@ -29,26 +29,33 @@ LARGEST_INTEGER: Final = 2**64
 """Up to here it is known at sight that an integer can be kept."""
 
 
-def is_plain(value: Json, *, max_depth: int, max_members: int = 2**18) -> bool:
+def is_plain(value: Json, *, max_depth: int) -> bool:
     """Answer whether every value in it is of one of JSON's own types and can be kept.
 
     False says nothing: the value may be a subclass of a type, or large, or wrong.
     """
+    return kinds_in(value, max_depth=max_depth) is not None
+
+
+def kinds_in(value: Json, *, max_depth: int, max_members: int = 2**18) -> set[type] | None:
+    """Answer of which types the values in it are, None where it is not plain."""
     level = [value]
+    found: set[type] = set()
     for _ in range(max_depth + 1):
         kinds = set(map(type, level))
+        found |= kinds
         if not (kinds <= _PLAIN and _are_scalars_plain(level, kinds)):
-            return False
+            return None
         if list not in kinds and dict not in kinds:
-            return True
+            return found
         objects = _of(dict, level, kinds)
         keys, members = _taken_apart(objects)
         if not (_TEXTS.issuperset(map(type, keys)) and _are_texts_plain(keys)):
-            return False
+            return None
         level = [*chain.from_iterable(_of(list, level, kinds)), *members]
         if len(level) > max_members:  # what holds itself would grow at each level
-            return False
-    return False
+            return None
+    return None
 
 
 def _taken_apart(objects: list[dict[Any, Any]]) -> tuple[Iterable[Any], Iterable[Any]]:

@@ -86,7 +86,7 @@ class PostgresSessionStore(SessionStore):
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
         rules.check_id(session_id)
-        text = await histories.worded(messages, encode=jsonb.encode)
+        text = await histories.worded(messages, with_floats=jsonb.encode)
         await self._write(self._sql.save, session_id, text)
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from reference_backends.plain_values import is_plain
+from reference_backends.plain_values import is_plain, kinds_in
 from sessionstore_contract.interface import InvalidSessionIdError, Json, UnstorableValueError
 
 try:
@@ -78,15 +78,19 @@ def check_list(messages: object) -> list[Json]:
     return messages
 
 
-def check_members(group: list[Json], start: int) -> None:
-    """Raise UnstorableValueError unless these can be kept; the first is message `start`."""
-    if len(group) >= MANY and is_plain(group, max_depth=MAX_DEPTH):
-        return
+def check_members(group: list[Json], start: int) -> bool:
+    """Raise UnstorableValueError unless these can be kept; the first is message `start`.
+
+    Answer whether there may be floats among them.
+    """
+    if len(group) >= MANY and (kinds := kinds_in(group, max_depth=MAX_DEPTH)) is not None:
+        return float in kinds
     try:
         for index, item in enumerate(group, start):
             _check_member(item, 1, index)
     except _UnstorableError as found:
         raise _located("messages", found) from None
+    return True
 
 
 def check_cost_data(cost_data: object) -> dict[str, Json]:

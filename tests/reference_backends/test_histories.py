@@ -83,6 +83,23 @@ def test_many_of_the_same_names_are_looked_at_one_by_one(odd: dict[Any, Any], pl
     assert is_plain(members, max_depth=10) is is_plain(odd, max_depth=9)
 
 
+@given(st.lists(ANYTHING, max_size=4), st.integers(0, rules.MANY))
+@example([{"a": 1.5, "b": [[1]]}], rules.MANY)
+def test_a_float_anywhere_is_told(value: list[Any], others: int) -> None:
+    """Whoever words floats in a way of their own has to hear of each."""
+    try:
+        may_have = rules.check_members([*value, *range(others)], 0)
+    except UnstorableValueError:
+        return
+    assert may_have or not any(map(has_float, value))
+
+
+def has_float(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, float) or (isinstance(value, list) and any(map(has_float, value)))
+
+
 class Name(StrEnum):
     """A text that is of a subclass."""
 

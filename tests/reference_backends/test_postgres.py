@@ -197,6 +197,18 @@ async def test_numbers_keep_their_kind(place: str) -> None:
     assert encode("1e+16") == '"1e+16"'
 
 
+@pytest.mark.parametrize("place_of_it", [0, 999])
+async def test_a_float_among_many_messages_stays_one(place: str, place_of_it: int) -> None:
+    """Messages without floats are worded in another way than those with one, however deep."""
+    messages: list[Any] = [{"role": "user", "content": "hello", "n": n} for n in range(1000)]
+    messages[place_of_it] = {"deep": [{"er": [1e16]}]}
+    async with opened(place) as store:
+        await store.save("s", messages)
+        read = await store.load("s")
+    assert read == messages
+    assert repr(read[place_of_it]) == repr(messages[place_of_it])
+
+
 async def test_update_without_fields_writes_nothing(place: str, admin: Connection) -> None:
     """Neither form of an empty update touches the row."""
     async with opened(place) as store:

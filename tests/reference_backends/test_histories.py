@@ -43,6 +43,7 @@ def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(histories, "PIECE", 0.0)
     monkeypatch.setattr(histories, "IN_ONE_GO", 0.0)
     monkeypatch.setattr(rules, "DECODED_AT_ONCE", 1)
+    monkeypatch.setattr(rest, "READ_BACK_AT_ONCE", 1)
 
 
 def drive(work: Coroutine[Any, Any, Any]) -> Any:

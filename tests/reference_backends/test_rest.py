@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_backends import rest, rules
+from reference_backends import histories, rest, rules
 
-from .test_histories import ANYTHING, outcome
+from .test_histories import ANYTHING, drive, outcome
 
 NAMES = st.sampled_from(["a", "b", ""])
 
@@ -40,7 +40,11 @@ def test_what_is_worded_as_ours_is_read_as_strictly(text: str) -> None:
         parse_float=rest._finite,
         object_pairs_hook=rest._object,
     )
-    assert outcome(lambda: rest.read_json(body)) == outcome(lambda: slow.decode(body.decode()))
+    expected = outcome(lambda: slow.decode(body.decode()))
+    assert outcome(lambda: rest.read_json(body)) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(histories, "GROUP", 1)  # as if it were long
+        assert outcome(lambda: drive(rest.read_in_pieces(body))) == expected
 
 
 @pytest.mark.parametrize(

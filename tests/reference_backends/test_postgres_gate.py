@@ -6,7 +6,9 @@ import asyncio
 import random
 from contextlib import suppress
 
-from reference_backends.postgres_gate import Gate
+import pytest
+
+from reference_backends.postgres_gate import Gate, Stopwatch
 
 MOST = 4
 
@@ -104,6 +106,41 @@ async def test_patience_begins_with_those_who_wait() -> None:
     began = loop.time()
     assert await asyncio.wait_for(gate.enter(), 5) is True
     assert loop.time() - began >= 0.19
+
+
+@pytest.mark.parametrize("users", [2, 8])
+async def test_who_keep_each_other_waiting_open_another(users: int) -> None:
+    """However short each wait is: there is enough to do for two."""
+    pool = Pool(patience=0.005)
+
+    async def use_it_again_and_again() -> None:
+        while pool.opened == 1:
+            await pool.use(rounds=3)
+
+    uses = (use_it_again_and_again() for _ in range(users))
+    await asyncio.wait_for(asyncio.gather(*uses), 5)
+
+
+def test_waiting_by_turns_is_waiting() -> None:
+    """Short pauses are not counted, but do not begin it anew; long ones do."""
+    watch = Stopwatch(patience=10)
+    for now in (100, 103, 106):
+        watch.start(now)
+        watch.start(now + 1)
+        assert watch.end() == now + 10 - (now - 100) / 3 * 2
+        watch.stop(now + 2)
+        watch.stop(now + 2.5)
+
+    watch.start(118)
+    assert watch.end() == 128
+    watch.restart(120)
+    assert watch.end() == 130
+    watch.stop(121)
+    watch.restart(121)
+    with pytest.raises(RuntimeError, match="nobody waits"):
+        watch.end()
+    watch.start(122)
+    assert watch.end() == 132
 
 
 async def test_long_uses_at_once_open_as_many_as_there_may_be() -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 RELEASE_TIMEOUT = 2.0
 """Seconds for the server to confirm that a statement was cancelled."""
 
+NEVER = 2**62
+"""Statements after which a connection would be replaced; one that is idle for 5 minutes is."""
+
 CLOSE_TIMEOUT = 5.0
 """Seconds for operations under way to finish when the store is closed."""
 
@@ -105,9 +108,10 @@ class FirstUsePool:
     async def _open(self) -> asyncpg.Pool[asyncpg.Record]:
         self._is_doubtful = False
         self._gate = Gate(self._settings["max_size"])
-        # No connection is opened ahead of use, and none has settings to reset after use.
+        # No connection is opened ahead of use, none has settings to reset after use, and none is
+        # closed for its age by whoever comes back from its last statement.
         pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
-            self._dsn, min_size=0, reset=_leave_as_it_is, **self._settings
+            self._dsn, min_size=0, max_queries=NEVER, reset=_leave_as_it_is, **self._settings
         )
         await pool
         try:
@@ -174,7 +178,7 @@ class FirstUsePool:
             if isinstance(error, Exception) and is_lost(error):
                 self._is_doubtful = True
                 self._tried.clear()
-        await self._release(pool, connection)
+        await self._release(pool, connection, is_at_rest=error is None)
 
     async def _usable(self, pool: asyncpg.Pool[asyncpg.Record]) -> Connection:
         """Answer a connection that the server is known to serve, where there is doubt.
@@ -210,9 +214,16 @@ class FirstUsePool:
             await self._release(pool, connection)
         raise StoreClosedError("the store was closed")
 
-    async def _release(self, pool: asyncpg.Pool[asyncpg.Record], connection: Connection) -> None:
+    async def _release(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        connection: Connection,
+        *,
+        is_at_rest: bool = False,
+    ) -> None:
         try:
-            await pool.release(connection, timeout=RELEASE_TIMEOUT)
+            # After a statement that has ended there is nothing to wait for, and no time-out to set.
+            await pool.release(connection, timeout=None if is_at_rest else RELEASE_TIMEOUT)
         except Exception:  # noqa: BLE001 - however it fails, the connection is of no use
             # In most cases asyncpg has ended it. A pool that was closed meanwhile takes nothing
             # back, and with asyncpg 0.30 whoever waits for a connection would wait for ever.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import aiohttp
 from yarl import URL
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
 
 CONNECTIONS: Final = 100
 
@@ -56,11 +55,24 @@ async def _once(
         raise ReadError from None
 
 
-async def _pieces(content: bytes) -> AsyncIterator[memoryview]:
-    # aiohttp's own pieces are of 64 KiB and copied: 2 ms more for a body of 1.3 MB, of 11.5.
-    whole = memoryview(content)
-    for start in range(0, len(whole), PIECE):
-        yield whole[start : start + PIECE]
+class _Pieces:
+    """A body in pieces that are not copied.
+
+    Those of aiohttp itself are of 64 KiB, and copied: 2 ms more for 1.3 MB, of 11.5. No generator,
+    which somebody would have to close when the request is given up.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._left = memoryview(content)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> memoryview:
+        if not self._left:
+            raise StopAsyncIteration
+        piece, self._left = self._left[:PIECE], self._left[PIECE:]
+        return piece
 
 
 class AiohttpClient:
@@ -90,9 +102,9 @@ class AiohttpClient:
             ConnectError: it was not sent.
             ReadError: it may have been received, and no whole answer came.
         """
-        data: bytes | AsyncIterator[memoryview] | None = content
+        data: bytes | _Pieces | None = content
         if content is not None and len(content) > PIECE:
-            data, headers = _pieces(content), {**headers, "content-length": str(len(content))}
+            data, headers = _Pieces(content), {**headers, "content-length": str(len(content))}
         try:
             async with self._session.request(
                 method,

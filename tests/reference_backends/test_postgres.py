@@ -594,6 +594,52 @@ async def test_acquiring_is_bounded(place: str, admin: Connection) -> None:
         assert await stuck
 
 
+async def test_waiting_for_a_turn_is_bounded(place: str, admin: Connection) -> None:
+    """So it is while connections are free: writers of one session come one after the other."""
+    async with opened(place, acquire_timeout=0.2) as store:
+        await store.create("stuck")
+        async with admin.transaction():
+            await admin.execute("SELECT 1 FROM sessions FOR UPDATE")
+            stuck = asyncio.create_task(store.update("stuck", cost_data={"a": 1}))
+            await until_someone_waits(admin)
+            async with asyncio.timeout(10):
+                with pytest.raises(StoreUnavailableError, match="no connection in time"):
+                    await store.update("stuck", cost_data={"b": 1})
+            assert await store.exists("stuck")
+        assert await stuck
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["one more", "in the place of a lost one"])
+async def test_connecting_is_a_part_of_acquiring(
+    place: str, admin: Connection, is_lost: bool
+) -> None:
+    """However long a connection may take, an operation has no more time than it has."""
+    line = Line(place)
+    async with line.opened() as dsn:
+        store = PostgresSessionStore(
+            dsn, acquire_timeout=0.3, connect_timeout=600, command_timeout=600
+        )
+        await store.create("s")
+        line.is_dead = True
+        others: list[asyncio.Task[Any]] = []
+        if is_lost:
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        else:
+            others.append(asyncio.create_task(store.load("s")))
+        await asyncio.sleep(0.1)  # for what has ended to be heard of, and the other to be stuck
+        async with asyncio.timeout(10):
+            with pytest.raises(StoreUnavailableError, match="no connection in time"):
+                await store.exists("s")
+        line.is_dead = False
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await store.close()
+
+
 async def test_statement_cache_can_be_off(place: str, admin: Connection) -> None:
     """Without the cache no statement stays prepared on the server."""
     async with opened(place, statement_cache_size=0, lock_timeout=None) as store:

@@ -88,10 +88,10 @@ class Gate:
         try:
             return await turn
         except asyncio.CancelledError:
-            if turn.cancelled():
-                self._is_awaited()
-            else:  # It had its turn, and can't take it.
+            if turn.done() and not turn.cancelled():  # It had its turn, and can't take it.
                 self.leave(is_growing=turn.result())
+            else:
+                self._is_awaited()
             raise
 
     def grown(self) -> None:

@@ -81,7 +81,7 @@ async def names(place: str) -> list[str]:
 async def columns(place: str, table: str) -> list[str]:
     """Name the columns of a table, in their order.
 
-    None where there is no such table, or where the place is a folder or a file of another kind.
+    An empty list where there is no such table, or the place is a folder or a file of another kind.
     """
     of_kind = {
         "sqlite": f"SELECT name FROM pragma_table_info('{table}')",  # noqa: S608 - our own names
@@ -92,7 +92,10 @@ async def columns(place: str, table: str) -> list[str]:
     try:
         return [row[0] for row in await fetch(place, of_kind[kind_of(place)])]
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB}:
+        if getattr(error, "sqlite_errorcode", None) not in {
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_NOTADB,
+        }:
             raise
     return []
 

@@ -45,6 +45,12 @@ INSERT INTO sessions VALUES ('old', '[{"n": 1}]', '2020-01-01Z', '2020-01-01Z', 
 """
 
 
+ENDING_ALL_OTHERS = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
 class Line:
     """A line between store and server that can go dead: open, but nothing comes through."""
 
@@ -569,10 +575,7 @@ async def test_connections_dropped_by_the_server(place: str, admin: Connection) 
             lambda: store.update("s0", cost_data={"a": 1}),
             lambda: store.save("s0", []),
         ):
-            await admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+            await admin.execute(ENDING_ALL_OTHERS)
             try:
                 await operation()
             except StoreUnavailableError as error:
@@ -623,10 +626,7 @@ async def test_connecting_is_a_part_of_acquiring(
         line.is_dead = True
         others: list[asyncio.Task[Any]] = []
         if is_lost:
-            await admin.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+            await admin.execute(ENDING_ALL_OTHERS)
         else:
             others.append(asyncio.create_task(store.load("s")))
         await asyncio.sleep(0.1)  # for what has ended to be heard of, and the other to be stuck

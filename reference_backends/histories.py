@@ -11,7 +11,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from reference_backends import rules
+from reference_backends import json_text, rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ GROUP: Final = 2**16
 MOST_IN_GROUP: Final = 1024
 
 
-async def worded(messages: object, *, with_floats: Callable[[Json], str] = rules.encode) -> str:
+async def worded(messages: object, *, with_floats: Callable[[Json], str] = json_text.encode) -> str:
     """Check the messages, and answer them as JSON text.
 
     The text is of the moment of the call, whatever becomes of the messages meanwhile.
@@ -55,7 +55,7 @@ async def worded(messages: object, *, with_floats: Callable[[Json], str] = rules
                 limit = PIECE
                 await pace.pause()
         group = kept[start : start + width]
-        encode = with_floats if rules.check_members(group, start) else rules.encode
+        encode = with_floats if rules.check_members(group, start) else json_text.encode
         texts += (encode(group)[1:-1], ",")
         start += width
         width = _next_width(width, len(texts[-2]))
@@ -70,7 +70,7 @@ async def joined(messages: list[Json]) -> str:
     start, width = 0, 1
     while start < len(messages):
         await pace.pause_if_due()
-        texts += (rules.encode_unchecked(messages[start : start + width])[1:-1], ",")
+        texts += (json_text.encode_unchecked(messages[start : start + width])[1:-1], ",")
         start += width
         width = _next_width(width, len(texts[-2]))
     return _closed(texts)
@@ -88,8 +88,8 @@ async def checked(messages: object) -> list[Json]:
 
 async def read(text: str | bytes, decoder: json.JSONDecoder | None = None) -> Json:
     """Answer what `json.loads` with this decoder would, or raise what it would."""
-    if decoder is None and len(text) <= rules.DECODED_AT_ONCE:
-        return rules.decode(text)
+    if decoder is None and len(text) <= json_text.DECODED_AT_ONCE:
+        return json_text.decode(text)
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
     decoder = _DECODER if decoder is None else decoder
@@ -183,7 +183,7 @@ class _Reading:
         self._decoder = decoder
         # What makes an object of its members; None is the library's own way.
         self._hook: Any = getattr(decoder, "object_pairs_hook", None)
-        self._decode = rules.decode if decoder is _DECODER else decoder.decode
+        self._decode = json_text.decode if decoder is _DECODER else decoder.decode
         self._pace = _Pace()
 
     def after_space(self, position: int) -> int:

@@ -8,13 +8,8 @@ from urllib.parse import quote
 
 from reference_backends import histories, rest
 from reference_backends.http_connection import Connection, Reply, Token
-from reference_backends.rules import (
-    check_cost_data,
-    check_cutoff,
-    check_id,
-    encode,
-    fresh_id,
-)
+from reference_backends.json_text import encode
+from reference_backends.rules import check_cost_data, check_cutoff, check_id, fresh_id
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
     Json,
@@ -178,7 +173,7 @@ async def _body(reply: Reply, *, status: int = 200, is_repeatable: bool = True) 
     if reply.status != status:
         raise _refusal(reply, is_repeatable=is_repeatable)
     try:
-        body = await rest.read_in_pieces(reply.body)
+        body = (await rest.read_in_pieces(reply.body)).value
     except ValueError:
         body = None
     if not isinstance(body, dict):

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from reference_backends import rules
+from reference_backends import json_text
 
 if TYPE_CHECKING:
     from sessionstore_contract.interface import Json
@@ -28,14 +28,14 @@ def encode(value: Json) -> str:
     JSONB keeps 1.5 and 1.0 as they are, but writes 1e16 as 10000000000000000, which reads as an
     integer. With a fraction, 10000000000000000.0, it stays a float. Only the sign of -0.0 is lost.
     """
-    text = rules.encode(value)
+    text = json_text.encode(value)
     left = text.encode().translate(_OPENINGS, _DIGITS)
     if not (b",e" in left or left.startswith(b"e")):
         return text
     if not (_NUMBER_WITH_EXPONENT.search(text) or left.startswith(b"e")):
         return text
     # In the one wording that the expression is made for, whatever has worded the text above.
-    return _STRING_OR_LARGE_FLOAT.sub(_with_fraction, rules.encode_strictly(value))
+    return _STRING_OR_LARGE_FLOAT.sub(_with_fraction, json_text.encode_strictly(value))
 
 
 def _with_fraction(token: re.Match[str]) -> str:

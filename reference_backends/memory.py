@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from reference_backends.json_text import decode, encode
 from reference_backends.rules import (
     check_cost_data,
     check_cutoff,
     check_id,
     check_messages,
-    decode,
-    encode,
     fresh_id,
 )
 from sessionstore_contract.interface import (
@@ -55,16 +54,21 @@ class MemorySessionStore(SessionStore):
         return session_id
 
     async def load(self, session_id: str) -> list[Message] | None:
+        text = await self.load_text(session_id)
+        return None if text is None else decode(text)
+
+    async def load_text(self, session_id: str) -> str | None:
+        """Answer what `load` answers, as the JSON text that is kept."""
         session = self._opened().get(check_id(session_id))
-        if session is None:
-            return None
-        messages: list[Message] = decode(session.messages)
-        return messages
+        return None if session is None else session.messages
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
         check_id(session_id)
-        text = encode(check_messages(messages))
-        session = self._opened().setdefault(session_id, _Session())
+        await self.save_text(session_id, encode(check_messages(messages)))
+
+    async def save_text(self, session_id: str, text: str) -> None:
+        """Save messages that were checked, as the JSON text that they were worded as."""
+        session = self._opened().setdefault(check_id(session_id), _Session())
         session.messages = text
         session.touch()
 

@@ -13,11 +13,13 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from reference_backends import histories, rest
+from reference_backends.json_text import encode
 from reference_backends.platform_description import INSTANT, described
 from reference_backends.platform_door import Door, answer, json_answer
 from reference_backends.platform_errors import Refusal, missing, translate_errors
 from reference_backends.platform_paths import served_at
-from reference_backends.rules import check_cost_data, check_id, encode
+from reference_backends.rules import check_cost_data, check_id, check_list
+from reference_backends.texts import loading_text, saving_text
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
     Json,
@@ -129,6 +131,8 @@ class _Sessions:
 
     def __init__(self, store: SessionStore, max_body_bytes: int) -> None:
         self._store = store
+        self._loading_text = loading_text(store)
+        self._saving_text = saving_text(store)
         self._max_body_bytes = max_body_bytes
 
     def routes(self) -> list[Route]:
@@ -146,7 +150,7 @@ class _Sessions:
         ]
 
     async def create(self, request: Request) -> Response:
-        body = await self._members(request, optional={"session_id"})
+        body = _members(await self._body(request), optional={"session_id"})
         session_id = check_id(body["session_id"]) if "session_id" in body else None
         return answer(201, {"session_id": await self._store.create(session_id)})
 
@@ -158,10 +162,9 @@ class _Sessions:
 
     async def load(self, request: Request) -> Response:
         session_id = _session_id(request)
-        messages = await self._store.load(session_id)
-        if messages is None:
+        text = await self._messages(session_id)
+        if text is None:
             return missing()
-        text = await histories.joined(messages)
         return json_answer(200, f'{{"session_id":{encode(session_id)},"messages":{text}}}')
 
     async def exists(self, request: Request) -> Response:
@@ -170,13 +173,19 @@ class _Sessions:
 
     async def save(self, request: Request) -> Response:
         session_id = _session_id(request)
-        body = await self._members(request, required={"messages"})
-        await self._store.save(session_id, await histories.checked(body["messages"]))
+        body = await self._body(request)
+        messages = _members(body, required={"messages"})["messages"]
+        messages = check_list(messages) if body.is_plain else await histories.checked(messages)
+        if body.as_worded is not None and self._saving_text is not None:
+            text = body.as_worded[len('{"messages":') : -len("}")].decode()
+            await self._saving_text.save_text(session_id, text)
+        else:
+            await self._store.save(session_id, messages)
         return answer(200, {"session_id": session_id})
 
     async def update(self, request: Request) -> Response:
         session_id = _session_id(request)
-        body = await self._members(request, optional={"cost_data"})
+        body = _members(await self._body(request), optional={"cost_data"})
         fields = {"cost_data": check_cost_data(body["cost_data"])} if body else {}
         found = await self._store.update(session_id, **fields)
         # Without the history: the cost of counting tokens must not grow with the chat.
@@ -197,23 +206,42 @@ class _Sessions:
             return missing()
         return answer(200, {"session_id": session_id, "cost_data": cost_data})
 
-    async def _members(
-        self,
-        request: Request,
-        *,
-        required: AbstractSet[str] = frozenset(),
-        optional: AbstractSet[str] = frozenset(),
-    ) -> dict[str, Json]:
-        # Misspelt members are refused: a PUT of {"mesages": [...]} must not erase the history.
-        body = await _body(request, self._max_body_bytes)
-        if not isinstance(body, dict):
-            raise Refusal(422, rest.INVALID_BODY, "the body is no JSON object")
-        if unknown := body.keys() - required - optional:
-            names = ", ".join(sorted(f"{name[:40]!a}" for name in unknown)[:3])
-            raise Refusal(422, rest.INVALID_BODY, f"the body has unknown members: {names}")
-        if absent := required - body.keys():
-            raise Refusal(422, rest.INVALID_BODY, f"the body needs {', '.join(sorted(absent))}")
-        return body
+    async def _messages(self, session_id: str) -> str | None:
+        if self._loading_text is not None:
+            return await self._loading_text.load_text(session_id)
+        messages = await self._store.load(session_id)
+        return None if messages is None else await histories.joined(messages)
+
+    async def _body(self, request: Request) -> rest.Read:
+        # Counted as it arrives: a chunked body announces no length, and an announced one may lie.
+        chunks, length, limit = [], 0, self._max_body_bytes
+        async for chunk in request.stream():
+            chunks.append(chunk)
+            length += len(chunk)
+            if length > limit:
+                raise Refusal(413, rest.TOO_LARGE, f"the body has more than {limit} bytes")
+        try:
+            return await rest.read_in_pieces(b"".join(chunks))
+        except ValueError as problem:
+            raise Refusal(400, rest.INVALID_BODY, f"the body is no JSON: {problem}") from None
+
+
+def _members(
+    body: rest.Read,
+    *,
+    required: AbstractSet[str] = frozenset(),
+    optional: AbstractSet[str] = frozenset(),
+) -> dict[str, Json]:
+    # Misspelt members are refused: a PUT of {"mesages": [...]} must not erase the history.
+    members = body.value
+    if not isinstance(members, dict):
+        raise Refusal(422, rest.INVALID_BODY, "the body is no JSON object")
+    if unknown := members.keys() - required - optional:
+        names = ", ".join(sorted(f"{name[:40]!a}" for name in unknown)[:3])
+        raise Refusal(422, rest.INVALID_BODY, f"the body has unknown members: {names}")
+    if absent := required - members.keys():
+        raise Refusal(422, rest.INVALID_BODY, f"the body needs {', '.join(sorted(absent))}")
+    return members
 
 
 def _session_id(request: Request) -> str:
@@ -225,19 +253,6 @@ def _session_id(request: Request) -> str:
     except UnicodeDecodeError:
         raise InvalidSessionIdError("the id is not percent-encoded UTF-8") from None
     return check_id(decoded)
-
-
-async def _body(request: Request, limit: int) -> Json:
-    # Counted as it arrives: a chunked body announces no length, and an announced one may lie.
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise Refusal(413, rest.TOO_LARGE, f"the body has more than {limit} bytes")
-    try:
-        return await rest.read_in_pieces(bytes(body))
-    except ValueError as problem:
-        raise Refusal(400, rest.INVALID_BODY, f"the body is no JSON: {problem}") from None
 
 
 def _instant(text: str) -> datetime:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from reference_backends import histories, jsonb, rules
+from reference_backends import histories, json_text, jsonb, rules
 from reference_backends.postgres_errors import RETRIED_AT_ONCE, Translator, is_lost, sqlstate
 from reference_backends.postgres_layout import Layout
 from reference_backends.postgres_pool import FirstUsePool
@@ -211,7 +211,7 @@ async def _history(text: str) -> Json:
 
 def _decoded(text: str) -> Json:
     try:
-        return rules.decode(text)
+        return json_text.decode(text)
     except ValueError as error:
         reason = str(error)
     raise SessionStoreError(f"what is stored can't be read: {reason}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
-from reference_backends import histories, rules
+from reference_backends import histories, json_text
 from sessionstore_contract.interface import Json
 
 SESSION_MISSING: Final = "session_missing"
@@ -66,16 +66,26 @@ def read_json(body: bytes) -> Json:
     raise ValueError("nested too deeply")
 
 
-async def read_in_pieces(body: bytes) -> Json:
+class Read(NamedTuple):
+    """A value that was read."""
+
+    value: Json
+    as_worded: bytes | None = None
+    """Its text, where that is known to be what `json_text.encode` words the value as."""
+    is_plain: bool = False
+    """Whether all that is in it is known to keep the value rule."""
+
+
+async def read_in_pieces(body: bytes) -> Read:
     """Do the same for a body that may be long, and let others have their turn meanwhile."""
-    if len(body) <= histories.GROUP:
-        return read_json(body)
-    text = body.decode("utf-8")
     if len(body) <= READ_BACK_AT_ONCE:
         with suppress(ValueError):
-            return rules.read_back(text)
+            value, is_plain = json_text.read_back(body)
+            return Read(value, body, is_plain)
+    if len(body) <= histories.GROUP:
+        return Read(read_json(body))
     try:
-        return await histories.read(text, _STRICT)
+        return Read(await histories.read(body.decode("utf-8"), _STRICT))
     except RecursionError:
         pass
     raise ValueError("nested too deeply")
@@ -114,7 +124,7 @@ class _Strict(json.JSONDecoder):
     def decode(self, text: str, *arguments: Any) -> Any:
         # Twice as fast for what our own stores and platform have sent.
         with suppress(ValueError):
-            return rules.read_back(text)
+            return json_text.read_back(text.encode()).value
         return super().decode(text, *arguments)
 
 

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
-from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final
 
 from reference_backends.plain_values import is_plain, kinds_in
 from sessionstore_contract.interface import InvalidSessionIdError, Json, UnstorableValueError
-
-try:
-    import msgspec
-except ImportError:  # the extra `fast`: a tenth of the time to word a value, a third to read it
-    _FAST = _FAST_DECODER = None
-else:
-    _FAST = msgspec.json.Encoder()
-    _FAST_DECODER = msgspec.json.Decoder()
 
 MAX_ID_LENGTH = 255
 """Characters in a session id: what the shortest common key column takes."""
@@ -121,60 +110,6 @@ def in_utc(moment: datetime) -> datetime:
     except OverflowError:
         first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
         return last if moment.year > 1 else first
-
-
-def encode(value: Json) -> str:
-    """Word a value that was checked as JSON text."""
-    if _FAST is not None:
-        # It words NaN as null and a tuple as a list, which the check has refused; what it does not
-        # take, such as a subclass of a text, is worded below.
-        with suppress(Exception):
-            return _FAST.encode(value).decode()
-    return encode_strictly(value)
-
-
-def encode_unchecked(value: Json) -> str:
-    """Do what `encode_strictly` does, faster for large values that plainly keep the rule."""
-    return encode(value) if is_plain(value, max_depth=MAX_DEPTH) else encode_strictly(value)
-
-
-def encode_strictly(value: Json) -> str:
-    """Word a value that was not checked, or raise ValueError or TypeError."""
-    return _ENCODER.encode(value)
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def decode(text: str | bytes) -> Json:
-    """Answer what `json.loads` answers, or raise what it raises."""
-    if _FAST_DECODER is not None:
-        # It refuses some of what `json` reads, NaN and lone surrogates, and reads nothing else.
-        with suppress(Exception):
-            return _FAST_DECODER.decode(text)
-    return json.loads(text)
-
-
-def read_back(text: str) -> Json:
-    """Answer the value of a text that is worded as `encode` words it; ValueError for any other.
-
-    Nothing can be lost on the way then, such as the first of two members of one name. A text that
-    is worded otherwise may be sound; this says nothing about it.
-    """
-    if _FAST is not None and _FAST_DECODER is not None and _SPACED not in text[:_LOOKED_AT]:
-        with suppress(Exception):
-            value: Json = _FAST_DECODER.decode(text)
-            if _FAST.encode(value).decode() == text:
-                return value
-    raise ValueError("worded otherwise")
-
-
-_SPACED: Final = '": '
-"""What shows early that somebody else has worded a text: reading it twice would cost a half."""
-_LOOKED_AT: Final = 256
-
-DECODED_AT_ONCE: Final = 2**22 if _FAST_DECODER is not None else 2**16
-"""Bytes of JSON text that are read in some 3 ms."""
 
 
 class _UnstorableError(Exception):

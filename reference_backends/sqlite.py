@@ -10,14 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reference_backends import histories
-from reference_backends.rules import (
-    check_cost_data,
-    check_cutoff,
-    check_id,
-    decode,
-    encode,
-    fresh_id,
-)
+from reference_backends.json_text import decode, encode
+from reference_backends.rules import check_cost_data, check_cutoff, check_id, fresh_id
 from reference_backends.sqlite_errors import is_read_only, translated, translation
 from reference_backends.sqlite_groups import GroupConnection, GroupWriter, Statements
 from reference_backends.sqlite_layout import (
@@ -114,8 +108,11 @@ class SqliteSessionStore(SessionStore):
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
         check_id(session_id)
-        text = await histories.worded(messages)
-        await self._write(partial(_save, session_id, text))
+        await self.save_text(session_id, await histories.worded(messages))
+
+    async def save_text(self, session_id: str, text: str) -> None:
+        """Save messages that were checked, as the JSON text that they were worded as."""
+        await self._write(partial(_save, check_id(session_id), text))
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
         check_id(session_id)

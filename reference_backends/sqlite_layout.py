@@ -8,7 +8,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from reference_backends import histories
-from reference_backends.rules import decode, in_utc
+from reference_backends.json_text import decode
+from reference_backends.rules import in_utc
 from sessionstore_contract.interface import Json, Message, SessionStoreError
 
 # The history last: SQLite reads a row from its beginning, page by page.

@@ -7,7 +7,8 @@ import json
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from reference_backends.rules import check_cost_data, check_id, encode
+from reference_backends.json_text import encode
+from reference_backends.rules import check_cost_data, check_id
 from reference_backends.sqlite import SqliteSessionStore
 from reference_backends.sqlite_layout import instant_text
 

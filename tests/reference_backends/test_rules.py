@@ -4,20 +4,25 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from reference_backends.json_text import decode, encode
 from reference_backends.rules import (
+    MANY,
     MAX_DEPTH,
     MAX_ID_LENGTH,
     MAX_INTEGER_BITS,
     check_cost_data,
     check_cutoff,
     check_id,
+    check_members,
     check_messages,
-    decode,
-    encode,
     fresh_id,
 )
 from sessionstore_contract.interface import InvalidSessionIdError, UnstorableValueError
+
+from .any_values import ANYTHING
 
 
 def nested(levels: int) -> list[Any]:
@@ -131,3 +136,31 @@ def test_fresh_ids_are_ids_and_differ() -> None:
 
     assert len(made) == 100
     assert {len(name) for name in made} == {32}
+
+
+@given(st.lists(ANYTHING, max_size=4), st.integers(0, MANY))
+@example([{"a": 1.5, "b": [[1]]}], MANY)
+def test_a_float_anywhere_is_told(value: list[Any], others: int) -> None:
+    """Whoever words floats in a way of their own has to hear of each."""
+    try:
+        may_have = check_members([*value, *range(others)], 0)
+    except UnstorableValueError:
+        return
+    assert may_have or not any(map(has_float, value))
+
+
+def has_float(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, float) or (isinstance(value, list) and any(map(has_float, value)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a\x00", "\ud800", float("nan"), float("inf"), (1,), {1: "x"}, {"\x00": 1}, b""],
+)
+def test_one_wrong_value_among_many_is_named(value: Any) -> None:
+    """It is found among the plain ones, and the message says where it is."""
+    messages = [{"content": "plain"} for _ in range(40)]
+    with pytest.raises(UnstorableValueError, match=r"^messages\[37\]\['content'\]"):
+        check_messages([*messages[:37], {"content": value}, *messages])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 from weakref import WeakValueDictionary
 
 import asyncpg
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from reference_backends.postgres_layout import Connection
+
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
 RELEASE_TIMEOUT = 2.0
 """Seconds for the server to confirm that a statement was cancelled."""
@@ -51,12 +54,12 @@ class FirstUsePool:
         self._prepare = prepare
         self._acquire_timeout = acquire_timeout
         self._settings = settings
-        self._opening: asyncio.Task[asyncpg.Pool[asyncpg.Record]] | None = None
+        self._opening: asyncio.Task[_Opened] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gate = Gate(self._settings["max_size"])
         self._is_doubtful = False
         self._tried: set[int] = set()
+        self._releasing: set[asyncio.Task[None]] = set()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.is_closed = False
 
@@ -85,7 +88,7 @@ class FirstUsePool:
             self._closing = asyncio.create_task(self._close())
         await asyncio.shield(self._closing)
 
-    async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
+    async def _opened(self) -> _Opened:
         if self.is_closed:
             raise StoreClosedError("the store was closed: open another one")
         loop = asyncio.get_running_loop()
@@ -105,12 +108,11 @@ class FirstUsePool:
             raise StoreClosedError("the store was closed while it was opened")
         return opening.result()
 
-    async def _open(self) -> asyncpg.Pool[asyncpg.Record]:
+    async def _open(self) -> _Opened:
         self._is_doubtful = False
-        self._gate = Gate(self._settings["max_size"])
         # No connection is opened ahead of use, none has settings to reset after use, and none is
         # closed for its age by whoever comes back from its last statement.
-        pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
+        pool: Pool = asyncpg.create_pool(
             self._dsn, min_size=0, max_queries=NEVER, reset=_leave_as_it_is, **self._settings
         )
         await pool
@@ -123,9 +125,9 @@ class FirstUsePool:
         except BaseException:
             pool.terminate()
             raise
-        return pool
+        return _Opened(pool, Gate(self._settings["max_size"], partial(self._give_back, pool)))
 
-    def _forget_failed(self, opening: asyncio.Task[asyncpg.Pool[asyncpg.Record]]) -> None:
+    def _forget_failed(self, opening: asyncio.Task[_Opened]) -> None:
         if opening.cancelled() or opening.exception() is not None:
             self._opening = None
 
@@ -133,22 +135,21 @@ class FirstUsePool:
         """Give the loan its turn and its connection, in time."""
         try:
             async with asyncio.timeout(self._acquire_timeout):
-                pool = await self._opened()
+                opened = await self._opened()
                 if loan.turn is not None:
                     lock = self._turns.setdefault(loan.turn, asyncio.Lock())
                     await lock.acquire()
                     loan.lock = lock
-                await self._let_in(loan, pool)
+                await self._let_in(loan, *opened)
         except TimeoutError:
             raise StoreUnavailableError(
                 "PostgreSQL gave no connection in time", is_retry_safe=True
             ) from None
 
-    async def _let_in(self, loan: _Loan, pool: asyncpg.Pool[asyncpg.Record]) -> None:
-        gate = self._gate
-        is_growing = await gate.enter()
+    async def _let_in(self, loan: _Loan, pool: Pool, gate: Gate[Connection]) -> None:
+        is_growing, spare = await gate.enter()
         try:
-            connection = await self._usable(pool)
+            connection = await self._usable(pool, spare)
         except BaseException:
             gate.leave(is_growing=is_growing)
             raise
@@ -160,16 +161,16 @@ class FirstUsePool:
         """Take the connection back, after what happened while it was lent."""
         if loan.gate is None or loan.pool is None or loan.connection is None:
             return
+        if error is None and not self.is_closed:
+            loan.gate.leave(loan.connection)
+            return
         try:
             await self._take_back(loan.pool, loan.connection, error)
         finally:
             loan.gate.leave()
 
     async def _take_back(
-        self,
-        pool: asyncpg.Pool[asyncpg.Record],
-        connection: Connection,
-        error: BaseException | None,
+        self, pool: Pool, connection: Connection, error: BaseException | None
     ) -> None:
         # Of the ones that are passed over asyncpg knows what the connection is in the middle of.
         if error is not None and not isinstance(error, _KNOWN):
@@ -178,30 +179,42 @@ class FirstUsePool:
             if isinstance(error, Exception) and is_lost(error):
                 self._is_doubtful = True
                 self._tried.clear()
-        await self._release(pool, connection, is_at_rest=error is None)
+        await self._release(pool, connection)
 
-    async def _usable(self, pool: asyncpg.Pool[asyncpg.Record]) -> Connection:
-        """Answer a connection that the server is known to serve, where there is doubt.
+    def _give_back(self, pool: Pool, connection: Connection) -> None:
+        releasing = asyncio.get_running_loop().create_task(self._release(pool, connection))
+        self._releasing.add(releasing)
+        releasing.add_done_callback(self._releasing.discard)
+
+    async def _usable(self, pool: Pool, spare: Connection | None) -> Connection:
+        """Answer the spare, or another connection where it has ended; in doubt one that is served.
 
         Where one connection was lost, others may be dead too, and each would cost a write.
         """
+        connection = spare
         while True:
-            connection = await self._acquired(pool)
-            if not self._is_doubtful or connection.get_server_pid() in self._tried:
+            if connection is None:
+                connection = await self._acquired(pool)
+            if _is_open(connection) and await self._is_served(pool, connection):
                 return connection
-            try:
-                await connection.execute("SELECT 1")
-            except Exception:  # noqa: BLE001 - however it fails, it is of no use
-                _end(connection)
-                await self._release(pool, connection)
-            except BaseException:
-                await self._release(pool, connection)
-                raise
-            else:
-                self._tried.add(connection.get_server_pid())
-                return connection
+            _end(connection)
+            await self._release(pool, connection)
+            connection = None
 
-    async def _acquired(self, pool: asyncpg.Pool[asyncpg.Record]) -> Connection:
+    async def _is_served(self, pool: Pool, connection: Connection) -> bool:
+        if not self._is_doubtful or connection.get_server_pid() in self._tried:
+            return True
+        try:
+            await connection.execute("SELECT 1")
+        except Exception:  # noqa: BLE001 - however it fails, it is of no use
+            return False
+        except BaseException:
+            await self._release(pool, connection)
+            raise
+        self._tried.add(connection.get_server_pid())
+        return True
+
+    async def _acquired(self, pool: Pool) -> Connection:
         # The pool's own time-out can swallow a cancellation on Python 3.11; ours is outside.
         try:
             connection = await pool.acquire()
@@ -214,16 +227,9 @@ class FirstUsePool:
             await self._release(pool, connection)
         raise StoreClosedError("the store was closed")
 
-    async def _release(
-        self,
-        pool: asyncpg.Pool[asyncpg.Record],
-        connection: Connection,
-        *,
-        is_at_rest: bool = False,
-    ) -> None:
+    async def _release(self, pool: Pool, connection: Connection) -> None:
         try:
-            # After a statement that has ended there is nothing to wait for, and no time-out to set.
-            await pool.release(connection, timeout=None if is_at_rest else RELEASE_TIMEOUT)
+            await pool.release(connection, timeout=RELEASE_TIMEOUT)
         except Exception:  # noqa: BLE001 - however it fails, the connection is of no use
             # In most cases asyncpg has ended it. A pool that was closed meanwhile takes nothing
             # back, and with asyncpg 0.30 whoever waits for a connection would wait for ever.
@@ -238,12 +244,21 @@ class FirstUsePool:
             await asyncio.wait({opening})
         if opening.cancelled() or opening.exception() is not None:
             return
-        pool = opening.result()
+        pool, gate = opening.result()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
+                for connection in gate.close():
+                    await self._release(pool, connection)
                 await pool.close()
         except Exception:  # noqa: BLE001 - whatever it was, the connections are given up
             pool.terminate()
+
+
+class _Opened(NamedTuple):
+    """A pool that is open, and what lets in to its connections."""
+
+    pool: Pool
+    gate: Gate[Connection]
 
 
 _KNOWN = (StoreClosedError, TimeoutError, asyncio.CancelledError)
@@ -258,8 +273,8 @@ class _Loan:
         self._lender = lender
         self.turn = turn
         self.lock: asyncio.Lock | None = None
-        self.gate: Gate | None = None
-        self.pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self.gate: Gate[Connection] | None = None
+        self.pool: Pool | None = None
         self.connection: Connection | None = None
 
     async def __aenter__(self) -> Connection:
@@ -281,8 +296,15 @@ class _Loan:
             self.lock.release()
 
 
+def _is_open(connection: Connection) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # It has ended by itself, and left the pool.
+        return False
+
+
 def _end(connection: Connection) -> None:
-    with suppress(asyncpg.InterfaceError):  # It has ended by itself, and left the pool.
+    with suppress(asyncpg.InterfaceError):  # As above.
         connection.terminate()
 
 

@@ -15,9 +15,10 @@ from reference_backends import open_sqlite
 from sessionstore_contract.forks import FirstUser, Forks, KilledError
 from sessionstore_contract.worker import UnnamedOpenerError
 from tests.opened_elsewhere import Shelf, fail_to_open
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
 AGES = 60
 
@@ -62,15 +63,6 @@ def forked_from(parent: int) -> set[int]:
         if int(above) == parent and state != "Z":
             found.add(int(folder.name))
     return found
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Return when it is so."""
-    for _ in range(1000):
-        if is_so():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("it is not so")
 
 
 async def test_each_operation_is_the_first_of_a_process() -> None:

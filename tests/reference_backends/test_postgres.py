@@ -13,11 +13,12 @@ import traceback
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 import pytest
 
+from reference_backends import postgres_gate, postgres_pool
 from reference_backends.jsonb import encode
 from reference_backends.postgres import PostgresSessionStore
 from reference_backends.postgres_layout import Layout
@@ -31,6 +32,7 @@ from sessionstore_contract.interface import (
 from sessionstore_contract.storage.dsn import Dsn
 from sessionstore_contract.storage.embedded import EmbeddedServer
 from sessionstore_contract.storage.postgres import PostgresStorage
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -583,6 +585,53 @@ async def test_connections_dropped_by_the_server(place: str, admin: Connection) 
                 await operation()
 
 
+async def test_what_was_seen_to_end_is_not_used(place: str, admin: Connection) -> None:
+    """A write is not lost to a connection of which it is known that the server has ended it."""
+    async with opened(place) as store:
+        for number in range(3):
+            await store.save("s", [{"n": number}])
+            async with store._pool.connection() as lent:
+                connection = cast("Any", lent)._con  # what is lent forgets it
+            await admin.execute(ENDING_ALL_OTHERS)
+            await until(connection.is_closed)
+        assert await store.load("s") == [{"n": 2}]
+
+
+async def test_what_nobody_has_used_for_a_while_is_the_pools(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which closes it when it is not used for minutes; until then it serves again."""
+    monkeypatch.setattr(postgres_gate, "IDLE", 0.05)
+    async with opened(place) as store:
+        await store.create("s")
+        pool, _ = await store._pool._opened()
+        assert pool.get_idle_size() == 0
+        await until(lambda: pool.get_idle_size() == 1)
+        assert await store.exists("s")
+        assert pool.get_size() == 1
+
+
+async def test_closing_waits_for_nothing_but_what_is_under_way(
+    place: str, admin: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what is at rest nor what ends meanwhile keeps it from its end."""
+    monkeypatch.setattr(postgres_pool, "CLOSE_TIMEOUT", None)
+    monkeypatch.setattr(postgres_gate, "IDLE", 1_000)
+    store = PostgresSessionStore(place)
+    await asyncio.gather(*(store.create(name) for name in ("s", "t")))
+    async with admin.transaction():
+        await admin.execute("SELECT 1 FROM sessions FOR UPDATE")
+        writing = asyncio.create_task(store.update("s", cost_data={"a": 1}))
+        await until_someone_waits(admin)
+        assert await store.exists("t")
+        closing = asyncio.create_task(store.close())
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        assert await writing
+        await closing
+    assert await are_left(admin, 0)
+
+
 async def test_acquiring_is_bounded(place: str, admin: Connection) -> None:
     """When every connection is in use for too long, an operation raises and may be repeated."""
     async with opened(place, pool_size=1, acquire_timeout=0.2) as store:
@@ -645,8 +694,8 @@ async def test_statement_cache_can_be_off(place: str, admin: Connection) -> None
     async with opened(place, statement_cache_size=0, lock_timeout=None) as store:
         session = await store.create()
         assert await store.update(session, cost_data={"a": 1})
-        pool = await store._pool._opened()
-        assert await pool.fetchval("SELECT count(*) FROM pg_prepared_statements") == 0
+        async with store._pool.connection() as connection:
+            assert await connection.fetchval("SELECT count(*) FROM pg_prepared_statements") == 0
 
 
 async def test_refused_values_reach_no_server() -> None:

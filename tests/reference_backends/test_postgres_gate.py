@@ -8,7 +8,9 @@ from contextlib import suppress
 
 import pytest
 
-from reference_backends.postgres_gate import Gate, Stopwatch
+from reference_backends import postgres_gate
+from reference_backends.postgres_gate import Admission, Gate, Stopwatch
+from tests.waiting import until
 
 MOST = 4
 
@@ -17,40 +19,47 @@ OPENING = 40
 
 
 class Pool:
-    """Connections that are opened and used as the store does it, some of which fail."""
+    """Connections, by number, that are opened and used as the store does it, some of which fail."""
 
-    def __init__(self, patience: float = 0) -> None:
-        self.gate = Gate(MOST, patience)
-        self.connections = asyncio.Semaphore(MOST)
-        self.opened, self.opening, self.used = 1, 0, 0
+    def __init__(self, patience: float = 0, most: int = MOST) -> None:
+        self.idle = [1]
+        self.gate: Gate[int] = Gate(most, self.idle.append, patience)
+        self.opened, self.opening = 1, 0
+        self.used: set[int] = set()
         self.most_used = self.most_opening = 0
 
-    async def use(self, *, rounds: int = 1, fails: bool = False) -> None:
-        is_growing = await self.gate.enter()
+    async def use(self, *, rounds: int = 1, fails: bool = False) -> int:
+        is_growing, spare = await self.gate.enter()
+        try:
+            if is_growing:
+                connection = await self._opened(fails=fails)
+            else:
+                connection = self.idle.pop() if spare is None else spare
+        except BaseException:
+            self.gate.leave(is_growing=is_growing)
+            raise
         if is_growing:
-            try:
-                await self._open(fails=fails)
-            except BaseException:
-                self.gate.leave(is_growing=True)
-                raise
             self.gate.grown()
         try:
-            async with self.connections:
-                await self._work(rounds)
-        finally:
+            await self._work(connection, rounds)
+        except BaseException:
+            self.idle.append(connection)
             self.gate.leave()
+            raise
+        self.gate.leave(connection)
+        return connection
 
-    async def _work(self, rounds: int) -> None:
-        self.used += 1
-        self.most_used = max(self.most_used, self.used)
+    async def _work(self, connection: int, rounds: int) -> None:
+        assert connection not in self.used
+        self.used.add(connection)
+        self.most_used = max(self.most_used, len(self.used))
         try:
-            assert self.used <= self.opened <= MOST
             for _ in range(rounds):
                 await asyncio.sleep(0)
         finally:
-            self.used -= 1
+            self.used.remove(connection)
 
-    async def _open(self, *, fails: bool) -> None:
+    async def _opened(self, *, fails: bool) -> int:
         self.opening += 1
         self.most_opening = max(self.most_opening, self.opening)
         try:
@@ -61,6 +70,7 @@ class Pool:
             self.opened += 1
         finally:
             self.opening -= 1
+        return self.opened
 
 
 async def test_many_short_uses_at_once_open_few() -> None:
@@ -83,28 +93,28 @@ async def test_whoever_can_wait_opens_none() -> None:
 
 async def test_of_those_who_wait_the_last_opens() -> None:
     """It would wait longest; the first takes what is given back."""
-    gate = Gate(MOST, 0.001)
-    assert await gate.enter() is False
+    gate = Pool(patience=0.001).gate
+    assert await gate.enter() == Admission()
     first, last = (asyncio.create_task(gate.enter()) for _ in range(2))
-    assert await asyncio.wait_for(last, 5) is True
+    assert await asyncio.wait_for(last, 5) == Admission(is_growing=True)
     assert not first.done()
 
-    gate.leave()
-    assert await asyncio.wait_for(first, 5) is False
+    gate.leave(7)
+    assert await asyncio.wait_for(first, 5) == Admission(spare=7)
 
 
 async def test_patience_begins_with_those_who_wait() -> None:
     """Where the first have been served meanwhile, nobody opens for their sake."""
-    gate, loop = Gate(MOST, 0.2), asyncio.get_running_loop()
+    gate, loop = Pool(patience=0.2).gate, asyncio.get_running_loop()
     await gate.enter()
     first = asyncio.create_task(gate.enter())
     await asyncio.sleep(0)
     gate.leave()
-    assert await first is False
+    assert await first == Admission()
     await asyncio.sleep(0.1)
 
     began = loop.time()
-    assert await asyncio.wait_for(gate.enter(), 5) is True
+    assert await asyncio.wait_for(gate.enter(), 5) == Admission(is_growing=True)
     assert loop.time() - began >= 0.19
 
 
@@ -150,7 +160,7 @@ async def test_long_uses_at_once_open_as_many_as_there_may_be() -> None:
     for _ in range(MOST * (OPENING + 5)):
         await asyncio.sleep(0)
 
-    assert (pool.used, pool.most_opening) == (MOST, 1)
+    assert (len(pool.used), pool.most_opening) == (MOST, 1)
     for one in stuck:
         one.cancel()
     await asyncio.gather(*stuck, return_exceptions=True)
@@ -159,8 +169,59 @@ async def test_long_uses_at_once_open_as_many_as_there_may_be() -> None:
 
 
 async def test_a_pool_of_one_has_nothing_to_open() -> None:
-    """Nor has one that has grown: whoever comes waits for what the pool has."""
-    assert [await Gate(1).enter() for _ in range(3)] == [False] * 3
+    """Nor has one that has grown: whoever comes waits for what others leave."""
+    pool = Pool(most=1)
+    assert await asyncio.gather(*(pool.use(rounds=10) for _ in range(3))) == [1] * 3
+    assert pool.most_used == 1
+
+
+async def test_what_is_left_goes_to_whoever_comes_next() -> None:
+    """What was left last first; and the pool is asked where nothing is."""
+    gate = Pool().gate
+    await gate.enter()
+    assert await asyncio.wait_for(gate.enter(), 5) == Admission(is_growing=True)
+    gate.grown()
+    gate.leave(1)
+    gate.leave(2)
+    assert [await gate.enter() for _ in range(2)] == [Admission(spare=2), Admission(spare=1)]
+    gate.leave()
+    assert await gate.enter() == Admission()
+
+
+@pytest.mark.parametrize("waiting", [1, 2])
+async def test_who_is_cancelled_with_a_connection_in_hand_leaves_it(waiting: int) -> None:
+    """To the next who waits, or else to whoever comes."""
+    gate = Pool(patience=1_000).gate
+    await gate.enter()
+    cancelled, *others = [asyncio.create_task(gate.enter()) for _ in range(waiting)]
+    await asyncio.sleep(0)
+    gate.leave(7)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    entering = others[0] if others else gate.enter()
+    assert await asyncio.wait_for(entering, 5) == Admission(spare=7)
+
+
+async def test_what_nobody_takes_goes_back_to_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each when it has lain there long enough; who comes then has the pool to ask."""
+    monkeypatch.setattr(postgres_gate, "IDLE", 0.2)
+    pool = Pool()
+    await asyncio.gather(*(pool.use(rounds=50) for _ in range(2)))
+    await asyncio.sleep(0.1)
+    last = await pool.use()
+    await until(lambda: len(pool.idle) > 0)
+    assert last not in pool.idle
+    await until(lambda: len(pool.idle) > 1)
+    assert await pool.gate.enter() == Admission()
+
+
+async def test_what_is_left_in_the_end_is_answered_once() -> None:
+    """And is not given back besides."""
+    pool = Pool()
+    number = await pool.use()
+    assert (pool.gate.close(), pool.gate.close(), pool.idle) == ([number], [], [])
+    assert await pool.gate.enter() == Admission()
 
 
 async def test_one_that_is_not_opened_leaves_its_turn_to_the_next() -> None:
@@ -187,7 +248,7 @@ async def test_whatever_fails_or_is_cancelled_no_connection_is_lost() -> None:
 
 async def _storm(seed: int) -> None:
     pool, draw = Pool(), random.Random(seed)
-    tasks: list[asyncio.Task[None]] = []
+    tasks: list[asyncio.Task[int]] = []
     for _ in range(40):
         rounds, fails = draw.randrange(6), draw.random() < 0.2
         tasks.append(asyncio.create_task(pool.use(rounds=rounds, fails=fails)))

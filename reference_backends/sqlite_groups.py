@@ -67,6 +67,7 @@ class WriteQueue:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[_Write] = deque()
         self._ended: list[_Write] = []
 
@@ -108,6 +109,19 @@ class WriteQueue:
         for write in ended:
             write.deliver()
 
+    def deliver_soon(self) -> None:
+        """Have them delivered, from the thread.
+
+        So the callers are awake before the task that waits for the thread, and may have the next
+        write ready for it.
+        """
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it is closed, and nobody waits
+                self._loop.call_soon_threadsafe(self.deliver)
+
+    def deliver_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
 
 class GroupConnection(sqlite3.Connection):
     """A connection whose `commit` runs the writes that wait, and commits them together.
@@ -135,11 +149,12 @@ class GroupConnection(sqlite3.Connection):
         group = self.queue.take()
         if len(group) == 1:
             self._commit_one(group[0])
-            return
-        try:
-            self._commit_group(group)
-        except sqlite3.Error as error:
-            self._commit_each(group, error)
+        else:
+            try:
+                self._commit_group(group)
+            except sqlite3.Error as error:
+                self._commit_each(group, error)
+        self.queue.deliver_soon()
 
     def _commit_group(self, group: list[_Write]) -> None:
         """Run the group in the open transaction and commit it, or raise and have no effect."""
@@ -204,6 +219,7 @@ class GroupWriter:
     def __init__(self, connection: ThreadedConnection[GroupConnection]) -> None:
         self._connection = connection
         self._queue = connection.database.queue
+        self._queue.deliver_in(asyncio.get_running_loop())
         self._drain: asyncio.Task[None] | None = None
 
     async def write(self, statements: Statements) -> Any:

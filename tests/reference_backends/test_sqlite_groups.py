@@ -101,6 +101,20 @@ async def test_writes_at_once_are_one_transaction(store: SqliteSessionStore) -> 
     assert statements.count("COMMIT") == 3
 
 
+async def test_who_writes_again_at_once_is_served_by_the_same_task(
+    store: SqliteSessionStore,
+) -> None:
+    """Answers come before the task that waits for the thread is awake."""
+    assert store._connections is not None
+    writer = store._connections.writer
+    drains = set()
+    for number in range(3):
+        await store.save("a", [{"n": number}])
+        drains.add(writer._drain)
+    assert len(drains) == 1
+    assert drains != {None}
+
+
 async def test_an_acknowledged_write_is_committed(store: SqliteSessionStore, path: Path) -> None:
     """At the moment of each answer, another connection sees the write."""
 

@@ -32,7 +32,17 @@ MOST_IN_GROUP: Final = 1024
 
 
 async def worded(messages: object, *, with_floats: Callable[[Json], str] = json_text.encode) -> str:
-    """Check the messages, and answer them as JSON text.
+    """Check the messages, and answer them as JSON text, as `parts` does."""
+    return "".join(await parts(messages, with_floats=with_floats))
+
+
+async def parts(
+    messages: object, *, with_floats: Callable[[Json], str] = json_text.encode
+) -> list[str]:
+    """Check the messages, and answer the parts of their JSON text, none of them long.
+
+    To join them is for the caller, for whom that may be part of a larger text: a copy of the whole
+    takes milliseconds.
 
     The text is of the moment of the call, whatever becomes of the messages meanwhile.
     `with_floats` words those in which there may be a float, for whoever has them worded in a way.
@@ -73,7 +83,7 @@ async def joined(messages: list[Json]) -> str:
         texts += (json_text.encode_unchecked(messages[start : start + width])[1:-1], ",")
         start += width
         width = _next_width(width, len(texts[-2]))
-    return _closed(texts)
+    return "".join(_closed(texts))
 
 
 async def checked(messages: object) -> list[Json]:
@@ -84,6 +94,46 @@ async def checked(messages: object) -> list[Json]:
         await pace.pause_if_due()
         rules.check_members(kept[start : start + MOST_IN_GROUP], start)
     return kept
+
+
+async def is_as_worded(text: bytes) -> bool:
+    """Answer whether `worded` answers this text of some messages; False says nothing.
+
+    Then nothing can be lost by whoever takes it for the messages, and all of it can be kept.
+    """
+    if not (text.startswith(b"[") and text.endswith(b"]")):
+        return False
+    pace = _Pace()
+    start, end = 1, len(text) - 1
+    while start < end:
+        await pace.pause_if_due()
+        cut = _plain_until(text, start, end)
+        if cut is None:
+            return False
+        start = cut + 1
+    return True
+
+
+def _plain_until(text: bytes, start: int, end: int) -> int | None:
+    """Answer where some messages from `start` on end that are worded as ours, about GROUP bytes.
+
+    They are cut where one object seems to follow another. That may be inside a text, or deeper:
+    something is left open then, and it is no JSON.
+    """
+    cut = start + GROUP
+    for _ in range(_MOST_CUTS):
+        brace = text.find(b"},{", cut, end)
+        cut = end if brace < 0 else brace + 1
+        try:
+            found = json_text.read_back(b"".join((b"[", text[start:cut], b"]")))
+        except json_text.WordedOtherwiseError:
+            return None
+        except ValueError:
+            if cut == end:
+                return None
+        else:
+            return cut if found.is_plain else None
+    return None
 
 
 async def read(text: str | bytes, decoder: json.JSONDecoder | None = None) -> Json:
@@ -135,11 +185,9 @@ class _Pace:
             await self.pause()
 
 
-def _closed(texts: list[str]) -> str:
-    if len(texts) == 1:
-        return "[]"
-    texts[-1] = "]"
-    return "".join(texts)  # once: each copy of the whole takes milliseconds
+def _closed(texts: list[str]) -> list[str]:
+    """Answer them with a bracket in the place of the last comma."""
+    return ["[]"] if len(texts) == 1 else [*texts[:-1], "]"]
 
 
 def _next_width(width: int, characters: int) -> int:

@@ -66,7 +66,7 @@ class HttpSessionStore(SessionStore):
         wanted = fresh_id() if session_id is None else check_id(session_id)
         is_repeatable = session_id is not None
         reply = await self._connection.ask(
-            "POST", _SESSIONS, encode({"session_id": wanted}), is_repeatable=is_repeatable
+            "POST", _SESSIONS, encode({"session_id": wanted}).encode(), is_repeatable=is_repeatable
         )
         if reply.status == HTTPStatus.CONFLICT:
             raise SessionExistsError(f"a session {wanted!a} exists")
@@ -78,7 +78,8 @@ class HttpSessionStore(SessionStore):
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
         path = _path(session_id)
-        body = f'{{"messages":{await histories.worded(messages)}}}'
+        parts = ('{"messages":', *await histories.parts(messages), "}")
+        body = b"".join(part.encode() for part in parts)
         reply = await self._connection.ask("PUT", path, body)
         await _of_session(reply, session_id)
 
@@ -86,7 +87,7 @@ class HttpSessionStore(SessionStore):
         if cost_data is None:
             return await self.exists(session_id)
         path = _path(session_id)
-        body = encode({"cost_data": check_cost_data(cost_data)})
+        body = encode({"cost_data": check_cost_data(cost_data)}).encode()
         reply = await self._connection.ask("PATCH", path, body)
         if _is_missing(reply):
             return False
@@ -173,7 +174,7 @@ async def _body(reply: Reply, *, status: int = 200, is_repeatable: bool = True) 
     if reply.status != status:
         raise _refusal(reply, is_repeatable=is_repeatable)
     try:
-        body = (await rest.read_in_pieces(reply.body)).value
+        body = await rest.read_in_pieces(reply.body)
     except ValueError:
         body = None
     if not isinstance(body, dict):

@@ -95,7 +95,7 @@ class Connection:
         self,
         method: str,
         path: str,
-        body: str | None = None,
+        body: bytes | None = None,
         *,
         by: float | None = None,
         is_repeatable: bool = True,
@@ -139,7 +139,7 @@ class Connection:
         client: Client,
         method: str,
         path: str,
-        body: str | None,
+        body: bytes | None,
         *,
         headers: dict[str, str],
     ) -> Outcome:
@@ -148,7 +148,7 @@ class Connection:
                 return await (self._lent or client).request(
                     method,
                     self._address + path,
-                    content=None if body is None else body.encode(),
+                    content=body,
                     headers=headers,
                     # A redirect may lead anywhere, and the token would go there too.
                     follow_redirects=False,

@@ -84,20 +84,33 @@ class ReadBack(NamedTuple):
     """Whether all that is in it is known to keep the value rule."""
 
 
-def read_back(text: bytes) -> ReadBack:
-    """Answer the value of a text that is worded as `encode` words it; ValueError for any other.
+class WordedOtherwiseError(ValueError):
+    """A text is not what `encode` words; it may be sound, and this says nothing about it."""
 
-    Nothing can be lost on the way then, such as the first of two members of one name. A text that
-    is worded otherwise may be sound; this says nothing about it.
+
+def read_back(text: bytes) -> ReadBack:
+    """Answer the value of a text that is worded as `encode` words it.
+
+    Nothing can be lost on the way then, such as the first of two members of one name.
+
+    Raises:
+        WordedOtherwiseError: it is not worded so.
+        ValueError: it is no JSON, or there is no library that reads it fast.
     """
-    if _FAST is not None and not _SPACED.search(text, 0, _LOOKED_AT):
-        with suppress(Exception):
-            value, is_shallow = _decoded(_FAST, text)
-            if _FAST.encode(value) == text:
-                # One character is found at once, six of them take a fifth of the whole reading.
-                has_nul = b"\\" in text and b"\\u0000" in text
-                return ReadBack(value, is_shallow and not has_nul)
-    raise ValueError("worded otherwise")
+    if _FAST is None:
+        raise ValueError("the extra `fast` is not installed")
+    if _SPACED.search(text, 0, _LOOKED_AT):
+        raise WordedOtherwiseError("worded otherwise")
+    try:
+        value, is_shallow = _decoded(_FAST, text)
+        is_as_worded = _FAST.encode(value) == text
+    except Exception:  # noqa: BLE001 - whatever it was, the standard library says it better
+        raise ValueError("not read") from None
+    if not is_as_worded:
+        raise WordedOtherwiseError("worded otherwise")
+    # One character is found at once, six of them take a fifth of the whole reading.
+    has_nul = b"\\" in text and b"\\u0000" in text
+    return ReadBack(value, is_shallow and not has_nul)
 
 
 def _decoded(fast: type[_Fast], text: bytes) -> tuple[Json, bool]:

@@ -26,7 +26,7 @@ from sessionstore_contract.interface import (
 class _Session:
     """One session, kept as JSON text: a copy on the way in and a copy on the way out."""
 
-    messages: str = "[]"
+    messages: bytes = b"[]"
     cost_data: dict[str, str] = field(default_factory=dict)
     updated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -57,16 +57,16 @@ class MemorySessionStore(SessionStore):
         text = await self.load_text(session_id)
         return None if text is None else decode(text)
 
-    async def load_text(self, session_id: str) -> str | None:
+    async def load_text(self, session_id: str) -> bytes | None:
         """Answer what `load` answers, as the JSON text that is kept."""
         session = self._opened().get(check_id(session_id))
         return None if session is None else session.messages
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
         check_id(session_id)
-        await self.save_text(session_id, encode(check_messages(messages)))
+        await self.save_text(session_id, encode(check_messages(messages)).encode())
 
-    async def save_text(self, session_id: str, text: str) -> None:
+    async def save_text(self, session_id: str, text: bytes) -> None:
         """Save messages that were checked, as the JSON text that they were worded as."""
         session = self._opened().setdefault(check_id(session_id), _Session())
         session.messages = text

@@ -18,7 +18,7 @@ from reference_backends.platform_description import INSTANT, described
 from reference_backends.platform_door import Door, answer, json_answer
 from reference_backends.platform_errors import Refusal, missing, translate_errors
 from reference_backends.platform_paths import served_at
-from reference_backends.rules import check_cost_data, check_id, check_list
+from reference_backends.rules import check_cost_data, check_id
 from reference_backends.texts import loading_text, saving_text
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
@@ -150,7 +150,7 @@ class _Sessions:
         ]
 
     async def create(self, request: Request) -> Response:
-        body = _members(await self._body(request), optional={"session_id"})
+        body = await _members(await self._body(request), optional={"session_id"})
         session_id = check_id(body["session_id"]) if "session_id" in body else None
         return answer(201, {"session_id": await self._store.create(session_id)})
 
@@ -165,7 +165,8 @@ class _Sessions:
         text = await self._messages(session_id)
         if text is None:
             return missing()
-        return json_answer(200, f'{{"session_id":{encode(session_id)},"messages":{text}}}')
+        before = f'{{"session_id":{encode(session_id)},"messages":'.encode()
+        return json_answer(200, b"".join((before, text, b"}")))
 
     async def exists(self, request: Request) -> Response:
         found = await self._store.exists(_session_id(request))
@@ -174,18 +175,17 @@ class _Sessions:
     async def save(self, request: Request) -> Response:
         session_id = _session_id(request)
         body = await self._body(request)
-        messages = _members(body, required={"messages"})["messages"]
-        messages = check_list(messages) if body.is_plain else await histories.checked(messages)
-        if body.as_worded is not None and self._saving_text is not None:
-            text = body.as_worded[len('{"messages":') : -len("}")].decode()
+        text = None if self._saving_text is None else await _messages_in(body)
+        if self._saving_text is not None and text is not None:
             await self._saving_text.save_text(session_id, text)
         else:
-            await self._store.save(session_id, messages)
+            members = await _members(body, required={"messages"})
+            await self._store.save(session_id, await histories.checked(members["messages"]))
         return answer(200, {"session_id": session_id})
 
     async def update(self, request: Request) -> Response:
         session_id = _session_id(request)
-        body = _members(await self._body(request), optional={"cost_data"})
+        body = await _members(await self._body(request), optional={"cost_data"})
         fields = {"cost_data": check_cost_data(body["cost_data"])} if body else {}
         found = await self._store.update(session_id, **fields)
         # Without the history: the cost of counting tokens must not grow with the chat.
@@ -206,13 +206,13 @@ class _Sessions:
             return missing()
         return answer(200, {"session_id": session_id, "cost_data": cost_data})
 
-    async def _messages(self, session_id: str) -> str | None:
+    async def _messages(self, session_id: str) -> bytes | None:
         if self._loading_text is not None:
             return await self._loading_text.load_text(session_id)
         messages = await self._store.load(session_id)
-        return None if messages is None else await histories.joined(messages)
+        return None if messages is None else (await histories.joined(messages)).encode()
 
-    async def _body(self, request: Request) -> rest.Read:
+    async def _body(self, request: Request) -> bytes:
         # Counted as it arrives: a chunked body announces no length, and an announced one may lie.
         chunks, length, limit = [], 0, self._max_body_bytes
         async for chunk in request.stream():
@@ -220,20 +220,32 @@ class _Sessions:
             length += len(chunk)
             if length > limit:
                 raise Refusal(413, rest.TOO_LARGE, f"the body has more than {limit} bytes")
-        try:
-            return await rest.read_in_pieces(b"".join(chunks))
-        except ValueError as problem:
-            raise Refusal(400, rest.INVALID_BODY, f"the body is no JSON: {problem}") from None
+        return b"".join(chunks)
 
 
-def _members(
-    body: rest.Read,
+async def _messages_in(body: bytes) -> bytes | None:
+    """Answer the text of the messages in the body of a save; None where that has to be read."""
+    if body.startswith(_SAVING) and body.endswith(b"}"):
+        text = body[len(_SAVING) : -1]
+        if await histories.is_as_worded(text):
+            return text
+    return None
+
+
+_SAVING: Final = b'{"messages":'
+
+
+async def _members(
+    body: bytes,
     *,
     required: AbstractSet[str] = frozenset(),
     optional: AbstractSet[str] = frozenset(),
 ) -> dict[str, Json]:
+    try:
+        members = await rest.read_in_pieces(body)
+    except ValueError as problem:
+        raise Refusal(400, rest.INVALID_BODY, f"the body is no JSON: {problem}") from None
     # Misspelt members are refused: a PUT of {"mesages": [...]} must not erase the history.
-    members = body.value
     if not isinstance(members, dict):
         raise Refusal(422, rest.INVALID_BODY, "the body is no JSON object")
     if unknown := members.keys() - required - optional:

@@ -34,7 +34,7 @@ def answer(
     return JSONResponse(content, status, {"cache-control": "no-store", **(headers or {})})
 
 
-def json_answer(status: int, text: str) -> Response:
+def json_answer(status: int, text: bytes) -> Response:
     """Answer JSON that is worded already, in the same way."""
     headers = {"cache-control": "no-store"}
     return Response(text, status, headers, media_type="application/json")

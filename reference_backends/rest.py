@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NoReturn
 
 from reference_backends import histories, json_text
 from sessionstore_contract.interface import Json
@@ -66,26 +66,15 @@ def read_json(body: bytes) -> Json:
     raise ValueError("nested too deeply")
 
 
-class Read(NamedTuple):
-    """A value that was read."""
-
-    value: Json
-    as_worded: bytes | None = None
-    """Its text, where that is known to be what `json_text.encode` words the value as."""
-    is_plain: bool = False
-    """Whether all that is in it is known to keep the value rule."""
-
-
-async def read_in_pieces(body: bytes) -> Read:
+async def read_in_pieces(body: bytes) -> Json:
     """Do the same for a body that may be long, and let others have their turn meanwhile."""
     if len(body) <= READ_BACK_AT_ONCE:
         with suppress(ValueError):
-            value, is_plain = json_text.read_back(body)
-            return Read(value, body, is_plain)
+            return json_text.read_back(body).value
     if len(body) <= histories.GROUP:
-        return Read(read_json(body))
+        return read_json(body)
     try:
-        return Read(await histories.read(body.decode("utf-8"), _STRICT))
+        return await histories.read(body.decode("utf-8"), _STRICT)
     except RecursionError:
         pass
     raise ValueError("nested too deeply")

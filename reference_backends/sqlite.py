@@ -99,20 +99,27 @@ class SqliteSessionStore(SessionStore):
 
     async def load(self, session_id: str) -> list[Message] | None:
         rows = await self._read(_MESSAGES, check_id(session_id))
+        return await self._messages(session_id, rows[0][0]) if rows else None
+
+    async def load_text(self, session_id: str) -> bytes | None:
+        """Answer what `load` answers, as the JSON text that is stored, or worded anew."""
+        rows = await self._read(_MESSAGES, check_id(session_id))
         if not rows:
             return None
-        try:
-            return await read_messages(rows[0][0])
-        except UnreadableError as error:
-            raise self._unreadable(f"messages of session {session_id!r}", error) from error
+        stored = rows[0][0]
+        # What others have stored may be worded in any way, or wrong.
+        if stored is not None and await histories.is_as_worded(stored):
+            return bytes(stored)
+        return (await histories.joined(await self._messages(session_id, stored))).encode()
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
         check_id(session_id)
-        await self.save_text(session_id, await histories.worded(messages))
+        text = await histories.worded(messages)
+        await self._write(partial(_save, session_id, text))
 
-    async def save_text(self, session_id: str, text: str) -> None:
+    async def save_text(self, session_id: str, text: bytes) -> None:
         """Save messages that were checked, as the JSON text that they were worded as."""
-        await self._write(partial(_save, check_id(session_id), text))
+        await self._write(partial(_save, check_id(session_id), text.decode()))
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
         check_id(session_id)
@@ -157,6 +164,12 @@ class SqliteSessionStore(SessionStore):
         if not closing.done():
             await asyncio.wait({closing})
         closing.result()
+
+    async def _messages(self, session_id: str, stored: bytes | None) -> list[Message]:
+        try:
+            return await read_messages(stored)
+        except UnreadableError as error:
+            raise self._unreadable(f"messages of session {session_id!r}", error) from error
 
     async def _read(self, sql: str, session_id: str) -> list[Any]:
         try:

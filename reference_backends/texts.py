@@ -1,7 +1,7 @@
 """Stores that keep messages as JSON text, and take and give that text as it is.
 
 A service over such a store has the text at hand. To read it, to check it and to word it again,
-there and here, takes five times as long as to hand it over.
+there and here, is most of what a request with a long history takes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class SavesText(Protocol):
     """A store that saves messages as the JSON text that they have been worded as."""
 
-    async def save_text(self, session_id: str, text: str) -> None:
+    async def save_text(self, session_id: str, text: bytes) -> None:
         """Do what `save` does with the messages that `json_text.encode` has made this text of.
 
         They were checked: nothing is, here, but the id.
@@ -25,7 +25,7 @@ class SavesText(Protocol):
 class LoadsText(Protocol):
     """A store that has messages at hand as JSON text."""
 
-    async def load_text(self, session_id: str) -> str | None:
+    async def load_text(self, session_id: str) -> bytes | None:
         """Answer what `load` answers, as `json_text.encode` words it."""
 
 

@@ -47,7 +47,7 @@ class RemembersFailures(Connection):
 
     failures = 0
 
-    async def ask(self, method: str, path: str, body: str | None = None, **rest: Any) -> Reply:
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
         if self.failures:
             raise SessionStoreError("the connection was lost")
         try:
@@ -213,7 +213,7 @@ class LosesItsPlaces(Connection):
         super().__init__(url, **settings)
         self.places = 1
 
-    async def ask(self, method: str, path: str, body: str | None = None, **rest: Any) -> Reply:
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
         if not self.places:
             raise StoreUnavailableError("the pool is exhausted", is_retry_safe=True)
         try:
@@ -374,7 +374,7 @@ class FourAtOnce(Connection):
         super().__init__(url, **settings)
         self.slots = asyncio.Semaphore(4)
 
-    async def ask(self, method: str, path: str, body: str | None = None, **rest: Any) -> Reply:
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
         async with self.slots:
             return await super().ask(method, path, body, **rest)
 
@@ -418,7 +418,7 @@ class HasOneLockForAll(PlatformStore):
 class Changed(Connection):
     """Takes an answer for another one."""
 
-    async def ask(self, method: str, path: str, body: str | None = None, **rest: Any) -> Reply:
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
         reply = await super().ask(method, path, body, **rest)
         return self.changed(method, reply)
 

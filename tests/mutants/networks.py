@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Retrying(RawConnection):
     """Tries everything again twice, writes too, a little later each time."""
 
-    async def ask(self, method: str, path: str, body: str | None = None, **rest: Any) -> Reply:
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
         for pause in (0.01, 0.05):
             try:
                 return await super().ask(method, path, body, **rest)
@@ -63,7 +63,7 @@ class Breaking(RawConnection):
     failures = 0
     until = -1.0
 
-    async def ask(self, method: str, path: str, body: str | None = None, **rest: Any) -> Reply:
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
         now = asyncio.get_running_loop().time()
         if now < self.until:
             raise StoreUnavailableError("it was away a moment ago", is_retry_safe=True)

@@ -28,10 +28,10 @@ class RawConnection(Connection):
         self._peer = parts.hostname or "", parts.port or 80
         self.idle: list[Streams] = []
 
-    async def ask(self, method: str, path: str, body: str | None = None, **_: Any) -> Reply:
+    async def ask(self, method: str, path: str, body: bytes | None = None, **_: Any) -> Reply:
         if self._is_closed:
             raise StoreClosedError("the store was closed")
-        content = (body or "").encode()
+        content = body or b""
         head = f"{method} {path} HTTP/1.1\r\nhost: {self._peer[0]}\r\n"
         head += f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
         try:

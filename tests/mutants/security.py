@@ -264,12 +264,11 @@ class Direct(Connection):
         """Answer what to raise from the client's error."""
         return error
 
-    async def ask(self, method: str, path: str, body: str | None = None, **_rest: Any) -> Reply:
-        content = None if body is None else body.encode()
+    async def ask(self, method: str, path: str, body: bytes | None = None, **_rest: Any) -> Reply:
         with self.under_way():
             try:
                 response = await self._open_client().request(
-                    method, self.url + path, content=content, headers=self._headers()
+                    method, self.url + path, content=body, headers=self._headers()
                 )
             except httpx.HTTPError as error:
                 raise self.complain(error) from (error if self.is_chained else None)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reference_backends import histories, json_text, rest, rules
@@ -17,7 +17,7 @@ from reference_backends import histories, json_text, rest, rules
 from .any_values import ANYTHING, TEXTS, drive, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 
 @pytest.fixture
@@ -48,9 +48,40 @@ class TestInPieces:
     def test_read_strictly(self, text: str) -> None:
         """So it is where constants, and members named twice, are refused."""
         body = text.encode(errors="surrogatepass")
-        assert outcome(lambda: drive(rest.read_in_pieces(body)).value) == outcome(
+        assert outcome(lambda: drive(rest.read_in_pieces(body))) == outcome(
             lambda: rest.read_json(body)
         )
+
+    @given(value=st.lists(ANYTHING | st.just({"a": "},{"}), max_size=8))
+    @example([{"a": 1}, {"b": "},{"}, {"c": [{}, {}]}, {}])
+    @example([{"a": "\x00"}, {}])
+    @example([{}, float("nan")])
+    def test_what_is_as_worded_can_be_kept(self, value: list[Any]) -> None:
+        """What `worded` answers is found to be so, unless it is deep or large; nothing else is."""
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        body = text.encode(errors="surrogatepass")
+        if drive(histories.is_as_worded(body)):
+            assert drive(histories.worded(json.loads(text))) == text
+
+    @given(texts=st.lists(TEXTS | st.sampled_from(["{}", '{"a":1}', '{"a":1,"a":2}']), max_size=4))
+    @example(["{}]", "[{}"])
+    @example(["{}", ""])
+    @example(["{}", '{"a": 1}', "{}"])
+    def test_no_other_text_is_as_worded(self, texts: list[str]) -> None:
+        """Brackets that fit only together, a comma too many, a name that comes twice."""
+        text = f"[{','.join(texts)}]"
+        if drive(histories.is_as_worded(text.encode())):
+            assert drive(histories.worded(json.loads(text))) == text
+
+    @pytest.mark.skipif(json_text._FAST is None, reason="the extra `fast` is not installed")
+    @pytest.mark.parametrize(
+        "messages",
+        [[], [{}], [{"a": "},{"}] * 50, [{"a": [{"b": 1}, {"b": 2}]}, 1, [2], "x", None] * 9],
+        ids=["none", "one", "texts like cuts", "deeper"],
+    )
+    async def test_what_is_common_is_as_worded(self, messages: list[Any]) -> None:
+        """Wherever it seems to be cut."""
+        assert await histories.is_as_worded((await histories.worded(messages)).encode())
 
     async def test_the_text_is_of_the_moment_of_the_call(self) -> None:
         """What the caller does to the messages meanwhile is not in it."""
@@ -67,14 +98,28 @@ class TestInPieces:
         assert await wording == expected
         assert turns > 40
 
-    async def test_others_have_their_turn_while_it_is_read(self) -> None:
+    @pytest.mark.parametrize(
+        "going_through",
+        [
+            lambda messages: histories.read(json.dumps(messages)),
+            pytest.param(
+                lambda messages: histories.is_as_worded(json_text.encode(messages).encode()),
+                marks=pytest.mark.skipif(json_text._FAST is None, reason="`fast` is missing"),
+            ),
+        ],
+        ids=["read", "is_as_worded"],
+    )
+    async def test_others_have_their_turn_while_it_is_read(
+        self, going_through: Callable[[Any], Coroutine[Any, Any, Any]]
+    ) -> None:
         """A history is read a piece at a time."""
-        reading = asyncio.create_task(histories.read(json.dumps([{"n": n} for n in range(50)])))
+        messages = [{"n": n} for n in range(50)]
+        reading = asyncio.create_task(going_through(messages))
         turns = 0
         while not reading.done():
             await asyncio.sleep(0)
             turns += 1
-        assert len(await reading) == 50
+        assert await reading in (messages, True)
         assert turns > 10
 
 

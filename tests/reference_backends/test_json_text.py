@@ -93,7 +93,7 @@ def test_what_is_read_at_once_is_what_json_reads(text: str) -> None:
 )
 def test_what_would_lose_something_is_not_read_back(text: str) -> None:
     """Such as a member that is named twice, or anything in a wording that is not ours."""
-    with pytest.raises(ValueError, match=r"^worded otherwise$"):
+    with pytest.raises(ValueError, match=r"^(worded otherwise|not read|the extra `fast` is not)"):
         json_text.read_back(text.encode())
 
 
@@ -102,7 +102,7 @@ def test_what_we_word_is_read_back() -> None:
     value = [{"a": 1.5, "b": [None, "ä", 2**70, -0.0]}, 1e22]
     text = json_text.encode(value).encode()
     if json_text._FAST is None:
-        with pytest.raises(ValueError, match=r"^worded otherwise$"):
+        with pytest.raises(ValueError, match="`fast` is not installed"):
             json_text.read_back(text)
     else:
         assert repr(json_text.read_back(text).value) == repr(value)

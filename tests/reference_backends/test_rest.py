@@ -44,4 +44,4 @@ def test_what_is_worded_as_ours_is_read_as_strictly(text: str) -> None:
     assert outcome(lambda: rest.read_json(body)) == expected
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(histories, "GROUP", 1)  # as if it were long
-        assert outcome(lambda: drive(rest.read_in_pieces(body)).value) == expected
+        assert outcome(lambda: drive(rest.read_in_pieces(body))) == expected

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reference_backends import json_text
 from reference_backends.memory import MemorySessionStore
 from reference_backends.platform import create_app
 from reference_backends.sqlite import SqliteSessionStore
 from reference_backends.texts import loading_text, saving_text
 from tests.reference_backends.asker import Asker, code
 from tests.reference_backends.dict_store import DictStore
+from tests.reference_backends.sqlite_places import run_sql
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +47,7 @@ def test_only_who_has_both_ways_in_one_class_is_handed_texts(tmp_path: Path) -> 
     assert saving_text(patched) is None
     assert loading_text(patched) is patched
     for plain in (MemorySessionStore(), SqliteSessionStore(tmp_path / "s")):
-        assert saving_text(plain) is plain
+        assert (saving_text(plain), loading_text(plain)) == (plain, plain)
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
@@ -82,3 +84,27 @@ async def test_what_can_not_be_kept_is_refused_in_our_wording_too(messages: str)
     status, answer = await ask("PUT", "/v1/sessions/s", f'{{"messages":{messages}}}'.encode())
     assert (status, code(answer)) == (422, "unstorable_value")
     assert await store.load("s") == MESSAGES
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent"),
+    [
+        (None, []),
+        ('[{"n":1},{"n":2}]', [{"n": 1}, {"n": 2}]),
+        ('[{"n": 1}, {"t": "\\u00e4"}]', [{"n": 1}, {"t": "ä"}]),
+        ('[{"n":1,"n":2}]', [{"n": 2}]),
+    ],
+)
+async def test_what_others_have_stored_is_sent_as_it_is_read(
+    tmp_path: Path, stored: str | None, sent: list[Any]
+) -> None:
+    """In whatever wording an older release has stored it."""
+    store = SqliteSessionStore(tmp_path / "s")
+    await store.create("s")
+    run_sql(tmp_path / "s", "UPDATE sessions SET messages = ?", stored)
+    assert await store.load("s") == sent
+    assert await store.load_text("s") == json_text.encode(sent).encode()
+    ask = Asker(create_app(store))
+    assert (await ask("GET", "/v1/sessions/s"))[1]["messages"] == sent
+    assert code((await ask("GET", "/v1/sessions/t"))[1]) == "session_missing"
+    await store.close()

@@ -51,10 +51,13 @@ def create_app(
 ) -> FastAPI:
     """Answer an ASGI application that serves the store under `/v1/sessions`.
 
-    Without a store it serves an empty one in memory, its own. With `token`, every route but
-    `/healthz`, `/readyz` and `/openapi.json` asks for it as a bearer token; `reader_token` has the
-    right to read alone. Bodies of more than `max_body_bytes` are answered 413. The store stays open
-    when the application ends, unless `close_store` says that it was handed over.
+    Without a store it serves an empty one in memory, its own. A store that has `save_text` and
+    `load_text` beside `save` and `load` (`texts`) is handed JSON text as it came.
+
+    With `token`, every route but `/healthz`, `/readyz` and `/openapi.json` asks for it as a bearer
+    token; `reader_token` has the right to read alone. Bodies of more than `max_body_bytes` are
+    answered 413. The store stays open when the application ends, unless `close_store` says that it
+    was handed over.
     """
     if "" in {token, reader_token}:
         raise ValueError("the token is empty: everybody would know it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from sessionstore_contract.storage import StorageUnavailableError, abandoned, contained, selection
 from sessionstore_contract.storage.abandoned import is_abandoned, this_process
 from sessionstore_contract.storage.contained import ContainedServer
+from sessionstore_contract.storage.installation import ServerFailedError
 from sessionstore_contract.storage.selection import PostgresChoice
 
 is_linux = pytest.mark.skipif(sys.platform != "linux", reason="told by /proc")
@@ -43,6 +45,18 @@ def test_no_engine_is_one_line_and_2(address: str, reason: str) -> None:
     assert reason in line
     assert "SESSIONSTORE_POSTGRES_DSN" in line
     assert ended.stdout == ""
+
+
+def test_an_engine_that_does_not_answer_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Its client does: a socket, of which somebody else's test would be told some time later."""
+    engine = pytest.importorskip("sessionstore_contract.storage.database_container")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/engine.sock")
+    with pytest.raises(ServerFailedError, match="no container engine answers: No such file"):
+        engine.engine_version()
+    gc.collect()
+    assert [str(one.message) for one in recwarn] == []
 
 
 def test_missing_packages_name_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import socket
 import time
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -162,9 +164,19 @@ def _engine(**options: Any) -> DockerClient:
     try:
         client = DockerClient(**options)
     except ENGINE_ERRORS as error:
-        raise ServerFailedError(f"no container engine answers: {_reason(error)}") from None
-    _refuse_other_machines()  # testcontainers has settings of its own, and says so there
-    return client
+        reason = _reason(error)
+    else:
+        _refuse_other_machines()  # testcontainers has settings of its own, and says so there
+        return client
+    _collect()
+    raise ServerFailedError(f"no container engine answers: {reason}")
+
+
+def _collect() -> None:
+    """Close the socket that the engine's client could not connect, and has left open."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def _reason(error: BaseException) -> str:
@@ -188,8 +200,8 @@ def _refuse_other_machines() -> None:
 
 
 def _remove(name: str) -> None:
-    with suppress(*ENGINE_ERRORS):
-        client = DockerClient().client
+    with suppress(ServerFailedError, *ENGINE_ERRORS):
+        client = _engine().client
         try:
             client.containers.get(name).remove(force=True, v=True)
         except NotFound:

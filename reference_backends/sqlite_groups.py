@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 Statements: TypeAlias = "Callable[[sqlite3.Connection], Any]"
 """The statements of one write; may be run again after they were rolled back."""
 
+LINGER = 0.0005
+"""Seconds that the thread waits for the next write before it is asked again.
+
+Whoever writes one thing after the other has the next one ready in a tenth of that.
+"""
+
 MAX_GROUP = 128
 """Writes in one transaction: it holds up the writers of other processes while it lasts."""
 
@@ -67,9 +73,11 @@ class WriteQueue:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[_Write] = deque()
         self._ended: list[_Write] = []
+        self._is_last = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -77,6 +85,21 @@ class WriteQueue:
     def add(self, write: _Write) -> None:
         with self._lock:
             self._waiting.append(write)
+            self._is_last = False
+            self._changed.notify()
+
+    def expect_no_more(self) -> None:
+        """Let the thread wait for no other write."""
+        with self._lock:
+            self._is_last = True
+            self._changed.notify()
+
+    def has_more(self) -> bool:
+        """Answer whether another write is there or comes in `LINGER` seconds, on the thread."""
+        with self._lock:
+            if not self._waiting and not self._is_last:
+                self._changed.wait(LINGER)
+            return bool(self._waiting)
 
     def withdraw(self, write: _Write) -> bool:
         with self._lock:
@@ -91,17 +114,19 @@ class WriteQueue:
 
     def take(self) -> list[_Write]:
         with self._lock:
-            taken = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
-            self._ended.extend(taken)
-            return taken
+            return [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
+
+    def end(self, writes: list[_Write]) -> None:
+        """Take over what was taken, and is to be delivered."""
+        with self._lock:
+            self._ended += writes
 
     def fail(self, writes: list[_Write], error: Exception) -> None:
         """End those of the writes that still wait."""
         for write in writes:
             if self.withdraw(write):
                 write.settle(error=error)
-                with self._lock:
-                    self._ended.append(write)
+                self.end([write])
 
     def deliver(self) -> None:
         with self._lock:
@@ -135,26 +160,35 @@ class GroupConnection(sqlite3.Connection):
         self.queue = WriteQueue()
 
     def commit(self) -> None:
-        """Run the next group; each of its writes is settled afterwards."""
-        awaited = self.queue.waiting()
-        if not awaited:
-            return
-        try:
-            self.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            # Those that came during the wait have not had their time yet.
-            self.queue.fail(awaited, error)
-            return
+        """Run groups for as long as there are writes; each is settled and delivered."""
+        while self.queue.has_more():
+            awaited = self.queue.waiting()
+            try:
+                self.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                # Those that came during the wait have not had their time yet.
+                self.queue.fail(awaited, error)
+            else:
+                self._commit_next()
+            self.queue.deliver_soon()
+
+    def _commit_next(self) -> None:
+        """Commit the next group in the transaction that was begun."""
         # Only now, with the lock held, are writes taken: until then each can be withdrawn at once.
         group = self.queue.take()
-        if len(group) == 1:
-            self._commit_one(group[0])
-        else:
-            try:
-                self._commit_group(group)
-            except sqlite3.Error as error:
-                self._commit_each(group, error)
-        self.queue.deliver_soon()
+        try:
+            if len(group) == 1:
+                self._commit_one(group[0])
+            else:
+                self._commit_all(group)
+        finally:
+            self.queue.end(group)
+
+    def _commit_all(self, group: list[_Write]) -> None:
+        try:
+            self._commit_group(group)
+        except sqlite3.Error as error:
+            self._commit_each(group, error)
 
     def _commit_group(self, group: list[_Write]) -> None:
         """Run the group in the open transaction and commit it, or raise and have no effect."""
@@ -240,6 +274,7 @@ class GroupWriter:
 
     async def finish(self) -> None:
         """Wait until no write is under way."""
+        self._queue.expect_no_more()
         while self._drain is not None:
             await asyncio.wait({self._drain})
 

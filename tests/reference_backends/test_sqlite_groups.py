@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reference_backends import sqlite_groups
 from reference_backends.sqlite import SqliteSessionStore
 from reference_backends.sqlite_groups import MAX_GROUP
 from sessionstore_contract.interface import (
@@ -101,18 +102,27 @@ async def test_writes_at_once_are_one_transaction(store: SqliteSessionStore) -> 
     assert statements.count("COMMIT") == 3
 
 
-async def test_who_writes_again_at_once_is_served_by_the_same_task(
-    store: SqliteSessionStore,
+async def test_who_writes_again_at_once_meets_the_thread_waiting(
+    store: SqliteSessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Answers come before the task that waits for the thread is awake."""
+    """It is asked once for all of them; and whoever closes does not wait for it."""
+    monkeypatch.setattr(sqlite_groups, "LINGER", 20.0)
     assert store._connections is not None
-    writer = store._connections.writer
-    drains = set()
-    for number in range(3):
-        await store.save("a", [{"n": number}])
-        drains.add(writer._drain)
-    assert len(drains) == 1
-    assert drains != {None}
+    writing = store._connections.writing
+    asked, commit = 0, writing.commit
+
+    async def counted() -> None:
+        nonlocal asked
+        asked += 1
+        await commit()
+
+    monkeypatch.setattr(writing, "commit", counted)
+    async with asyncio.timeout(10):
+        for number in range(3):
+            await store.save("a", [{"n": number}])
+            assert await store.load("a") == [{"n": number}]
+        await store.close()
+    assert asked == 1
 
 
 async def test_an_acknowledged_write_is_committed(store: SqliteSessionStore, path: Path) -> None:

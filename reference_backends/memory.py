@@ -37,7 +37,7 @@ class _Session:
 class MemorySessionStore(SessionStore):
     """Keeps sessions in this object, for the tasks of one thread.
 
-    No operation awaits anything, so each is atomic among the tasks of its event loop, and none
+    No operation gives up its turn, so each is atomic among the tasks of its event loop, and none
     can be cancelled half-way.
     """
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 _NOT_ENCODED: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
+_SAVING: Final = b'{"messages":'
+"""How the body of a save begins, worded as ours are."""
+
 READY_WITHIN: Final = 5.0
 """Seconds in which a storage that is ready has answered."""
 
@@ -233,9 +236,6 @@ async def _messages_in(body: bytes) -> bytes | None:
         if await histories.is_as_worded(text):
             return text
     return None
-
-
-_SAVING: Final = b'{"messages":'
 
 
 async def _members(

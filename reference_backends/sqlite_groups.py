@@ -152,7 +152,8 @@ class GroupConnection(sqlite3.Connection):
     """A connection whose `commit` runs the writes that wait, and commits them together.
 
     aiosqlite has no public call that runs a function on its thread, and a trip to the thread for
-    each statement costs more than the statement. Its `commit` calls ours there: one trip a group.
+    each statement costs more than the statement. Its `commit` calls ours there: one trip for as
+    many groups as come one after the other.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:

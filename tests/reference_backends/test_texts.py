@@ -50,6 +50,52 @@ def test_only_who_has_both_ways_in_one_class_is_handed_texts(tmp_path: Path) -> 
         assert (saving_text(plain), loading_text(plain)) == (plain, plain)
 
 
+class Records(MemorySessionStore):
+    """A store that tells which way was taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ways: list[str] = []
+
+    async def save(self, session_id: str, messages: list[Message]) -> None:
+        self.ways.append("save")
+        await super().save_text(session_id, json_text.encode(messages).encode())
+
+    async def save_text(self, session_id: str, text: bytes) -> None:
+        self.ways.append("save_text")
+        await super().save_text(session_id, text)
+
+    async def load(self, session_id: str) -> list[Message] | None:
+        self.ways.append("load")
+        return await super().load(session_id)
+
+    async def load_text(self, session_id: str) -> bytes | None:
+        self.ways.append("load_text")
+        return await super().load_text(session_id)
+
+
+@pytest.mark.skipif(json_text._FAST is None, reason="the extra `fast` is not installed")
+@pytest.mark.parametrize(
+    ("messages", "way"),
+    [
+        ('[{"role":"user","content":"a\\n\\"ä"},{"n":1.5}]', "save_text"),
+        ("[]", "save_text"),
+        ('[{"role": "user"}]', "save"),
+        (f"[{2**64}]", "save"),
+        ("[" * 10 + "]" * 10, "save"),
+    ],
+)
+async def test_a_text_that_is_plainly_ours_goes_through(messages: str, way: str) -> None:
+    """Byte by byte; any other is read, though it may be sound."""
+    store = Records()
+    ask = Asker(create_app(store))
+    assert (await ask("PUT", "/v1/sessions/s", f'{{"messages":{messages}}}'.encode()))[0] == 200
+    assert (await ask("GET", "/v1/sessions/s"))[1]["messages"] == json.loads(messages)
+    assert store.ways == [way, "load_text"]
+    if way == "save_text":
+        assert await store.load_text("s") == messages.encode()
+
+
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 async def test_messages_are_the_same_however_they_are_worded(

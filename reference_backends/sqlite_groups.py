@@ -280,7 +280,8 @@ class GroupWriter:
             await asyncio.wait({self._drain})
 
     def _start(self) -> None:
-        # The task begins in the next round of the loop: the writes of this round are one group.
+        # The task begins in the next round of the loop: the writes of this round are one group,
+        # unless the thread was there still and has taken the first.
         if self._drain is None:
             self._drain = asyncio.get_running_loop().create_task(self._run())
 

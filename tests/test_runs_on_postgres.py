@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -195,6 +196,21 @@ def test_a_run_that_ends_early_takes_the_server_along(
         assert run.returncode == 3
         assert report_of(path)["backends"][0]["verdict"] == "incomplete"
     leaves_nothing(temporary, tmp_path)
+
+
+def test_a_run_that_is_killed_before_its_server_is_there_leaves_nothing(
+    tmp_path: Path, temporary: dict[str, str]
+) -> None:
+    """It is killed while it starts the keeper, which would be there a millisecond later."""
+    for milliseconds in (0, 0, 0, 1, 2, 4):
+        run = started(temporary, "postgres", "-n", "1")
+        deadline = time.monotonic() + 30
+        while not any((tmp_path / "tmp").glob("*/postgres.lock")):  # without a pause: it is short
+            assert time.monotonic() < deadline
+        time.sleep(milliseconds / 1000)
+        run.kill()
+        run.communicate(timeout=60)
+        leaves_nothing(temporary, tmp_path)
 
 
 def test_the_workers_of_one_pytest_run_share_one_server(

@@ -45,3 +45,13 @@ def test_the_last_process_of_a_run_clears_its_folder_away(tmp_path: Path) -> Non
     clear_away(second, run)
     assert not run.exists()
     assert tmp_path.exists()
+
+
+def test_the_last_process_takes_a_lock_along_that_no_keeper_came_to(tmp_path: Path) -> None:
+    """A run may be killed before the server that it has begun to start has a keeper."""
+    run = tmp_path / "run"
+    own = run / "0" / "worker-0"
+    own.mkdir(parents=True)
+    (run / "postgres.lock").touch()
+    clear_away(own, run)
+    assert not run.exists()

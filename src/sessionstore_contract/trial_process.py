@@ -30,6 +30,7 @@ from .expect import expect
 from .harness import Conditions, provided, try_clause, try_on
 from .storage import Storage, StorageUnavailableError
 from .storage.elsewhere import NamedPlace
+from .storage.run_folder import RunFolder
 from .storage.selection import PostgresChoice
 from .verdict import Verdict
 
@@ -221,8 +222,10 @@ def clear_away(own: Path, run: Path) -> None:
         time.sleep(0.05)  # somebody has made a file meanwhile
     with suppress(OSError):
         for folder in own.parents:
-            if run in {folder, *folder.parents}:
+            if run in folder.parents:
                 folder.rmdir()
+        # Of a run that was killed before its server's keeper lived there is nobody else.
+        RunFolder(run).clear_away()
 
 
 def main() -> None:

@@ -69,6 +69,7 @@ def clients(program: str, folder: Path) -> Iterator[Callable[..., Client]]:
     started: list[Client] = []
 
     def start(run: str = "run") -> Client:
+        (folder / run).mkdir(exist_ok=True)
         started.append(Client(program, folder / run))
         return started[-1]
 

@@ -217,6 +217,7 @@ def test_xdist_workers_share_a_container(
 
 def test_an_image_that_is_not_to_be_had_is_told_in_one_line(tmp_path: Path, engine: Any) -> None:
     """It names the image, and nothing is left."""
+    (tmp_path / "run").mkdir()
     nowhere = "127.0.0.1:1/nobody/postgres:0"
     with pytest.raises(StorageUnavailableError, match=nowhere) as said:
         ContainedServer.join(tmp_path / "run", nowhere)
@@ -226,6 +227,7 @@ def test_an_image_that_is_not_to_be_had_is_told_in_one_line(tmp_path: Path, engi
 
 def test_a_container_that_ends_is_told_with_its_last_words(tmp_path: Path, engine: Any) -> None:
     """An image whose server does not start: what it said is in the line, and nothing is left."""
+    (tmp_path / "run").mkdir()
     before = containers(engine)
     broken = engine.containers.create(
         default_image(), entrypoint=["sh", "-c", "echo no space left >&2; exit 1"]

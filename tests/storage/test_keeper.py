@@ -211,6 +211,7 @@ def test_failure_of_the_keeper_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         program.chmod(0o755)
     monkeypatch.setattr(embedded, "find_package", lambda: package)
     run_folder = tmp_path / "run"
+    run_folder.mkdir()
     with pytest.raises(StorageUnavailableError, match="no space left") as said:
         EmbeddedServer.join(run_folder)
     assert "\n" not in str(said.value)
@@ -231,6 +232,7 @@ def test_root_copies_what_the_account_can_not_reach(
         target = hidden / part.relative_to(package.parent)
         shutil.copytree(part, target, symlinks=True, ignore=shutil.ignore_patterns("*.a"))
     monkeypatch.setattr(embedded, "find_package", lambda: hidden / package.name)
+    (tmp_path / "run").mkdir()
     server = EmbeddedServer.join(tmp_path / "run")
     try:
         psycopg.connect(server.dsn).close()

@@ -30,7 +30,7 @@ from sessionstore_contract.storage.installation import (
     programs,
     server_account,
 )
-from sessionstore_contract.storage.run_lock import RunLock
+from sessionstore_contract.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +127,7 @@ def keep(
 ) -> None:
     """Start the server, keep it as long as there are clients, and remove all traces."""
     server: Server | None = None
-    address = run_folder / "postgres.address"
+    run = RunFolder(run_folder)
     waiting: list[socket.socket] = []
     try:
         server = make_server(folder)
@@ -135,7 +135,7 @@ def keep(
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "keeper"))
             listener.listen(64)
-            address.write_text(str(folder / "keeper"))
+            run.address.write_text(str(folder / "keeper"))
             greeting = {"dsn": server.dsn, "folder": str(folder), "keeper": os.getpid()}
             line = json.dumps(greeting).encode() + b"\n"
             waiting = Keeper(listener, first, line, server.crash).serve()
@@ -145,19 +145,10 @@ def keep(
         if server is not None:
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-        _tidy(run_folder, address, str(folder / "keeper"), is_abandoned=not waiting)
-
-
-def _tidy(run_folder: Path, address: Path, mine: str, *, is_abandoned: bool) -> None:
-    lock = RunLock(run_folder / "postgres.lock")
-    with suppress(OSError, TimeoutError), lock.held(timeout=0):
-        if address.exists() and address.read_text() == mine:
-            address.unlink()
-        if not address.exists():
-            lock.remove()
-    if is_abandoned:  # Whoever made the folder was killed, perhaps; if not, it is not empty.
-        with suppress(OSError):
-            run_folder.rmdir()
+        if waiting:
+            run.give_up(str(folder / "keeper"), timeout=0)
+        else:  # Whoever made the run's folder was killed, perhaps; if not, it is not empty.
+            run.clear_away(str(folder / "keeper"))
 
 
 def _keep_installed(package: Path, run_folder: Path, first: socket.socket) -> None:

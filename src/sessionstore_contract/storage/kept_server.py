@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from sessionstore_contract.storage import StorageUnavailableError
-from sessionstore_contract.storage.run_lock import RunLock
+from sessionstore_contract.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,17 +75,16 @@ class KeptServer:
     def shared(cls, run_folder: Path, source: Source, check: Callable[[], None] = _go_on) -> Self:
         """Answer the server of the run; the first who asks starts it, the others wait for it.
 
-        Processes that name the same folder share a server. Two files are kept in the folder
-        while the server runs. `check` is called now and then, and what it raises ends the waiting.
+        Processes that name the same folder, which is there, share a server. Two files are kept in
+        it while the server runs. `check` is called now and then; what it raises ends the waiting.
 
         Raises:
             StorageUnavailableError: there is no server to be had; one line says why.
         """
         try:
-            run_folder = run_folder.resolve()
-            run_folder.mkdir(parents=True, exist_ok=True)
-            with RunLock(run_folder / "postgres.lock").held(timeout=source.start_timeout):
-                return cls._joined(run_folder, source) or cls._started(run_folder, source, check)
+            run = RunFolder(run_folder.resolve())
+            with run.lock.held(timeout=source.start_timeout):
+                return cls._joined(run, source) or cls._started(run, source, check)
         except OSError as error:  # TimeoutError is one
             reason = str(error)
         raise StorageUnavailableError(
@@ -94,9 +93,9 @@ class KeptServer:
         )
 
     @classmethod
-    def _joined(cls, run_folder: Path, source: Source) -> Self | None:
+    def _joined(cls, run: RunFolder, source: Source) -> Self | None:
         try:
-            address = (run_folder / "postgres.address").read_text()
+            address = run.address.read_text()
             connection = socket.socket(socket.AF_UNIX)
         except FileNotFoundError:
             return None
@@ -115,11 +114,11 @@ class KeptServer:
         return cls(connection, greeting, None, source)
 
     @classmethod
-    def _started(cls, run_folder: Path, source: Source, check: Callable[[], None]) -> Self:
+    def _started(cls, run: RunFolder, source: Source, check: Callable[[], None]) -> Self:
         # The first client is connected before the keeper lives, so that it can't outlive it.
         connection, its_end = socket.socketpair()
         with its_end:
-            keeper = _spawned(source, run_folder, its_end.fileno())
+            keeper = _spawned(source, run.path, its_end.fileno())
         try:
             connection.settimeout(source.start_timeout)
             _wait_for_word(connection, source.start_timeout, check)

@@ -36,6 +36,10 @@ class RunLock:
         finally:
             os.close(descriptor)
 
+    def exists(self) -> bool:
+        """Whether there is the file, be it held or not."""
+        return self._path.exists()
+
     def remove(self) -> None:
         """Remove the file; those who wait for it find out and make another one."""
         self._path.unlink(missing_ok=True)

@@ -37,14 +37,14 @@ def check_id(session_id: object) -> str:
     """
     if not isinstance(session_id, str):
         raise InvalidSessionIdError(f"a session id is a text, not {type(session_id).__name__}")
+    if 2 < len(session_id) <= MAX_ID_LENGTH and session_id.isascii() and session_id.isprintable():
+        return session_id  # nearly every id: none of them needs a closer look
     if not 1 <= len(session_id) <= MAX_ID_LENGTH:
         raise InvalidSessionIdError(
             f"a session id has 1 to {MAX_ID_LENGTH} characters, not {len(session_id)}"
         )
     if session_id in {".", ".."}:
         raise InvalidSessionIdError(f"{session_id!r} means another place in a URL and is no id")
-    if session_id.isascii() and session_id.isprintable():
-        return session_id  # nearly every id: none of them needs a closer look
     for character in session_id:
         if character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff":
             raise InvalidSessionIdError(

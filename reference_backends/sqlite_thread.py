@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import aiosqlite
 
+from reference_backends.sqlite_errors import translation
+
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
@@ -25,8 +27,9 @@ class ThreadedConnection(Generic[ConnectionT]):
     cancelled call is waited for here; the calls of this store end within its lock time-out.
     """
 
-    def __init__(self, connect: Callable[[], ConnectionT]) -> None:
+    def __init__(self, connect: Callable[[], ConnectionT], path: str) -> None:
         self._connect = connect
+        self._path = path
         self._thread: Future[threading.Thread] = Future()
         self._database: ConnectionT | None = None
         self._connection = self._make_connection()
@@ -52,12 +55,15 @@ class ThreadedConnection(Generic[ConnectionT]):
         return self._database
 
     async def fetch(self, sql: str, parameters: Iterable[Any]) -> list[Any]:
-        """Answer the rows of one statement."""
+        """Answer the rows of one statement, or raise the interface's exceptions."""
         try:
-            return list(await self._connection.execute_fetchall(sql, parameters))
+            rows = await self._connection.execute_fetchall(sql, parameters)
         except asyncio.CancelledError:
             await self._wait_for_calls()
             raise
+        except sqlite3.Error as error:
+            raise translation(error, self._path) from error
+        return rows if isinstance(rows, list) else list(rows)
 
     async def commit(self) -> None:
         """Call `commit` of the connection on its thread."""

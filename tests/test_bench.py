@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import os
+import threading
+from pathlib import Path
+from random import Random
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -12,13 +16,12 @@ from click.testing import CliRunner
 from reference_backends.memory import MemorySessionStore
 from sessionstore_contract import Backend
 from sessionstore_contract.bench.contender import of_backend
+from sessionstore_contract.bench.contest import Contest, Extent
 from sessionstore_contract.bench.figures import Spread, throughput_ratios
 from sessionstore_contract.bench.plot import Line, svg
+from sessionstore_contract.bench.workload import Cell
 from sessionstore_contract.cli import main
 from sessionstore_contract.interface import StoreClosedError, UnstorableValueError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TINY = ["--quick", "--rounds", "2", "--messages", "1", "--messages", "3", "--callers", "2"]
 
@@ -47,6 +50,40 @@ def test_a_ratio_is_of_throughputs_pair_by_pair() -> None:
     assert throughput_ratios([1.0, 10.0], [2.0, 20.0]) == [2.0, 2.0]
     with pytest.raises(ValueError, match="argument"):
         throughput_ratios([1.0], [1.0, 2.0])
+
+
+def processors_of_threads() -> set[frozenset[int]]:
+    threads = Path("/proc/self/task").iterdir()
+    return {frozenset(os.sched_getaffinity(int(thread.name))) for thread in threads}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no such call")
+@pytest.mark.parametrize("callers", [1, 2])
+async def test_one_caller_is_measured_on_one_processor(callers: int) -> None:
+    """Also the threads of its store, and only for so long; several callers are let alone."""
+    before = os.sched_getaffinity(0)
+    seen: set[int] = set()
+
+    class Watching(MemorySessionStore):
+        async def exists(self, session_id: str) -> bool:
+            seen.update(map(len, processors_of_threads()))
+            started.append(threading.Thread(target=ended.wait))
+            started[-1].start()
+            return await super().exists(session_id)
+
+    started: list[threading.Thread] = []
+    ended = threading.Event()
+    contest = Contest(Watching(), MemorySessionStore(), Random(1))
+    try:
+        extent = Extent(("exists",), (1,), (callers,), rounds=1, seconds=0.0)
+        result = await contest.measure(Cell("exists", 1, callers), extent)
+        assert result.figures is not None
+        assert seen == {1 if callers == 1 else len(before)}
+        assert processors_of_threads() == {frozenset(before)}
+    finally:
+        ended.set()
+        for thread in started:
+            thread.join()
 
 
 async def test_a_store_that_refuses_is_closed_too() -> None:

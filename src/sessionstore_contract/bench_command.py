@@ -52,6 +52,7 @@ def bench(**given: Any) -> None:
 
     Both do the same by turns in one run. A ratio is of throughputs, pair by pair: 0.9 is nine
     tenths of the bare driver's. Its median and quartiles are told, and nothing is judged by them.
+    One caller is measured on one processor, where the system lets a process choose.
     """
     from rich.console import Console  # noqa: PLC0415 - `--help` must not wait for it
 

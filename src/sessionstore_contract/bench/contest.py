@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .figures import Spread, throughput_ratios
+from .placement import on_one_processor
 from .workload import Cell, calls, fill, history, sessions
 
 if TYPE_CHECKING:
@@ -75,6 +77,12 @@ class Contest:
         """Measure one cell."""
         messages = await self._prepared(cell)
         one_call = [calls(store, cell.operation, messages) for store in self._both]
+        with on_one_processor() if cell.callers == 1 else nullcontext():
+            return await self._measured(cell, one_call, extent)
+
+    async def _measured(
+        self, cell: Cell, one_call: Sequence[Callable[[str, int], Awaitable[Any]]], extent: Extent
+    ) -> Result:
         names = sessions(cell)
         first = []
         for call in one_call:

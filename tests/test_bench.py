@@ -58,9 +58,9 @@ def processors_of_threads() -> set[frozenset[int]]:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no such call")
-@pytest.mark.parametrize("callers", [1, 2])
-async def test_one_caller_is_measured_on_one_processor(callers: int) -> None:
-    """Also the threads of its store, and only for so long; several callers are let alone."""
+@pytest.mark.parametrize(("callers", "is_on_one"), [(1, True), (2, False), (1, False)])
+async def test_one_caller_is_measured_on_one_processor(callers: int, is_on_one: bool) -> None:
+    """Also the threads of its store, and only for so long; who is to be let alone is."""
     before = os.sched_getaffinity(0)
     seen: set[int] = set()
 
@@ -75,10 +75,10 @@ async def test_one_caller_is_measured_on_one_processor(callers: int) -> None:
     ended = threading.Event()
     contest = Contest(Watching(), MemorySessionStore(), Random(1))
     try:
-        extent = Extent(("exists",), (1,), (callers,), rounds=1, seconds=0.0)
+        extent = Extent(("exists",), (1,), (callers,), 1, 0.0, is_on_one or callers > 1)
         result = await contest.measure(Cell("exists", 1, callers), extent)
         assert result.figures is not None
-        assert seen == {1 if callers == 1 else len(before)}
+        assert seen == {1 if is_on_one else len(before)}
         assert processors_of_threads() == {frozenset(before)}
     finally:
         ended.set()
@@ -110,10 +110,12 @@ def test_it_runs_and_writes_what_it_measured(
     """Each cell has figures of both, and a ratio with its quartiles."""
     path, picture = tmp_path / "deeper" / "bench.json", tmp_path / "bench.svg"
     words = ["--operation", ",".join(operations), "--json", str(path), "--plot", str(picture)]
+    words += ["--any-processor"] if target == "memory" else []
     code, said = run(target, *TINY, "--seed", "5", *words)
     assert code == 0, said
     found = json.loads(path.read_text())
     assert (found["schema"], found["seed"], found["rounds"]) == (1, 5, 2)
+    assert found["one_processor"] is (target != "memory")
     (measured,) = found["targets"]
     assert measured["name"] == target
     cells = measured["cells"]

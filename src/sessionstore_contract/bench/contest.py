@@ -36,6 +36,8 @@ class Extent:
     rounds: int
     seconds: float
     """How long one contender takes for one round, as near as whole calls come to it."""
+    is_on_one_processor: bool = True
+    """Whether one caller is measured so, with all threads of the process."""
 
     def cells(self) -> Iterator[Cell]:
         """Yield every cell."""
@@ -77,7 +79,8 @@ class Contest:
         """Measure one cell."""
         messages = await self._prepared(cell)
         one_call = [calls(store, cell.operation, messages) for store in self._both]
-        with on_one_processor() if cell.callers == 1 else nullcontext():
+        is_on_one = extent.is_on_one_processor and cell.callers == 1
+        with on_one_processor() if is_on_one else nullcontext():
             return await self._measured(cell, one_call, extent)
 
     async def _measured(

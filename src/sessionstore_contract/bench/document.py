@@ -31,6 +31,7 @@ def document(plan: Plan, results: list[TargetResult]) -> dict[str, Any]:
         },
         "seed": plan.seed,
         "rounds": plan.extent.rounds,
+        "one_processor": plan.extent.is_on_one_processor,
         "targets": [
             {
                 "name": result.entrant.store.name,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import OrderedDict, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -127,6 +129,33 @@ def test_what_is_plain_when_it_is_read_back_keeps_the_rule(value: Any) -> None:
 
 
 @pytest.mark.skipif(json_text._FAST is None, reason="the extra `fast` is not installed")
+def test_the_room_for_a_text_is_used_for_a_shorter_one() -> None:
+    """Nothing of the longer one is left in it, and of a very long one it is not kept."""
+    pytest.importorskip("msgspec")
+    for length in (10_000, 10, 0, 300_000, 2**22, 1):
+        value = [{"content": "x" * length}]
+        assert json_text.read_back(json_text.encode(value).encode()).value == value
+        assert [len(room) <= 2**22 for room in json_text._ROOM] in ([], [True])
+
+
+def test_threads_that_read_at_once_have_room_of_their_own() -> None:
+    """The library holds the interpreter while it words, and lets go of it before the comparison."""
+    pytest.importorskip("msgspec")
+    values = [[{"content": letter * 50_000}] for letter in "abcdefgh"]
+
+    def read(value: list[Any]) -> bool:
+        text = json_text.encode(value).encode()
+        return all(json_text.read_back(text).value == value for _ in range(300))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(len(values)) as pool:
+            assert all(pool.map(read, values))
+    finally:
+        sys.setswitchinterval(before)
+
+
 def test_a_common_history_is_plain_when_it_is_read_back() -> None:
     """With calls of tools, line breaks and figures in it."""
     call = {"id": "1", "function": {"name": "f", "arguments": '{"a": [1]}'}}

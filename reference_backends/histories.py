@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, AnyStr, Final, Generic, NamedTuple
 
 from reference_backends import json_text, rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sessionstore_contract.interface import Json
 
 PIECE: Final = 0.004
@@ -32,17 +31,7 @@ MOST_IN_GROUP: Final = 1024
 
 
 async def worded(messages: object, *, with_floats: Callable[[Json], str] = json_text.encode) -> str:
-    """Check the messages, and answer them as JSON text, as `parts` does."""
-    return "".join(await parts(messages, with_floats=with_floats))
-
-
-async def parts(
-    messages: object, *, with_floats: Callable[[Json], str] = json_text.encode
-) -> list[str]:
-    """Check the messages, and answer the parts of their JSON text, none of them long.
-
-    To join them is for the caller, for whom that may be part of a larger text: a copy of the whole
-    takes milliseconds.
+    """Check the messages, and answer them as JSON text.
 
     The text is of the moment of the call, whatever becomes of the messages meanwhile.
     `with_floats` words those in which there may be a float, for whoever has them worded in a way.
@@ -50,11 +39,40 @@ async def parts(
     Raises:
         UnstorableValueError: they can't be kept.
     """
-    kept = rules.check_list(messages)
-    count, start, width = len(kept), 0, 1
-    is_ours, limit = False, PIECE
+    return "".join(await _parts(messages, _TEXT, with_floats))
+
+
+async def parts_in_utf8(messages: object) -> list[bytes]:
+    """Do what `worded` does, and answer the text in parts, none of them long, in UTF-8.
+
+    To join them is for the caller, for whom that may be part of a larger text: a copy of the whole
+    takes milliseconds.
+    """
+    return await _parts(messages, _UTF8, json_text.encode_utf8)
+
+
+class _Wording(NamedTuple, Generic[AnyStr]):
+    """What JSON text is made of, as characters or as bytes."""
+
+    encode: Callable[[Json], AnyStr]
+    opening: AnyStr
+    comma: AnyStr
+    closing: AnyStr
+
+
+_TEXT: Final = _Wording(json_text.encode, "[", ",", "]")
+_UTF8: Final = _Wording(json_text.encode_utf8, b"[", b",", b"]")
+
+
+async def _parts(
+    messages: object, wording: _Wording[AnyStr], with_floats: Callable[[Json], AnyStr]
+) -> list[AnyStr]:
+    kept: list[Json] = rules.check_list(messages)
+    count, is_ours, limit = len(kept), False, PIECE
+    start: int = 0
+    width: int = 1
     pace = _Pace()
-    texts = ["["]
+    texts = [wording.opening]
     while start < count:
         if pace.spent > limit:
             if limit == PIECE and not is_ours and pace.spent * count < IN_ONE_GO * start:
@@ -65,12 +83,12 @@ async def parts(
                 limit = PIECE
                 await pace.pause()
         group = kept[start : start + width]
-        encode = with_floats if rules.check_members(group, start) else json_text.encode
-        texts += (encode(group)[1:-1], ",")
+        encode = with_floats if rules.check_members(group, start) else wording.encode
+        texts += (encode(group)[1:-1], wording.comma)
         start += width
         width = _next_width(width, len(texts[-2]))
     await pace.pause_if_due()  # whoever stores the text has some work to do with it
-    return _closed(texts)
+    return _closed(texts, wording)
 
 
 async def joined(messages: list[Json]) -> str:
@@ -83,7 +101,7 @@ async def joined(messages: list[Json]) -> str:
         texts += (json_text.encode_unchecked(messages[start : start + width])[1:-1], ",")
         start += width
         width = _next_width(width, len(texts[-2]))
-    return "".join(_closed(texts))
+    return "".join(_closed(texts, _TEXT))
 
 
 async def checked(messages: object) -> list[Json]:
@@ -185,9 +203,9 @@ class _Pace:
             await self.pause()
 
 
-def _closed(texts: list[str]) -> list[str]:
+def _closed(texts: list[AnyStr], wording: _Wording[AnyStr]) -> list[AnyStr]:
     """Answer them with a bracket in the place of the last comma."""
-    return ["[]"] if len(texts) == 1 else [*texts[:-1], "]"]
+    return (texts if len(texts) == 1 else texts[:-1]) + [wording.closing]
 
 
 def _next_width(width: int, characters: int) -> int:

@@ -78,8 +78,7 @@ class HttpSessionStore(SessionStore):
 
     async def save(self, session_id: str, messages: list[Message]) -> None:
         path = _path(session_id)
-        parts = ('{"messages":', *await histories.parts(messages), "}")
-        body = b"".join(part.encode() for part in parts)
+        body = b"".join((b'{"messages":', *await histories.parts_in_utf8(messages), b"}"))
         reply = await self._connection.ask("PUT", path, body)
         await _of_session(reply, session_id)
 

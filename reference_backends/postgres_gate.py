@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from reference_backends.postgres_spares import Spares
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,13 +18,6 @@ PATIENCE = 0.005
 
 About what opening one takes, 4 to 7 ms as measured: whoever opens one sooner waits longer than for
 a statement or two of the others, and costs the server ten times as much.
-"""
-
-IDLE = 1.0
-"""Seconds after which a connection that nobody has taken is the pool's again.
-
-Until then whoever comes takes it as it is: to give it back and to be given it again is a task, a
-future and some 30 us, a third of what a statement costs the client.
 """
 
 
@@ -81,24 +76,21 @@ class Gate(Generic[T]):
     a time, and the others take what is left to them meanwhile. Whatever is stuck, the pool grows
     to its size.
 
-    What is left here goes to whoever comes next. What nobody has taken for `IDLE` seconds is given
-    back to the pool by `give_back`.
+    What is left here goes to whoever comes next; what nobody has taken for a while is given back to
+    the pool by `give_back`.
     """
 
     def __init__(
         self, most: int, give_back: Callable[[T], object], patience: float = PATIENCE
     ) -> None:
         self._most = most
-        self._give_back = give_back
         self._size = 1
         self._free = 1
         self._is_growing = False
         self._waiting: deque[asyncio.Future[Admission[T]]] = deque()
         self._waited = Stopwatch(patience)
         self._alarm: asyncio.TimerHandle | None = None
-        self._spares: deque[tuple[float, T]] = deque()
-        """The last one left is at the right, and taken first."""
-        self._sweeping: asyncio.TimerHandle | None = None
+        self._spares = Spares(give_back)
         # Of whoever came first: to leave takes no running loop, which a forgotten task has not.
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -107,7 +99,7 @@ class Gate(Generic[T]):
         loop = self._loop = self._loop or asyncio.get_running_loop()
         if self._free:
             self._free -= 1
-            return Admission(spare=self._spares.pop()[1] if self._spares else None)
+            return Admission(spare=self._spares.take())
         turn: asyncio.Future[Admission[T]] = loop.create_future()
         self._waiting.append(turn)
         self._waited.start(loop.time())
@@ -140,28 +132,12 @@ class Gate(Generic[T]):
             self._watch()
         elif not self._let_next_in(Admission(spare=spare)):
             self._free += 1
-            if spare is not None:
-                self._keep(spare)
+            if spare is not None and self._loop is not None:
+                self._spares.keep(spare, self._loop)
 
     def close(self) -> list[T]:
         """Answer what is left here, to be closed by the caller."""
-        spares = [spare for _, spare in self._spares]
-        self._spares.clear()
-        return spares
-
-    def _keep(self, spare: T) -> None:
-        if self._loop is None:
-            raise RuntimeError("nobody has come in")
-        self._spares.append((self._loop.time(), spare))
-        if self._sweeping is None:
-            self._sweeping = self._loop.call_later(IDLE, self._sweep, self._loop)
-
-    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._sweeping = None
-        while self._spares and self._spares[0][0] <= loop.time() - IDLE:
-            self._give_back(self._spares.popleft()[1])
-        if self._spares:
-            self._sweeping = loop.call_at(self._spares[0][0] + IDLE, self._sweep, loop)
+        return self._spares.take_all()
 
     def _watch(self) -> None:
         """See to it that somebody looks once there is no patience left."""

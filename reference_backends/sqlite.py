@@ -13,7 +13,7 @@ from reference_backends import histories
 from reference_backends.json_text import decode, encode
 from reference_backends.rules import check_cost_data, check_cutoff, check_id, fresh_id
 from reference_backends.sqlite_errors import is_read_only, translated, translation
-from reference_backends.sqlite_groups import GroupConnection, GroupWriter, Statements
+from reference_backends.sqlite_groups import GroupConnection, GroupWriter
 from reference_backends.sqlite_layout import (
     UnreadableError,
     instant_text,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Coroutine
     from datetime import datetime
+
+    from reference_backends.sqlite_queue import Statements
 
 _INSERT = """
     INSERT INTO sessions (session_id, messages, created_at, updated_at, cost_data)

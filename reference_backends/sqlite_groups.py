@@ -4,148 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
-from collections import deque
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from sessionstore_contract.interface import SessionStoreError
+from reference_backends.sqlite_queue import Write, WriteQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from reference_backends.sqlite_queue import Statements
     from reference_backends.sqlite_thread import ThreadedConnection
-
-Statements: TypeAlias = "Callable[[sqlite3.Connection], Any]"
-"""The statements of one write; may be run again after they were rolled back."""
-
-LINGER = 0.0005
-"""Seconds that the thread waits for the next write before it is asked again.
-
-Whoever writes one thing after the other has the next one ready in a tenth of that.
-"""
-
-MAX_GROUP = 128
-"""Writes in one transaction: it holds up the writers of other processes while it lasts."""
-
-
-class _Write:
-    """One write: its statements, what became of them, and where the caller waits."""
-
-    def __init__(self, statements: Statements, answer: asyncio.Future[Any]) -> None:
-        self.statements = statements
-        self.answer = answer
-        self._outlasting: asyncio.Future[None] | None = None
-        self._is_delivered = False
-        self.result: Any = None
-        self.error: Exception | None = SessionStoreError("the write was cut off and rolled back")
-
-    def settle(self, result: Any = None, error: Exception | None = None) -> None:
-        self.result, self.error = result, error
-
-    def deliver(self) -> None:
-        self._is_delivered = True
-        if self._outlasting is not None and not self._outlasting.done():
-            self._outlasting.set_result(None)
-        if self.answer.done():
-            return
-        if self.error is None:
-            self.answer.set_result(self.result)
-        else:
-            self.answer.set_exception(self.error)
-
-    async def outlast(self) -> None:
-        """Wait, however often the caller is cancelled, until the write has ended."""
-        while not self._is_delivered:
-            self._outlasting = asyncio.get_running_loop().create_future()
-            with suppress(asyncio.CancelledError):
-                await self._outlasting
-        if self.answer.done() and not self.answer.cancelled():
-            self.answer.exception()  # looked at: else asyncio logs that nobody did
-
-
-class WriteQueue:
-    """The writes that wait, and those that have ended and are not yet delivered.
-
-    The event loop and the writing thread share it. Whoever takes a write out owns it: the thread
-    to run it, or its cancelled caller to drop it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: deque[_Write] = deque()
-        self._ended: list[_Write] = []
-        self._is_last = False
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def add(self, write: _Write) -> None:
-        with self._lock:
-            self._waiting.append(write)
-            self._is_last = False
-            self._changed.notify()
-
-    def expect_no_more(self) -> None:
-        """Let the thread wait for no other write."""
-        with self._lock:
-            self._is_last = True
-            self._changed.notify()
-
-    def has_more(self) -> bool:
-        """Answer whether another write is there or comes in `LINGER` seconds, on the thread."""
-        with self._lock:
-            if not self._waiting and not self._is_last:
-                self._changed.wait(LINGER)
-            return bool(self._waiting)
-
-    def withdraw(self, write: _Write) -> bool:
-        with self._lock:
-            if write not in self._waiting:
-                return False
-            self._waiting.remove(write)
-            return True
-
-    def waiting(self) -> list[_Write]:
-        with self._lock:
-            return list(self._waiting)
-
-    def take(self) -> list[_Write]:
-        with self._lock:
-            return [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
-
-    def end(self, writes: list[_Write]) -> None:
-        """Take over what was taken, and is to be delivered."""
-        with self._lock:
-            self._ended += writes
-
-    def fail(self, writes: list[_Write], error: Exception) -> None:
-        """End those of the writes that still wait."""
-        for write in writes:
-            if self.withdraw(write):
-                write.settle(error=error)
-                self.end([write])
-
-    def deliver(self) -> None:
-        with self._lock:
-            ended, self._ended = self._ended, []
-        for write in ended:
-            write.deliver()
-
-    def deliver_soon(self) -> None:
-        """Have them delivered, from the thread.
-
-        So the callers are awake before the task that waits for the thread, and may have the next
-        write ready for it.
-        """
-        if self._loop is not None:
-            with suppress(RuntimeError):  # it is closed, and nobody waits
-                self._loop.call_soon_threadsafe(self.deliver)
-
-    def deliver_in(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
 
 
 class GroupConnection(sqlite3.Connection):
@@ -185,13 +50,13 @@ class GroupConnection(sqlite3.Connection):
         finally:
             self.queue.end(group)
 
-    def _commit_all(self, group: list[_Write]) -> None:
+    def _commit_all(self, group: list[Write]) -> None:
         try:
             self._commit_group(group)
         except sqlite3.Error as error:
             self._commit_each(group, error)
 
-    def _commit_group(self, group: list[_Write]) -> None:
+    def _commit_group(self, group: list[Write]) -> None:
         """Run the group in the open transaction and commit it, or raise and have no effect."""
         try:
             outcomes = [self._run_in_savepoint(write) for write in group]
@@ -201,7 +66,7 @@ class GroupConnection(sqlite3.Connection):
         for write, (result, error) in zip(group, outcomes, strict=True):
             write.settle(result, error)
 
-    def _run_in_savepoint(self, write: _Write) -> tuple[Any, Exception | None]:
+    def _run_in_savepoint(self, write: Write) -> tuple[Any, Exception | None]:
         self.execute("SAVEPOINT one_write")
         result, failure = None, None
         try:
@@ -214,7 +79,7 @@ class GroupConnection(sqlite3.Connection):
         self.execute("RELEASE one_write")
         return result, failure
 
-    def _commit_each(self, group: list[_Write], failure: Exception | None) -> None:
+    def _commit_each(self, group: list[Write], failure: Exception | None) -> None:
         """Commit each write for itself: a disk that is full may be the fault of one of them."""
         for write in group:
             if _is_busy(failure):  # the lock time-out is waited for once, not by each in turn
@@ -222,7 +87,7 @@ class GroupConnection(sqlite3.Connection):
             else:
                 failure = self._commit_alone(write)
 
-    def _commit_alone(self, write: _Write) -> Exception | None:
+    def _commit_alone(self, write: Write) -> Exception | None:
         try:
             self.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
@@ -230,7 +95,7 @@ class GroupConnection(sqlite3.Connection):
             return error
         return self._commit_one(write)
 
-    def _commit_one(self, write: _Write) -> Exception | None:
+    def _commit_one(self, write: Write) -> Exception | None:
         """Run one write in the open transaction and commit it, and answer what went wrong."""
         try:
             result = write.statements(self)
@@ -263,7 +128,7 @@ class GroupWriter:
         A cancelled write that has not begun is dropped; one that has begun is waited for, since
         what was raised at the caller must not take effect afterwards.
         """
-        write = _Write(statements, asyncio.get_running_loop().create_future())
+        write = Write(statements, asyncio.get_running_loop().create_future())
         self._queue.add(write)
         self._start()
         try:

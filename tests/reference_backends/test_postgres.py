@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import asyncpg
 import pytest
 
-from reference_backends import postgres_gate, postgres_pool
+from reference_backends import postgres_pool, postgres_spares
 from reference_backends.jsonb import encode
 from reference_backends.postgres import PostgresSessionStore
 from reference_backends.postgres_layout import Layout
@@ -601,7 +601,7 @@ async def test_what_nobody_has_used_for_a_while_is_the_pools(
     place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which closes it when it is not used for minutes; until then it serves again."""
-    monkeypatch.setattr(postgres_gate, "IDLE", 0.05)
+    monkeypatch.setattr(postgres_spares, "IDLE", 0.05)
     async with opened(place) as store:
         await store.create("s")
         pool, _ = await store._pool._opened()
@@ -616,7 +616,7 @@ async def test_closing_waits_for_nothing_but_what_is_under_way(
 ) -> None:
     """Neither what is at rest nor what ends meanwhile keeps it from its end."""
     monkeypatch.setattr(postgres_pool, "CLOSE_TIMEOUT", None)
-    monkeypatch.setattr(postgres_gate, "IDLE", 1_000)
+    monkeypatch.setattr(postgres_spares, "IDLE", 1_000)
     store = PostgresSessionStore(place)
     await asyncio.gather(*(store.create(name) for name in ("s", "t")))
     async with admin.transaction():

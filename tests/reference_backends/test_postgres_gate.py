@@ -8,9 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from reference_backends import postgres_gate
 from reference_backends.postgres_gate import Admission, Gate, Stopwatch
-from tests.waiting import until
 
 MOST = 4
 
@@ -201,19 +199,6 @@ async def test_who_is_cancelled_with_a_connection_in_hand_leaves_it(waiting: int
         await cancelled
     entering = others[0] if others else gate.enter()
     assert await asyncio.wait_for(entering, 5) == Admission(spare=7)
-
-
-async def test_what_nobody_takes_goes_back_to_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each when it has lain there long enough; who comes then has the pool to ask."""
-    monkeypatch.setattr(postgres_gate, "IDLE", 0.2)
-    pool = Pool()
-    await asyncio.gather(*(pool.use(rounds=50) for _ in range(2)))
-    await asyncio.sleep(0.1)
-    last = await pool.use()
-    await until(lambda: len(pool.idle) > 0)
-    assert last not in pool.idle
-    await until(lambda: len(pool.idle) > 1)
-    assert await pool.gate.enter() == Admission()
 
 
 async def test_what_is_left_in_the_end_is_answered_once() -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reference_backends import sqlite_groups
+from reference_backends import sqlite_queue
 from reference_backends.sqlite import SqliteSessionStore
-from reference_backends.sqlite_groups import MAX_GROUP
+from reference_backends.sqlite_queue import MAX_GROUP
 from sessionstore_contract.interface import (
     SessionExistsError,
     SessionStoreError,
@@ -114,7 +114,7 @@ async def test_who_writes_again_at_once_meets_the_thread_waiting(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was asked once, for the first; and whoever closes does not wait for it."""
-    monkeypatch.setattr(sqlite_groups, "LINGER", 20.0)
+    monkeypatch.setattr(sqlite_queue, "LINGER", 20.0)
     store = SqliteSessionStore(path)
     await store.create("a")
     assert store._connections is not None

@@ -112,6 +112,22 @@ async def test_none_outlives_the_origin(two: list[RemoteStore]) -> None:
     await again.end()
 
 
+async def test_one_that_was_killed_is_replaced() -> None:
+    """Nothing of it stays open here."""
+    async with asyncio.timeout(AGES):
+        first = await RemoteStore.open(Looking, "here")
+        killed, control = origin._origin._process, origin._origin._control
+        assert killed is not None
+        assert control is not None
+        killed.kill()
+        await first.killed()
+        killed.wait()
+        second = await RemoteStore.open(Looking, "here")
+        assert await second.load("SHELF") is None
+        await second.end()
+    assert control.fileno() == -1
+
+
 async def test_a_new_interpreter_where_it_has_to_be() -> None:
     """With an environment of its own, or to start anew."""
     async with asyncio.timeout(AGES):

@@ -147,6 +147,8 @@ class _Origin:
 
     def _opened(self) -> socket.socket:
         if self._control is None or self._process is None or self._process.poll() is not None:
+            if self._control is not None:  # of one that was killed
+                self._control.close()
             self._control, theirs = socket.socketpair()
             with theirs:
                 self._process = starting.start(

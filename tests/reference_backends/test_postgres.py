@@ -597,6 +597,25 @@ async def test_what_was_seen_to_end_is_not_used(place: str, admin: Connection) -
         assert await store.load("s") == [{"n": 2}]
 
 
+async def test_what_fails_its_trial_is_ended(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the pool would have it back, and lend it to the next one."""
+    async with opened(place) as store:
+        await store.create("s")
+        async with store._pool.connection() as lent:
+            connection = cast("Any", lent)._con
+        execute = asyncpg.pool.PoolConnectionProxy.execute
+
+        async def fails_there(self: Any, *arguments: Any) -> Any:
+            if self._con is connection:
+                raise OSError("of no use")
+            return await execute(self, *arguments)
+
+        monkeypatch.setattr(asyncpg.pool.PoolConnectionProxy, "execute", fails_there)
+        store._pool._is_doubtful = True
+        assert await store.exists("s")
+        assert connection.is_closed()
+
+
 async def test_what_nobody_has_used_for_a_while_is_the_pools(
     place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

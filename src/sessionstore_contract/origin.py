@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import signal
 import socket
 import sys
 import threading
@@ -184,6 +185,11 @@ class _Forked:
         self.returncode: int | None = None
         self.stdout, self.stdin = talk
         self._status = status
+        # Not the number: the process is nobody's child here, and another may have that by then.
+        self._handle: int | None = None
+        if hasattr(os, "pidfd_open"):
+            with suppress(OSError):
+                self._handle = os.pidfd_open(pid)
         self._end = asyncio.ensure_future(self._ended())
 
     @classmethod
@@ -226,8 +232,19 @@ class _Forked:
 
     async def _ended(self) -> int:
         reader, writer = self._status
-        said = await reader.readline()
-        # The origin is gone, and has killed it before.
-        self.returncode = int(said) if said else -9
-        writer.close()
+        try:
+            said = await reader.readline()
+            if not said:
+                self._kill_orphan()
+            self.returncode = int(said) if said else -signal.SIGKILL
+        finally:
+            writer.close()
+            if self._handle is not None:
+                os.close(self._handle)
         return self.returncode
+
+    def _kill_orphan(self) -> None:
+        """The origin is gone: it has killed this process before, or was itself killed."""
+        if self._handle is not None:
+            with suppress(OSError):
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)

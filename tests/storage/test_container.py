@@ -134,10 +134,13 @@ def test_the_next_run_removes_what_nobody_was_left_to_remove(
     killed.process.wait()
     assert named(engine, left)
 
-    living = ContainedServer.join(tmp_path / "another", default_image())
+    another, third = tmp_path / "another", tmp_path / "a-third"
+    another.mkdir()
+    third.mkdir()
+    living = ContainedServer.join(another, default_image())
     try:
         assert named(engine, left) == []
-        later = ContainedServer.join(tmp_path / "a-third", default_image())
+        later = ContainedServer.join(third, default_image())
         later.leave()
         psycopg.connect(living.dsn).close()
     finally:

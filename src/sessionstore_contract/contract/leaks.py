@@ -22,6 +22,9 @@ by, as it happens to be used; it does not grow nine times."""
 PATIENCE = 5.0
 """Seconds at the most for things to go away, where one call may take longer."""
 
+QUIET = 3
+"""Counts in a row in which nothing has gone away, before what there is counts as there to stay."""
+
 PAUSE = 0.02
 """Seconds before it is counted again, while something has yet to go away; then ever longer."""
 
@@ -33,14 +36,13 @@ async def left_behind(store: Subject, cycle: Callable[[], Awaitable[None]]) -> d
     much time is given as one call may take.
     """
     patience = min(PATIENCE, store.stand.history.timeout)
-    gc.collect()  # what goes by and by, from what was there before, would hide what comes
-    before = await store.stand.census()
+    before = await _at_rest(store, patience)
     await cycle()
     # What the first store made for all of them stays, and is no leak.
     await _settled(store, before, least=1, patience=min(0.5, patience))
     found: dict[str, int] | None = None
     for _ in range(LOOKS):
-        before = await store.stand.census()
+        before = await _at_rest(store, patience)
         for _ in range(CYCLES):
             await cycle()
         grown = await _settled(store, before, least=CYCLES, patience=patience)
@@ -48,6 +50,23 @@ async def left_behind(store: Subject, cycle: Callable[[], Awaitable[None]]) -> d
         if not found:
             break
     return found or {}
+
+
+async def _at_rest(store: Subject, patience: float) -> dict[str, int]:
+    """Count what is there once nothing goes away any more: that would hide what comes.
+
+    A thread of an earlier store that the garbage collector has told to end ends when it is its
+    turn, on a busy machine some milliseconds later.
+    """
+    gc.collect()
+    deadline = asyncio.get_running_loop().time() + patience
+    quiet, last = 1, dict(await store.stand.census())
+    while quiet < QUIET and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(PAUSE)
+        now = dict(await store.stand.census())
+        has_gone = any(now.get(kind, 0) < count for kind, count in last.items())
+        last, quiet = now, 1 if has_gone else quiet + 1
+    return last
 
 
 async def _settled(

@@ -132,12 +132,17 @@ class Gate(Generic[T]):
             self._watch()
         elif not self._let_next_in(Admission(spare=spare)):
             self._free += 1
-            if spare is not None and self._loop is not None:
-                self._spares.keep(spare, self._loop)
+            if spare is not None:
+                self._keep(spare)
 
     def close(self) -> list[T]:
         """Answer what is left here, to be closed by the caller."""
         return self._spares.take_all()
+
+    def _keep(self, spare: T) -> None:
+        if self._loop is None:
+            raise RuntimeError("nobody has come in")
+        self._spares.keep(spare, self._loop)
 
     def _watch(self) -> None:
         """See to it that somebody looks once there is no patience left."""

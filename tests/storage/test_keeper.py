@@ -6,18 +6,25 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-from sessionstore_contract.storage import StorageUnavailableError, embedded
+from sessionstore_contract.storage import StorageUnavailableError, embedded, keeper
 from sessionstore_contract.storage.embedded import EmbeddedServer
-from sessionstore_contract.storage.installation import find_package, programs
+from sessionstore_contract.storage.installation import (
+    ServerFailedError,
+    find_package,
+    programs,
+)
+from sessionstore_contract.storage.run_lock import RunLock
 from tests.storage.clients import OF_EMBEDDED, SOURCES, clients
 
 if TYPE_CHECKING:
@@ -216,6 +223,27 @@ def test_failure_of_the_keeper_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         EmbeddedServer.join(run_folder)
     assert "\n" not in str(said.value)
     assert processes_of(package) == []
+
+
+def test_one_that_never_served_waits_for_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has started it holds the lock, and waits to be told why there is no server."""
+    monkeypatch.setattr(keeper, "ENDING", ())  # they belong to the main thread
+    monkeypatch.setattr(keeper, "PATIENCE", 1_000.0)
+
+    def fails(_folder: Path) -> keeper.Server:
+        raise ServerFailedError("no space left")
+
+    run, folder = tmp_path / "run", tmp_path / "server"
+    run.mkdir()
+    folder.mkdir()
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ThreadPoolExecutor() as pool, RunLock(run / "postgres.lock").held(timeout=0):
+        keeping = pool.submit(keeper.keep, fails, folder, run, theirs)
+        with pytest.raises(ServerFailedError, match="no space left"):
+            keeping.result(timeout=10)
+    assert not folder.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")

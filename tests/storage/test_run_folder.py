@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessionstore_contract.storage import StorageUnavailableError, run_folder
+from sessionstore_contract.storage import StorageUnavailableError
 from sessionstore_contract.storage.embedded import EmbeddedServer
 from sessionstore_contract.storage.run_folder import RunFolder
 
@@ -59,13 +59,10 @@ def test_who_came_to_join_and_was_killed_leaves_nothing(run: RunFolder) -> None:
     assert not run.path.exists()
 
 
-def test_a_lock_that_is_held_for_long_stays(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_that_is_held_for_long_stays(run: RunFolder) -> None:
     """Its holder is about to start another server in that folder."""
-    monkeypatch.setattr(run_folder, "PATIENCE", 0.1)
     with run.lock.held(timeout=0):
-        run.clear_away(MINE)
+        run.clear_away(MINE, timeout=0.1)
         assert run.lock.exists()
 
 

@@ -30,7 +30,7 @@ from sessionstore_contract.storage.installation import (
     programs,
     server_account,
 )
-from sessionstore_contract.storage.run_folder import RunFolder
+from sessionstore_contract.storage.run_folder import PATIENCE, RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,6 +129,8 @@ def keep(
     server: Server | None = None
     run = RunFolder(run_folder)
     waiting: list[socket.socket] = []
+    # Until it serves, the lock is held by whoever has started it, and waits to be told of its end.
+    patience = 0.0
     try:
         server = make_server(folder)
         server.start()
@@ -138,6 +140,7 @@ def keep(
             run.address.write_text(str(folder / "keeper"))
             greeting = {"dsn": server.dsn, "folder": str(folder), "keeper": os.getpid()}
             line = json.dumps(greeting).encode() + b"\n"
+            patience = PATIENCE
             waiting = Keeper(listener, first, line, server.crash).serve()
     finally:
         for number in ENDING:
@@ -148,7 +151,7 @@ def keep(
         if waiting:
             run.give_up(str(folder / "keeper"), timeout=0)
         else:  # Whoever made the run's folder was killed, perhaps; if not, it is not empty.
-            run.clear_away(str(folder / "keeper"))
+            run.clear_away(str(folder / "keeper"), timeout=patience)
 
 
 def _keep_installed(package: Path, run_folder: Path, first: socket.socket) -> None:

@@ -33,9 +33,9 @@ class RunFolder:
             if not self.address.exists():
                 self.lock.remove()
 
-    def clear_away(self, keeper: str = "") -> None:
+    def clear_away(self, keeper: str = "", *, timeout: float = PATIENCE) -> None:
         """Remove the folder of a run that was killed, if nobody has a part in it any more."""
         if self.lock.exists():
-            self.give_up(keeper, timeout=PATIENCE)
+            self.give_up(keeper, timeout=timeout)
         with suppress(OSError):  # another keeper is there, or another process has files there
             self.path.rmdir()

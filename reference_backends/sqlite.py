@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reference_backends import histories
+from reference_backends import histories, sqlite_in_place
 from reference_backends.json_text import decode, encode
 from reference_backends.rules import check_cost_data, check_cutoff, check_id, fresh_id
 from reference_backends.sqlite_errors import is_read_only, translated, translation
@@ -54,7 +54,6 @@ _SAVE = """
     ON CONFLICT (session_id) DO UPDATE
     SET messages = excluded.messages, updated_at = excluded.updated_at
 """
-_SET_COST_DATA = "UPDATE sessions SET cost_data = ?, updated_at = ? WHERE session_id = ?"
 # As bytes, for a text that is no UTF-8 could not be handed over at all.
 _MESSAGES = "SELECT CAST(messages AS BLOB) FROM sessions WHERE session_id = ?"
 _COST_DATA = "SELECT CAST(cost_data AS BLOB) FROM sessions WHERE session_id = ?"
@@ -78,6 +77,8 @@ class SqliteSessionStore(SessionStore):
     StoreUnavailableError. A store belongs to the event loop that uses it first; in another one it
     raises. A cancelled write has had its effect or will have none by the time it raises.
     """
+
+    _long = sqlite_in_place.LONG
 
     def __init__(self, path: str | os.PathLike[str], *, lock_timeout: float = 5.0) -> None:
         if str(path) in {"", ":memory:"}:
@@ -130,7 +131,7 @@ class SqliteSessionStore(SessionStore):
         if not fields:
             return await self.exists(session_id)
         # As text, so that it is what the caller handed over, whatever becomes of the dict.
-        merge = partial(_merge, session_id, encode(fields))
+        merge = partial(_merge, session_id, encode(fields), self._long)
         try:
             return bool(await self._write(merge))
         except UnreadableError as error:
@@ -326,16 +327,16 @@ def _save(session_id: str, messages: str, database: sqlite3.Connection) -> None:
     database.execute(_SAVE, (session_id, messages, now, now))
 
 
-def _merge(session_id: str, changes: str, database: sqlite3.Connection) -> bool:
+def _merge(session_id: str, changes: str, long: int, database: sqlite3.Connection) -> bool:
     """Merge one level deep; nobody else writes between the reading and the writing."""
-    row = database.execute(_COST_DATA, (session_id,)).fetchone()
-    if row is None:
+    found = sqlite_in_place.find(database, session_id)
+    if found is None:
         return False
-    cost_data = read_cost_data(row[0]) | decode(changes)
+    cost_data = read_cost_data(found.text) | decode(changes)
     # The changes have been checked. What an earlier release stored, which wrote NaN too, is
     # written back as it was.
     text = json.dumps(cost_data, separators=(",", ":"))
-    database.execute(_SET_COST_DATA, (text, now_text(), session_id))
+    sqlite_in_place.replace(database, session_id, found, text, long=long)
     return True
 
 

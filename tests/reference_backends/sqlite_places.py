@@ -1,4 +1,4 @@
-"""Databases as others left them, and other processes beside the store."""
+"""Databases as others left them, other processes beside the store, and what it says to SQLite."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from reference_backends.sqlite import SqliteSessionStore
 
 FIRST_LAYOUT = """
     CREATE TABLE sessions (
@@ -46,6 +48,14 @@ def fill_first_layout(path: Path, **times: str) -> None:
     run_sql(path, FIRST_LAYOUT)
     for name, moment in times.items():
         run_sql(path, "INSERT INTO sessions VALUES (?, '[{}]', ?, ?)", name, moment, moment)
+
+
+def trace(store: SqliteSessionStore) -> list[str]:
+    """Answer the list to which the statements of the writing connection will be added."""
+    assert store._connections is not None
+    statements: list[str] = []
+    store._connections.writing.database.set_trace_callback(statements.append)
+    return statements
 
 
 def start_python(script: str, *arguments: str) -> subprocess.Popen[str]:

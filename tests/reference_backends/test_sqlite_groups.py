@@ -19,6 +19,7 @@ from tests.reference_backends.sqlite_places import (
     locked_by_another_process,
     run_sql,
     start_python,
+    trace,
 )
 
 if TYPE_CHECKING:
@@ -43,14 +44,6 @@ async def rest(store: SqliteSessionStore) -> None:
     """Let the thread end: one that waits takes the first write of a round by itself at times."""
     assert store._connections is not None
     await store._connections.writer.finish()
-
-
-def trace(store: SqliteSessionStore) -> list[str]:
-    """Answer the list to which the statements of the writing connection will be added."""
-    assert store._opening is not None
-    statements: list[str] = []
-    store._opening.result().writing.database.set_trace_callback(statements.append)
-    return statements
 
 
 @pytest.mark.parametrize("instances", [1, 4])

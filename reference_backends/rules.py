@@ -160,6 +160,8 @@ def _check_member(item: Json, depth: int, place: int | str) -> None:
 def _check_text(text: str) -> None:
     if "\x00" in text:
         raise _UnstorableError("text with U+0000 can't be kept by every database")
+    if text.isascii():
+        return
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -60,6 +60,8 @@ _COST_DATA = "SELECT CAST(cost_data AS BLOB) FROM sessions WHERE session_id = ?"
 _EXISTS = "SELECT 1 FROM sessions WHERE session_id = ?"
 _DELETE = "DELETE FROM sessions WHERE session_id = ?"
 _DELETE_BEFORE = "DELETE FROM sessions WHERE normal_time(CAST(updated_at AS BLOB)) < ?"
+# Earlier releases wrote NaN too.
+_with_nan = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class _Connections(NamedTuple):
@@ -333,9 +335,8 @@ def _merge(session_id: str, changes: str, long: int, database: sqlite3.Connectio
     if found is None:
         return False
     cost_data = read_cost_data(found.text) | decode(changes)
-    # The changes have been checked. What an earlier release stored, which wrote NaN too, is
-    # written back as it was.
-    text = json.dumps(cost_data, separators=(",", ":"))
+    # The changes have been checked; what an earlier release stored is written back as it was.
+    text = _with_nan(cost_data)
     sqlite_in_place.replace(database, session_id, found, text, long=long)
     return True
 

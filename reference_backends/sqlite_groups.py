@@ -28,19 +28,17 @@ class GroupConnection(sqlite3.Connection):
     def commit(self) -> None:
         """Run groups for as long as there are writes; each is settled and delivered."""
         while self.queue.has_more():
-            awaited = self.queue.waiting()
             try:
                 self.execute("BEGIN IMMEDIATE")
             except sqlite3.Error as error:
-                # Those that came during the wait have not had their time yet.
-                self.queue.fail(awaited, error)
+                self.queue.fail(error)
             else:
                 self._commit_next()
             self.queue.deliver_soon()
 
     def _commit_next(self) -> None:
         """Commit the next group in the transaction that was begun."""
-        # Only now, with the lock held, are writes taken: until then each can be withdrawn at once.
+        # Only now, with the lock held, are writes taken: until then each can be dropped at once.
         group = self.queue.take()
         try:
             if len(group) == 1:
@@ -134,7 +132,7 @@ class GroupWriter:
         try:
             return await write.answer
         except asyncio.CancelledError:
-            if not self._queue.withdraw(write):
+            if not write.claim():
                 await write.outlast()
             raise
 
@@ -156,7 +154,7 @@ class GroupWriter:
                 await self._connection.commit()
                 self._queue.deliver()
         except Exception as error:  # noqa: BLE001 - raised at the callers, who must not wait in vain
-            self._queue.fail(self._queue.waiting(), error)
+            self._queue.fail_all(error)
         finally:
             self._queue.deliver()
             self._drain = None

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from reference_backends import histories
 from reference_backends.json_text import decode
@@ -89,7 +90,8 @@ def _switch_to_wal(database: sqlite3.Connection, lock_timeout: float) -> None:
 
 def now_text() -> str:
     """Word the present as the store writes times: as texts of one width, in the order of time."""
-    return _word(datetime.now(UTC))
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    return f"{_second(seconds)}.{nanoseconds // 1000:06}+00:00"
 
 
 def instant_text(moment: datetime) -> str:
@@ -108,6 +110,11 @@ def normal_time(stored: object) -> str | None:
         moment = datetime.fromisoformat(stored.decode())
         return instant_text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     return None
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _word(moment: datetime) -> str:

@@ -1,11 +1,15 @@
-"""The writes that wait for the thread of a SQLite connection, and those that it has ended."""
+"""The writes that wait for the thread of a SQLite connection, and those that it has ended.
+
+The event loop and the thread share them without a lock: what passes from one to the other is a
+queue that is made for it, or one step of the interpreter.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sessionstore_contract.interface import SessionStoreError
@@ -34,12 +38,28 @@ class Write:
         self.statements = statements
         self.answer = answer
         self._outlasting: asyncio.Future[None] | None = None
+        self._unclaimed = [True]
+        self._is_settled = False
         self._is_delivered = False
-        self.result: Any = None
-        self.error: Exception | None = SessionStoreError("the write was cut off and rolled back")
+        self._result: Any = None
+        self._error: Exception | None = None
+
+    def claim(self) -> bool:
+        """Answer whether it is yours now: the thread's, to run it, or its caller's, to drop it.
+
+        Whoever asks first has it.
+        """
+        try:
+            return self._unclaimed.pop()
+        except IndexError:
+            return False
+
+    @property
+    def is_claimed(self) -> bool:
+        return not self._unclaimed
 
     def settle(self, result: Any = None, error: Exception | None = None) -> None:
-        self.result, self.error = result, error
+        self._result, self._error, self._is_settled = result, error, True
 
     def deliver(self) -> None:
         self._is_delivered = True
@@ -47,10 +67,12 @@ class Write:
             self._outlasting.set_result(None)
         if self.answer.done():
             return
-        if self.error is None:
-            self.answer.set_result(self.result)
+        if not self._is_settled:
+            self._error = SessionStoreError("the write was cut off and rolled back")
+        if self._error is None:
+            self.answer.set_result(self._result)
         else:
-            self.answer.set_exception(self.error)
+            self.answer.set_exception(self._error)
 
     async def outlast(self) -> None:
         """Wait, however often the caller is cancelled, until the write has ended."""
@@ -63,74 +85,66 @@ class Write:
 
 
 class WriteQueue:
-    """The writes that wait, and those that have ended and are not yet delivered.
-
-    The event loop and the writing thread share it. Whoever takes a write out owns it: the thread
-    to run it, or its cancelled caller to drop it.
-    """
+    """The writes that wait, and those that have ended and are not yet delivered."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: deque[Write] = deque()
-        self._ended: list[Write] = []
-        self._is_last = False
+        self._arrived: SimpleQueue[Write | None] = SimpleQueue()
+        # Those that the thread has found there and not yet run; the loop's while it is at rest.
+        self._seen: deque[Write] = deque()
+        self._ended: deque[Write] = deque()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        """Answer how many wait; those that were dropped count until the thread has seen that."""
+        return self._arrived.qsize() + len(self._seen)
 
     def add(self, write: Write) -> None:
-        with self._lock:
-            self._waiting.append(write)
-            self._is_last = False
-            self._changed.notify()
+        self._arrived.put(write)
 
     def expect_no_more(self) -> None:
         """Let the thread wait for no other write."""
-        with self._lock:
-            self._is_last = True
-            self._changed.notify()
+        self._arrived.put(None)
 
     def has_more(self) -> bool:
         """Answer whether another write is there or comes in `LINGER` seconds, on the thread."""
-        with self._lock:
-            if not self._waiting and not self._is_last:
-                self._changed.wait(LINGER)
-            return bool(self._waiting)
-
-    def withdraw(self, write: Write) -> bool:
-        with self._lock:
-            if write not in self._waiting:
+        if not self._seen:
+            try:
+                self._see(self._arrived.get(timeout=LINGER))
+            except Empty:
                 return False
-            self._waiting.remove(write)
-            return True
-
-    def waiting(self) -> list[Write]:
-        with self._lock:
-            return list(self._waiting)
+        self._look()
+        return bool(self._seen)
 
     def take(self) -> list[Write]:
-        with self._lock:
-            return [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
+        """Claim up to `MAX_GROUP` of those that wait, on the thread."""
+        self._look()
+        group: list[Write] = []
+        while self._seen and len(group) < MAX_GROUP:
+            write = self._seen.popleft()
+            if write.claim():
+                group.append(write)
+        return group
 
     def end(self, writes: list[Write]) -> None:
         """Take over what was taken, and is to be delivered."""
-        with self._lock:
-            self._ended += writes
+        self._ended.extend(writes)
 
-    def fail(self, writes: list[Write], error: Exception) -> None:
-        """End those of the writes that still wait."""
-        for write in writes:
-            if self.withdraw(write):
+    def fail(self, error: Exception) -> None:
+        """End those that `has_more` found: those that have come since have not had their time."""
+        while self._seen:
+            write = self._seen.popleft()
+            if write.claim():
                 write.settle(error=error)
-                self.end([write])
+                self._ended.append(write)
+
+    def fail_all(self, error: Exception) -> None:
+        """End all that wait, while the thread is at rest."""
+        self._look()
+        self.fail(error)
 
     def deliver(self) -> None:
-        with self._lock:
-            ended, self._ended = self._ended, []
-        for write in ended:
-            write.deliver()
+        while self._ended:
+            self._ended.popleft().deliver()
 
     def deliver_soon(self) -> None:
         """Have them delivered, from the thread.
@@ -144,3 +158,11 @@ class WriteQueue:
 
     def deliver_in(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+
+    def _look(self) -> None:
+        while not self._arrived.empty():
+            self._see(self._arrived.get_nowait())
+
+    def _see(self, write: Write | None) -> None:
+        if write is not None and not write.is_claimed:
+            self._seen.append(write)

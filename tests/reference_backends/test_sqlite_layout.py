@@ -258,6 +258,13 @@ def test_written_times_have_one_form() -> None:
     """UTC, of one width, in which the order of texts is the order of time."""
     assert instant_text(CUTOFF) == "2024-01-02T03:04:05.000000+00:00"
     assert len(now_text()) == len(instant_text(CUTOFF))
+    before, now, after = (
+        instant_text(datetime.now(UTC)),
+        now_text(),
+        instant_text(datetime.now(UTC)),
+    )
+    assert before <= now <= after
+    assert normal_time(now.encode()) == now
     assert normal_time(now_text()[:10].encode()) < now_text()  # type: ignore[operator]
 
 

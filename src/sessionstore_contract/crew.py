@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .capabilities import Capability
 from .harness import Fuse
@@ -40,6 +41,9 @@ class Task:
     """The address of the wrapper."""
 
 
+Line: TypeAlias = tuple["queue.SimpleQueue[Task]", ...]
+
+
 @dataclass
 class Crew:
     """The workers of one backend; the first one has found it."""
@@ -64,13 +68,15 @@ class Crew:
     def gather(cls, order: Order, *, workers: int, is_alone: bool = True) -> Crew:
         """Start the first worker and find the backend.
 
-        Of the others those are started with it that can be forked, which later none can be; or else
-        one, unless there are more crews: they would all import the kit at once, and most wait then.
+        Of the others those are started with it that can be forked, which later none can be, and one
+        more for what waits; or else one, unless there are more crews: they would all import the kit
+        at once, and most wait then.
 
         Raises:
             RefusedError: there is no such backend.
         """
-        most = workers if can_fork() else min(workers, 1 + is_alone)
+        several = workers > 1
+        most = workers + several if can_fork() else min(workers, 1 + is_alone)
         started = [Worker(order, number) for number in range(most)]
         try:
             described = _describe(started[0], order)
@@ -104,19 +110,16 @@ class Crew:
     ) -> None:
         """Try them, several at once with several workers; `on_finding` is told of each.
 
-        The workers stay, for what is to be tried next.
+        With several, what waits most of its time keeps none of them from the rest: one more does
+        that. The workers stay, for what is to be tried next.
 
         Raises:
             StoppedError: the run was asked to stop.
         """
-        left: queue.SimpleQueue[Task] = queue.SimpleQueue()
-        # What takes long comes first, so that no worker has much left when the others are done.
-        for task in sorted(tasks, key=lambda task: _rank(task.clause)):
-            left.put(task)
         found: queue.SimpleQueue[tuple[Task, Finding] | BaseException] = queue.SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._work, args=(left, found), daemon=True)
-            for _ in range(min(workers, len(tasks)))
+            threading.Thread(target=self._work, args=(line, found), daemon=True)
+            for line in lines(tasks, workers)
         ]
         for thread in self._threads:
             thread.start()
@@ -153,23 +156,19 @@ class Crew:
 
     def _work(
         self,
-        left: queue.SimpleQueue[Task],
+        line: Line,
         found: queue.SimpleQueue[tuple[Task, Finding] | BaseException],
     ) -> None:
         try:
-            for one in self._findings(left):
+            for one in self._findings(line):
                 found.put(one)
         except BaseException as error:  # noqa: BLE001 - told to the thread that waits
             if not self.is_stopped:
                 found.put(error)
 
-    def _findings(self, left: queue.SimpleQueue[Task]) -> Iterator[tuple[Task, Finding]]:
+    def _findings(self, line: Line) -> Iterator[tuple[Task, Finding]]:
         worker = self._idle_one() or self._another()
-        while not self.is_stopped:
-            try:
-                task = left.get_nowait()
-            except queue.Empty:
-                break
+        while not self.is_stopped and (task := _next(line)) is not None:
             fuse = self.fuses[task.defect]
             words = {"clause": task.clause.id, "defect": task.defect, "fuse": fuse.state()}
             try:
@@ -235,6 +234,25 @@ class Crew:
             reason=f"{step['call']}: the process {how}: see {owner}",
             owner=owner,
         )
+
+
+def lines(tasks: list[Task], workers: int) -> list[Line]:
+    """Answer from where each worker takes what it tries next: from the first that is not empty."""
+    is_apart = workers > 1 and not all(task.clause.waits for task in tasks)
+    busy: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    # What takes long comes first, so that no worker has much left when the others are done.
+    for task in sorted(tasks, key=lambda task: _rank(task.clause)):
+        (waiting if task.clause.waits and is_apart else busy).put(task)
+    one_more = [] if waiting.empty() else [(waiting,)]
+    return [*[(busy, waiting)] * min(workers, len(tasks)), *one_more]
+
+
+def _next(line: Line) -> Task | None:
+    for left in line:
+        with contextlib.suppress(queue.Empty):
+            return left.get_nowait()
+    return None
 
 
 def _rank(clause: Clause) -> int:

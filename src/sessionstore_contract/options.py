@@ -70,7 +70,7 @@ def on_a_target(command: F) -> F:
             type=click.IntRange(1),
             default=_workers,
             metavar="WORKERS",
-            help="Processes that try clauses. "
+            help="Processes that try clauses; from 2 on one more for those that wait. "
             f"[default: one more than there are cores, at most {MOST_WORKERS}]",
         ),
         click.option("--seed", type=click.IntRange(0), metavar="N", help=SEED),

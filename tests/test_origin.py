@@ -113,8 +113,13 @@ async def test_none_outlives_the_origin(two: list[RemoteStore]) -> None:
     await again.end()
 
 
-async def test_one_that_was_killed_is_replaced() -> None:
+@pytest.mark.parametrize("has_handles", [True, False])
+async def test_one_that_was_killed_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, has_handles: bool
+) -> None:
     """Nothing of it stays open here, and what was forked from it does not live on."""
+    if not has_handles:
+        monkeypatch.delattr(os, "pidfd_open")
     async with asyncio.timeout(AGES):
         first = await RemoteStore.open(Looking, "here")
         killed, control = origin._origin._process, origin._origin._control

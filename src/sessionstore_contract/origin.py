@@ -245,6 +245,8 @@ class _Forked:
 
     def _kill_orphan(self) -> None:
         """The origin is gone: it has killed this process before, or was itself killed."""
-        if self._handle is not None:
-            with suppress(OSError):
-                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+        if self._handle is None:
+            self.stdin.transport.abort()  # it ends, unless it hangs, and nobody waits for it here
+            return
+        with suppress(OSError):
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)

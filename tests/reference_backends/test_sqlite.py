@@ -30,7 +30,7 @@ from tests.reference_backends.sqlite_places import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
 CALLS: dict[str, Callable[[SqliteSessionStore], Coroutine[Any, Any, Any]]] = {
     "create": lambda store: store.create("new"),
@@ -42,18 +42,6 @@ CALLS: dict[str, Callable[[SqliteSessionStore], Coroutine[Any, Any, Any]]] = {
     "exists": lambda store: store.exists("a"),
     "delete_before": lambda store: store.delete_before(datetime.now(UTC)),
 }
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteSessionStore]:
-    store = SqliteSessionStore(path)
-    yield store
-    await store.close()
 
 
 async def test_a_session_is_missing_then_empty_then_full(store: SqliteSessionStore) -> None:

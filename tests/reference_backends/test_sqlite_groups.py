@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
 async def store(path: Path) -> AsyncIterator[SqliteSessionStore]:
     store = SqliteSessionStore(path)
     await store.create("a")

@@ -13,7 +13,6 @@ from reference_backends.sqlite_in_place import LONG
 from tests.reference_backends.sqlite_places import run_sql, trace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 HISTORY = [{"role": "user", "content": "x" * 1000}] * (2 * LONG // 1000)
@@ -22,18 +21,6 @@ HISTORY = [{"role": "user", "content": "x" * 1000}] * (2 * LONG // 1000)
 COLUMNS = """
     session_id TEXT PRIMARY KEY, messages TEXT, created_at TEXT, updated_at TEXT, cost_data TEXT
 """
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteSessionStore]:
-    store = SqliteSessionStore(path)
-    yield store
-    await store.close()
 
 
 def logged(path: Path) -> int:

@@ -27,11 +27,6 @@ OLD_TIME = "2024-01-02T03:04:05"
 COLUMNS = ["session_id", "messages", "created_at", "updated_at", "cost_data"]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
 def column_names(path: Path) -> list[str]:
     return [row[0] for row in run_sql(path, "SELECT name FROM pragma_table_info('sessions')")]
 

@@ -9,8 +9,8 @@ import httpx
 from reference_backends import HTTP, MEMORY, NULL, POSTGRES, SQLITE
 from reference_backends.http import HttpSessionStore
 from reference_backends.in_process import InProcessPlatform
-from reference_backends.sqlite import SqliteSessionStore
 from sessionstore_contract import Backend, contract_tests
+from tests.writing_over import WRITING_OVER
 
 
 def open_by_httpx(url: str, seconds: float = 10.0) -> HttpSessionStore:
@@ -29,23 +29,6 @@ MADE_BY_THE_CLIENT = (
 )
 """What hangs on the connections; what is said on them is the same whoever makes them."""
 
-
-class WritesOver(SqliteSessionStore):
-    """Writes cost data over where it stands, as it does in long histories, in all of them."""
-
-    _long = 0
-
-
-def open_writing_over(path: str) -> SqliteSessionStore:
-    """Open it with the usual time-out."""
-    return WritesOver(path)
-
-
-def open_writing_over_bounded(path: str, seconds: float) -> SqliteSessionStore:
-    """Open it with a short one."""
-    return WritesOver(path, lock_timeout=seconds)
-
-
 UPDATING = ("cost", "concurrency", "cancellation", "durability", "sequence", "migration", "sharing")
 """What is said of updates, and of what interrupts them."""
 
@@ -54,15 +37,7 @@ platform = InProcessPlatform()
 test_null = contract_tests(NULL)
 test_memory = contract_tests(MEMORY)
 test_sqlite = contract_tests(SQLITE)
-test_sqlite_writing_over = contract_tests(
-    replace(
-        SQLITE,
-        name="sqlite-writing-over",
-        open=open_writing_over,
-        open_bounded=open_writing_over_bounded,
-    ),
-    clauses=UPDATING,
-)
+test_sqlite_writing_over = contract_tests(WRITING_OVER, clauses=UPDATING)
 test_postgres = contract_tests(POSTGRES)
 test_http = contract_tests(HTTP)
 test_http_by_httpx = contract_tests(

@@ -11,6 +11,7 @@ from reference_backends import HTTP, MEMORY, NULL, POSTGRES, SQLITE
 from sessionstore_contract.verdict import Verdict
 
 from ..designs import DESIGNS
+from ..writing_over import WRITING_OVER
 from .lots import Lot, Yard, accusations
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ FIRST = int(os.environ.get("SOAK_FIRST_SEED", "1"))
 AT_A_TIME = 10
 """Seeds in one test: few enough to be shared out between workers."""
 
-BACKENDS = (NULL, MEMORY, SQLITE, POSTGRES, HTTP, *DESIGNS)
+BACKENDS = (NULL, MEMORY, SQLITE, WRITING_OVER, POSTGRES, HTTP, *DESIGNS)
 
 
 @pytest.mark.soak

@@ -34,10 +34,13 @@ _IS_PLAIN = """
 
 
 class CostData(NamedTuple):
-    """The cost data of a session as it stands there, and the number of its row, if it has one."""
+    """The cost data of a session as it stands there, and the number of its row.
+
+    That is None where rows have none, and anything where a column of somebody's has its name.
+    """
 
     text: bytes | None
-    rowid: int | None
+    rowid: object
 
 
 def find(database: sqlite3.Connection, session_id: str) -> CostData | None:
@@ -58,7 +61,7 @@ def replace(
     """
     now = now_text()
     rowid = found.rowid
-    if rowid is not None and _length(database, rowid) >= long and _is_plain(database, rowid):
+    if isinstance(rowid, int) and _length(database, rowid) >= long and _is_plain(database, rowid):
         text = _with_room(text, len(found.text or b""))
         if _has_written_over(database, rowid, text, now):
             return

@@ -190,6 +190,10 @@ ADDED = {
         f"CREATE TABLE sessions ({COLUMNS}, RowId INTEGER DEFAULT 1)",
         "SELECT 5",
     ),
+    "a text that hides the number": (
+        f"CREATE TABLE sessions ({COLUMNS}, rowid TEXT DEFAULT 'first')",
+        "SELECT 5",
+    ),
 }
 """What somebody has made of the database, and a query that answers 5 if it knows of the fifth."""
 

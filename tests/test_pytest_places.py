@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from sessionstore_contract.storage.in_memory import OWN, folder_for_places
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +87,21 @@ def test_gone_afterwards():
 """
 
 
+FILES = """
+from pathlib import Path
+
+from reference_backends.sqlite import SqliteSessionStore
+from sessionstore_contract import Backend, contract_tests
+
+def opened(path):
+    with open("places", "a") as file:
+        file.write(path + "\\n")
+    return SqliteSessionStore(path)
+
+test_contract = contract_tests(Backend("mine", open=opened), clauses="cost.starts-empty")
+"""
+
+
 def lines(path: Path) -> list[list[str]]:
     return [line.split("\t") for line in path.read_text().splitlines()]
 
@@ -118,6 +132,32 @@ def test_each_test_has_a_platform_of_its_own(pytester: pytest.Pytester) -> None:
     """It is empty, and nothing listens there after the test."""
     pytester.makepyfile(PLATFORMS)
     pytester.runpytest_subprocess(*OPTIONS).assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["one-process", "xdist"])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_files_are_in_memory_where_no_folder_is_named(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: tuple[str, ...],
+    is_named: bool,
+) -> None:
+    """In the folder of the run, which goes with it."""
+    for name in ("TMPDIR", "TEMP", "TMP", OWN):
+        monkeypatch.delenv(name, raising=False)
+    parent = folder_for_places()
+    if parent is None:
+        pytest.skip("this machine has no folder in memory for files of stores")
+    if is_named:
+        parent = pytester.mkdir("named")
+        monkeypatch.setenv("TMPDIR", str(parent))
+    pytester.makepyfile(FILES)
+    pytester.runpytest_subprocess(*OPTIONS, *workers).assert_outcomes(passed=1)
+    for place in map(Path, (pytester.path / "places").read_text().splitlines()):
+        folder = place.parents[1]
+        assert folder.parent == parent
+        assert folder.name.startswith("sessionstore-run-")
+        assert not folder.exists()
 
 
 def test_what_is_not_to_be_had_is_an_error_of_one_line(pytester: pytest.Pytester) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 import reference_backends
-from sessionstore_contract import Backend, StorageUnavailableError, check, check_sync
+from reference_backends.sqlite import SqliteSessionStore
+from sessionstore_contract import Backend, StorageUnavailableError, check, check_sync, runs
 from sessionstore_contract.catalogue import select
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.effort import EFFORTS
@@ -17,9 +18,6 @@ from sessionstore_contract.report.document import document
 from sessionstore_contract.verdict import Conclusion, Verdict
 
 from . import hostile
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 QUICK = EFFORTS["quick"]
 
@@ -44,6 +42,23 @@ def test_a_baseline_judges_here_as_well(tmp_path: Path) -> None:
     assert document(report)["backends"][0]["verdict"] == "incomplete"
     with pytest.raises(ValueError, match="No such file"):
         check_sync(reference_backends.NULL, baseline=tmp_path / "none.toml")
+
+
+def test_files_are_in_memory_where_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of a run of the command are; they go with the run."""
+    monkeypatch.setattr(runs, "folder_for_places", lambda: tmp_path)
+    places: list[str] = []
+
+    def opened(path: str) -> SqliteSessionStore:
+        places.append(path)
+        return SqliteSessionStore(path)
+
+    check_sync(Backend("mine", open=opened), effort=QUICK, clauses=select(["cost.starts-empty"]))
+    assert places
+    assert all(Path(place).is_relative_to(tmp_path) for place in places)
+    assert not list(tmp_path.iterdir())
 
 
 async def test_the_running_loop_goes_on_while_a_backend_is_tried() -> None:

@@ -112,7 +112,9 @@ class Conditions:
 
 
 @contextmanager
-def provided(backend: Backend, postgres: PostgresChoice) -> Iterator[Storage]:
+def provided(
+    backend: Backend, postgres: PostgresChoice, *, files: Path | None = None
+) -> Iterator[Storage]:
     """Provide the storage of a backend; one that the kit made is closed at the end.
 
     Raises:
@@ -121,7 +123,7 @@ def provided(backend: Backend, postgres: PostgresChoice) -> Iterator[Storage]:
     if not isinstance(backend.storage, str):
         yield backend.storage
         return
-    with selection.provided(backend.storage, postgres) as made:
+    with selection.provided(backend.storage, postgres, files=files) as made:
         yield made
 
 

@@ -122,7 +122,9 @@ def _new_folder(config: pytest.Config) -> str:
     import shutil  # noqa: PLC0415
     import tempfile  # noqa: PLC0415
 
-    folder: str = tempfile.mkdtemp(prefix="sessionstore-run-")
+    from .storage.in_memory import folder_for_places  # noqa: PLC0415
+
+    folder: str = tempfile.mkdtemp(prefix="sessionstore-run-", dir=folder_for_places())
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     return folder
 

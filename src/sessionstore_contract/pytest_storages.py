@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 class Storages:
     """One of each name, for contract tests and for the fixtures."""
 
-    def __init__(self, postgres: PostgresChoice) -> None:
+    def __init__(self, postgres: PostgresChoice, files: Path) -> None:
         self._postgres = postgres
+        self._files = files
         self._opened: dict[str, Storage] = {}
         self._handed_over: set[int] = set()
         self._closing = ExitStack()
@@ -32,7 +34,9 @@ class Storages:
             StorageUnavailableError: it can't be had; one line that says why.
         """
         if name not in self._opened:
-            self._opened[name] = self._closing.enter_context(provided(name, self._postgres))
+            self._opened[name] = self._closing.enter_context(
+                provided(name, self._postgres, files=self._files)
+            )
         return self._opened[name]
 
     def handed_over(self, storage: Storage) -> Storage:
@@ -54,7 +58,7 @@ def storages_of(config: pytest.Config, run_folder: str) -> Storages:
     """Answer the storages that this pytest process shares."""
     if STORAGES not in config.stash:
         server = config.getoption("sessionstore_postgres", "auto")
-        config.stash[STORAGES] = Storages(PostgresChoice(server, run_folder))
+        config.stash[STORAGES] = Storages(PostgresChoice(server, run_folder), Path(run_folder))
         config.add_cleanup(config.stash[STORAGES].close)
     return config.stash[STORAGES]
 

@@ -15,6 +15,7 @@ from .effort import NORMAL, Effort
 from .harness import Conditions, provided, try_clause
 from .report.document import BackendReport, Report
 from .seed import new_seed
+from .storage.in_memory import folder_for_places
 from .storage.selection import PostgresChoice
 from .verdict import NOT_SELECTED, STOPPED, Finding, Verdict
 
@@ -68,9 +69,9 @@ def check_sync(
     conditions = Conditions(new_seed() if seed is None else seed, effort)
     report = Report(conditions.seed, effort.name)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="sessionstore-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sessionstore-", dir=folder_for_places()) as folder:
         choice = PostgresChoice(postgres, folder)
-        with provided(backend, choice) as provider:
+        with provided(backend, choice, files=Path(folder)) as provider:
             with provider.fresh():
                 pass  # whether there are places at all is told before the first clause
             chosen = set(clauses)

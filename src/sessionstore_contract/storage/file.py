@@ -22,13 +22,18 @@ class FileStorage:
 
     name = "file"
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Path | None = None) -> None:
+        """Make the folders in this one, if it is there, and not in that of temporary files."""
+        self._parent = parent
         self._server: str | None = None
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
         """Lend a path; the folder goes with all that is in it."""
-        folder = Path(tempfile.mkdtemp(prefix="sessionstore-"))
+        # A process of the same run may be on another machine, where it is not.
+        is_there = self._parent is not None and self._parent.is_dir()
+        parent = self._parent if is_there else None
+        folder = Path(tempfile.mkdtemp(prefix="sessionstore-", dir=parent))
         place = folder / "sessions.db"
         try:
             yield str(place)

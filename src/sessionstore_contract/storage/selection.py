@@ -61,15 +61,19 @@ class PostgresChoice:
 
 
 @contextmanager
-def provided(name: str, postgres: PostgresChoice) -> Iterator[Storage]:
+def provided(
+    name: str, postgres: PostgresChoice, *, files: Path | None = None
+) -> Iterator[Storage]:
     """Provide the storage of that name, and close it; any other name is a place by itself.
+
+    Places that are files are made in the folder `files`, else in that of temporary files.
 
     Raises:
         StorageUnavailableError: it can't be had on this machine; one line that says why.
     """
     match name:
         case "file":
-            storage: Storage = FileStorage()
+            storage: Storage = FileStorage(files)
         case "none":
             storage = NoStorage()
         case "postgres":

@@ -19,12 +19,13 @@ _STEP: Final = 64
 _ROW = "SELECT CAST(cost_data AS BLOB), rowid FROM sessions WHERE session_id = ?"
 _ROW_WITHOUT_ROWID = "SELECT CAST(cost_data AS BLOB), NULL FROM sessions WHERE session_id = ?"
 _UPDATE = "UPDATE sessions SET cost_data = ?, updated_at = ? WHERE session_id = ?"
-# No trigger, index or computed column learns of what is written over. Nor is a column of somebody's
-# that is called `rowid` the number by which SQLite finds a row.
+# No trigger, index or computed column learns of what is written over, and no CHECK is asked. Nor is
+# a column of somebody's that is called `rowid` the number by which SQLite finds a row.
 _IS_PLAIN = """
     SELECT typeof(cost_data) = 'text' AND typeof(updated_at) = 'text'
     AND (SELECT encoding FROM pragma_encoding) = 'UTF-8'
     AND (SELECT count(*) FROM sqlite_master WHERE tbl_name = 'sessions') = 2
+    AND (SELECT sql FROM sqlite_master WHERE name = 'sessions') NOT LIKE '%check%'
     AND NOT EXISTS (
         SELECT 1 FROM pragma_table_xinfo('sessions')
         WHERE hidden <> 0 OR name = 'rowid' COLLATE NOCASE

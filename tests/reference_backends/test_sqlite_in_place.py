@@ -10,6 +10,7 @@ import pytest
 
 from reference_backends.sqlite import SqliteSessionStore
 from reference_backends.sqlite_in_place import LONG
+from sessionstore_contract.interface import SessionStoreError
 from tests.reference_backends.sqlite_places import run_sql, trace
 
 if TYPE_CHECKING:
@@ -219,6 +220,24 @@ async def test_what_others_have_added_learns_of_an_update(
 
 SPACED = """'{"turn_count":1}' || printf('%48s', '')"""
 NOW = "'2020-01-01T00:00:00.000000+00:00'"
+
+
+@pytest.mark.parametrize(
+    "check", ["length(cost_data) < 20", "json_extract(cost_data, '$.turn_count') < 13"]
+)
+async def test_a_check_of_somebody_s_is_asked(
+    path: Path, store: SqliteSessionStore, check: str
+) -> None:
+    """Spaces are not held against the text, and what is refused is told."""
+    run_sql(path, f"CREATE TABLE sessions ({COLUMNS}, Check ({check}))")
+    await store.save("a", HISTORY)
+    for turn in range(8, 13):
+        await store.update("a", cost_data={"turn_count": turn})
+    with pytest.raises(SessionStoreError, match="CHECK constraint failed"):
+        await store.update("a", cost_data={"turn_count": 10**9})
+    assert await store.get_cost_data("a") == {"turn_count": 12}
+
+
 STORED = {
     "NULL": ("NULL", NOW),
     "cost data as bytes": (f"CAST({SPACED} AS BLOB)", NOW),

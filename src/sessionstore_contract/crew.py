@@ -42,6 +42,7 @@ class Task:
 
 
 Line: TypeAlias = tuple["queue.SimpleQueue[Task]", ...]
+"""From where a worker takes what it tries next: from the first that is not empty."""
 
 
 @dataclass
@@ -237,7 +238,7 @@ class Crew:
 
 
 def lines(tasks: list[Task], workers: int) -> list[Line]:
-    """Answer from where each worker takes what it tries next: from the first that is not empty."""
+    """Answer the line of each worker; one more beside several has only what mostly waits."""
     is_apart = workers > 1 and not all(task.clause.waits for task in tasks)
     busy: queue.SimpleQueue[Task] = queue.SimpleQueue()
     waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()

@@ -117,6 +117,8 @@ def provided(
 ) -> Iterator[Storage]:
     """Provide the storage of a backend; one that the kit made is closed at the end.
 
+    Places that are files are made in the folder `files`, else in that of temporary files.
+
     Raises:
         StorageUnavailableError: it can't be had; one line that says why.
     """

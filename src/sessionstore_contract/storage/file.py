@@ -31,8 +31,7 @@ class FileStorage:
     def fresh(self) -> Iterator[str]:
         """Lend a path; the folder goes with all that is in it."""
         # A process of the same run may be on another machine, where it is not.
-        is_there = self._parent is not None and self._parent.is_dir()
-        parent = self._parent if is_there else None
+        parent = self._parent if self._parent is not None and self._parent.is_dir() else None
         folder = Path(tempfile.mkdtemp(prefix="sessionstore-", dir=parent))
         place = folder / "sessions.db"
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class ServiceLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._executor: ThreadPoolExecutor | None = None
 
     def run(self, work: Coroutine[Any, Any, T], *, timeout: float = 30.0) -> T:
         """Run the coroutine on the service thread and answer its result.
@@ -37,22 +38,25 @@ class ServiceLoop:
     def close(self) -> None:
         """Cancel what still runs and end the thread; may be called again."""
         with self._lock:
-            loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
-        if loop is None or thread is None:
+            loop, thread, executor = self._loop, self._thread, self._executor
+            self._loop = self._thread = self._executor = None
+        if loop is None or thread is None or executor is None:
             return
         asyncio.run_coroutine_threadsafe(_cancel_others(), loop).result(10)
-        with suppress(TimeoutError):  # whoever looks up a name may take longer
-            # The thread on which names are looked up: to close the loop does not wait for it.
-            asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+        # Names are looked up on threads, for which the loop does not wait. A look-up may take long.
+        waiting = threading.Thread(target=executor.shutdown, daemon=True)
+        waiting.start()
+        waiting.join(10)
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
+                self._executor = ThreadPoolExecutor()
+                self._loop.set_default_executor(self._executor)
                 self._thread = threading.Thread(
                     target=self._loop.run_forever,
                     name="sessionstore-contract services",

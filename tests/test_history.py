@@ -170,6 +170,20 @@ async def test_a_failed_step_stops_what_builds_on_it() -> None:
     assert isinstance(caught.value.__cause__, ValueError)
 
 
+async def test_a_reason_does_not_repeat_a_long_call() -> None:
+    """It is read in one line; the history has more of it, and the answer comes at its end."""
+
+    async def fail() -> NoReturn:
+        raise ValueError("too large")
+
+    history = History(PATIENT)
+    with pytest.raises(StepFailed) as caught:
+        await call(history, lambda *_: fail(), "id", ["x" * 90] * 9)
+    assert len(str(caught.value)) < 250
+    assert str(caught.value).endswith("... raised ValueError: too large")
+    assert len(history.lines()[0]) > 400
+
+
 async def test_a_call_that_hangs_is_abandoned() -> None:
     """After the time-out the step has hung, and the call is cancelled."""
     cancelled = asyncio.Event()

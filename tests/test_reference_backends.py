@@ -10,6 +10,11 @@ from reference_backends import HTTP, MEMORY, NULL, POSTGRES, SQLITE
 from reference_backends.http import HttpSessionStore
 from reference_backends.in_process import InProcessPlatform
 from sessionstore_contract import Backend, contract_tests
+from sessionstore_contract.catalogue import select
+from sessionstore_contract.effort import THOROUGH
+from sessionstore_contract.harness import Conditions, provided, try_clause
+from sessionstore_contract.storage.selection import PostgresChoice
+from sessionstore_contract.verdict import Verdict
 from tests.writing_over import WRITING_OVER
 
 
@@ -53,3 +58,12 @@ test_http_by_httpx = contract_tests(
 test_http_in_process = contract_tests(
     Backend("http-in-process", open=platform.open, storage=platform, profile="durable")
 )
+
+
+def test_what_grows_is_not_refused_at_the_largest_effort() -> None:
+    """The platform has a limit, and refuses what is past it with good reason."""
+    (clause,) = select(["growth.update-does-not-pay-for-messages"])
+    conditions = Conditions(seed=1, effort=THOROUGH)
+    with provided(HTTP, PostgresChoice("auto", "")) as storage:
+        finding = try_clause(clause, HTTP, storage, conditions)
+    assert finding.verdict is Verdict.HELD, finding.reason

@@ -256,7 +256,7 @@ def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Fin
         case StepFailed(step=step):
             owner = conditions.fuse.owner(step.operation)
             said = "answered " if step.outcome == "answered" else ""
-            reason = f"{step.call()} {said}{step.answered()}: see {owner}"
+            reason = f"{step.short_call()} {said}{step.answered()}: see {owner}"
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=reason, owner=owner)
         case NothingFound():
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=str(failure))

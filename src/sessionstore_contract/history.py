@@ -71,6 +71,10 @@ class Step:
         words += [f"{name}={values.word(value)}" for name, value in self.keywords.items()]
         return f"{self.operation}({', '.join(words)})"
 
+    def short_call(self) -> str:
+        """Word the call for a line that says more; the witness has all of it."""
+        return values.printable(self.call(), limit=200)
+
     def answered(self) -> str:
         """Word what came of the call."""
         match self.outcome:
@@ -108,7 +112,7 @@ class StepFailed(Exception):  # noqa: N818 - named for what happened, as pytest'
     """A step that only leads to the judged one raised or hung: the clause could not be tried."""
 
     def __init__(self, step: Step) -> None:
-        super().__init__(f"{step.call()} {step.answered()}")
+        super().__init__(f"{step.short_call()} {step.answered()}")
         self.step = step
 
 

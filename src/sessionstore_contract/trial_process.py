@@ -64,7 +64,7 @@ class FlightRecorder:
     def note(self, step: Step) -> None:
         """Leave one step."""
         # 200 characters escaped are 2,400 bytes at the most: what is cut could not be read.
-        said = {"operation": step.operation, "call": step.call()[:200], "judged": step.is_expected}
+        said = {"operation": step.operation, "call": step.short_call(), "judged": step.is_expected}
         self._record[:] = json.dumps(said).encode().ljust(RECORD)
 
     def clear(self) -> None:

@@ -232,6 +232,15 @@ def test_consequences_are_counted_at_their_cause() -> None:
     assert "mine: cost.hints and 1 more: see cost.merges\n" in text
 
 
+def test_a_reason_is_told_in_full_where_nothing_is_found_at_what_it_points_to() -> None:
+    """As where a store refuses what is larger than that clause makes it."""
+    refused = replace(
+        INCONCLUSIVE, clause=HINT, owner=MERGE.id, reason=f"save() raised: see {MERGE.id}"
+    )
+    text = shown(backend(Finding(MERGE, Verdict.HELD), refused))
+    assert "mine: cost.hints: inconclusive: save() raised: see cost.merges\n" in text
+
+
 def test_what_a_defect_breaks_besides_is_listed_under_it() -> None:
     """The consequence has no explanation and no line of its own; the count is told."""
     clauses = {clause.id: clause for clause in CLAUSES}

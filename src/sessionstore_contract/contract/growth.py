@@ -34,6 +34,12 @@ ALTOGETHER = 800_000
 AT_ONCE = 20
 """Sessions that are made at once."""
 
+MESSAGES = 20
+"""Messages in a long history."""
+
+LONG_ENOUGH = 180_000
+"""Characters in each of them, at most: more show nothing more, and may be refused."""
+
 
 @should(
     "growth.update-does-not-pay-for-messages",
@@ -99,10 +105,10 @@ def _operations(store: Subject) -> list[Callable[[str], Call[Any]]]:
 async def _short_and_long(store: Subject) -> tuple[int, str, str]:
     """Make a session without and one with a long history; answer the size of that, and both."""
     # Random, so that compressing it helps nobody.
-    bytes_each = store.stand.effort.size // 5 * 3 // 4
+    bytes_each = min(store.stand.effort.size // 5 * 3, LONG_ENOUGH) * 3 // 4
     history: list[Json] = [
         {"role": "user", "content": b64encode(store.stand.random.randbytes(bytes_each)).decode()}
-        for _ in range(20)
+        for _ in range(MESSAGES)
     ]
     short, long = await store.create(), await store.create()
     await store.save(long, history)

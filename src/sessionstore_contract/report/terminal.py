@@ -90,7 +90,8 @@ def _show_the_rest(backend: BackendReport, console: Console, *, is_quiet: bool) 
         for finding in backend.findings
         if finding.verdict in {Verdict.INCONCLUSIVE, Verdict.FAULTED}
     ]
-    for reason, clauses in _by_reason(undecided).items():
+    held = {one.clause.id for one in backend.findings if one.verdict is Verdict.HELD}
+    for reason, clauses in _by_reason(undecided, held).items():
         more = f" and {len(clauses) - 1} more" if len(clauses) > 1 else ""
         _print_line(console, f"{backend.name}: {clauses[0]}{more}: {reason}")
     for finding in backend.findings:
@@ -122,11 +123,13 @@ def _defect(backend: BackendReport, defect: Defect, words: Sequence[str]) -> Tex
     return text
 
 
-def _by_reason(findings: list[Finding]) -> dict[str, list[str]]:
+def _by_reason(findings: list[Finding], held: set[str]) -> dict[str, list[str]]:
     grouped: dict[str, list[str]] = {}
     for finding in findings:
-        # A reason that names a step differs from clause to clause; what it leads to does not.
+        # A reason that names a step differs from clause to clause; what it leads to does not,
+        # and says all of it, unless nothing was found there.
         reason = headline(finding)
-        key = f"see {finding.owner}" if finding.owner else reason
+        is_told_there = finding.owner and finding.owner not in held
+        key = f"see {finding.owner}" if is_told_there else reason
         grouped.setdefault(key, []).append(finding.clause.id)
     return grouped

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
 from ..clause import must, should
-from ..expect import Drawn, NothingFound, expect, expect_all_answered, violated
+from ..expect import expect, expect_all_answered, violated
 from ..interruption import StallWatch
-from ..linearizability import Judgement, Ruling, judge, operations_on, overlapping_pairs
 from ..subject import at_once, side_by_side
-from ..timeline import draw
-from ..timeline_page import page
 from ..values import are_equal, word
-from ..workload import play, workload
 from .beginning import begin_with, make_sure
 from .in_turn import create_in_turn, delete_in_turn, save_in_turn, update_in_turn
 from .network import MESSAGES, behind_proxy
+from .orders import expect_an_order
 from .stuck import expect_others_are_served
 
 if TYPE_CHECKING:
@@ -535,7 +532,7 @@ def _mixed(store: Subject, shared: str, number: int) -> list[Call[Any]]:
     covers=["lifecycle", "messages", "cost", "sharing", "concurrency"],
 )
 async def histories_are_linearisable(store: Subject) -> None:
-    await _are_explained(store, await _several(store))
+    await expect_an_order(store, await _several(store))
 
 
 @must(
@@ -557,40 +554,7 @@ async def processes_are_linearisable(store: Subject) -> None:
         await other.exists(other.unused_id())
     # The clock of all of them is that of this process: a call began before its process was told
     # of it, and had ended before it was told what came of it.
-    await _are_explained(store, [store, *others])
-
-
-async def _are_explained(store: Subject, instances: list[Subject]) -> None:
-    for control in (create_in_turn, delete_in_turn, save_in_turn, update_in_turn):
-        await control(instances)
-    overlaps = 0
-    for _ in range(2 * store.stand.effort.rounds):
-        store.stand.history.restart()
-        session = store.unused_id("hot")
-        claims = [Capability(one) for one in store.stand.capabilities]
-        for turn in workload(store.stand.random, clients=16, operations=6, claims=claims, rounds=1):
-            await play(turn, instances, [session])
-        operations = operations_on(session, store.stand.history.steps)
-        overlaps += overlapping_pairs(operations)
-        _is_explained(judge(operations))
-    if not overlaps:
-        raise NothingFound(
-            "no two operations were under way at once, so there was no order to find"
-        )
-
-
-def _is_explained(judgement: Judgement) -> None:
-    match judgement.ruling:
-        case Ruling.UNEXPLAINED:
-            at = judgement.breaks_at.operation if judgement.breaks_at else "an operation"
-            raise Drawn(
-                f"no order explains what {at} answers",
-                operation=at,
-                timeline=draw(judgement, width=78),
-                page=page(judgement),
-            )
-        case Ruling.UNDECIDED:
-            raise NothingFound(judgement.headline())
+    await expect_an_order(store, [store, *others])
 
 
 @should(

@@ -32,6 +32,8 @@ REFUSALS = {
     "sqlstate": RefusedError("zu viele Verbindungen"),
     "wrapped": wrapped(),
     "text": Exception("sorry, too many clients already"),
+    "of a role": Exception('too many connections for role "lim"'),
+    "of a database": Exception('too many connections for database "chats"'),
     "mysql": Exception(1040, "Too many connections"),
 }
 

@@ -39,7 +39,7 @@ ROWS = (
         "turn_door"
     ),
     (
-        "options baseline_options report_options clause_commands first_files init_command "
+        "options streams baseline_options report_options clause_commands first_files init_command "
         "bench_command prove_command wire_command turn_command serve_command compare_command "
         "report_command verify_command cli pages __main__"
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessionstore_contract import names
+from sessionstore_contract import Backend, names
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,6 +39,19 @@ class Heir(Outer):
 
 
 OBJECT = Outer()
+
+
+class Factory:
+    """Opens when it is called."""
+
+    def __call__(self) -> Outer:
+        return Outer()
+
+
+FACTORY = Factory()
+PARTIAL = partial(Outer)
+LAMBDA = lambda: Outer()  # noqa: E731, PLW0108 - it is about what has no name of its own
+BACKEND = Backend("outer", open=lambda: Outer(), storage="none")  # noqa: PLW0108
 
 
 @pytest.fixture
@@ -148,6 +161,15 @@ def test_a_name_leads_back(thing: Any) -> None:
 def test_what_another_process_can_not_find_has_no_name(thing: Any) -> None:
     """A name is answered only when it leads back to this very object."""
     assert names.name_of(thing) is None
+
+
+@pytest.mark.parametrize("thing", [FACTORY, PARTIAL, LAMBDA, BACKEND.open])
+def test_what_does_not_know_its_name_is_found_in_its_module(thing: Any) -> None:
+    """A store may be opened by anything that can be called, and so can that of a backend."""
+    name = names.name_of(thing)
+    assert name is not None
+    assert name.startswith(f"{__name__}:")
+    assert names.find(name) is thing
 
 
 def test_a_local_function_has_no_name() -> None:

@@ -15,6 +15,7 @@ from sessionstore_contract.effort import THOROUGH
 from sessionstore_contract.harness import Conditions, provided, try_clause
 from sessionstore_contract.storage.selection import PostgresChoice
 from sessionstore_contract.verdict import Verdict
+from tests.designs import UUIDS
 from tests.writing_over import WRITING_OVER
 
 
@@ -55,6 +56,7 @@ test_http_by_httpx = contract_tests(
     ),
     clauses=MADE_BY_THE_CLIENT,
 )
+test_uuids = contract_tests(UUIDS)
 test_http_in_process = contract_tests(
     Backend("http-in-process", open=platform.open, storage=platform, profile="durable")
 )

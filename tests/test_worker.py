@@ -206,7 +206,7 @@ async def test_an_opener_that_fails_is_told() -> None:
 )
 async def test_an_opener_without_a_name_is_refused(opener: Any) -> None:
     """What another process can't find is told before one is started, with the way out."""
-    with pytest.raises(UnnamedOpenerError, match="a class or a function at the top of a module"):
+    with pytest.raises(UnnamedOpenerError, match="name at the top of a module"):
         async with opened(opener):
             raise AssertionError("opened")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 from dataclasses import KW_ONLY, dataclass, replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 STORAGES = ("file", "postgres", "platform", "none")
 """The storages that the kit provides."""
+
+STORAGE_MEMBERS = ("name", "fresh", "server", "close")
+"""What a storage of an author's own has."""
 
 NAMED_PLACE = "place"
 """What a storage is called that is one place, named by the caller."""
@@ -89,10 +94,12 @@ class Backend:
     take about so long at the most. It spares the wait for the store's own time-outs."""
     timeout: float = DEFAULT_TIMEOUT
     """Seconds that one call may take before it counts as hung."""
+    make_id: Callable[[], str] | None = None
+    """Answers another session id each time, for a store that takes those of one form alone, such
+    as UUIDs. Without it an ordinary id is of small letters, digits and dashes."""
 
     def __post_init__(self) -> None:
-        if not callable(self.open):
-            raise BackendError(f"backend {self.name!r}: open={self.open!r} can't be called")
+        self._demand_kinds()
         if self.capabilities and Capability.PERSISTENCE not in self.capabilities:
             raise BackendError(
                 f"backend {self.name!r} claims {', '.join(sorted(self.capabilities))} without "
@@ -139,6 +146,45 @@ class Backend:
         if isinstance(self.storage, str):
             return self.storage if self.storage in STORAGES else NAMED_PLACE
         return self.storage.name
+
+    def _demand_kinds(self) -> None:
+        """Raise BackendError where something given is of no use, which would show much later."""
+        told = f"backend {self.name!r}"
+        if not callable(self.open):
+            raise BackendError(f"{told}: open={self.open!r} can't be called")
+        for name in ("corrupt", "open_with_token", "lend", "open_bounded", "make_id"):
+            given = getattr(self, name)
+            if given is not None and not callable(given):
+                raise BackendError(f"{told}: {name}={given!r} can't be called")
+        if self.legacy not in {None, "reference"} and not callable(self.legacy):
+            raise BackendError(
+                f"{told}: legacy={self.legacy!r} can't be called, nor is 'reference'"
+            )
+        for name in ("adding", "without"):
+            if isinstance(given := getattr(self, name), str):
+                raise BackendError(f"{told}: {name}={given!r} is a text: make it [{given!r}]")
+        is_number = type(self.timeout) in {int, float}
+        if not is_number or not 0 < self.timeout < math.inf:
+            raise BackendError(f"{told}: timeout={self.timeout!r} is no number of seconds above 0")
+        self._demand_a_storage()
+
+    def _demand_a_storage(self) -> None:
+        if not isinstance(self.storage, str):
+            missing = [one for one in STORAGE_MEMBERS if not hasattr(self.storage, one)]
+            if missing:
+                kind = type(self.storage).__name__
+                raise BackendError(
+                    f"backend {self.name!r}: storage={kind} is neither a text nor a storage: "
+                    f"it has no {missing[0]}"
+                )
+            return
+        near = difflib.get_close_matches(self.storage.lower(), STORAGES, n=1, cutoff=0.8)
+        if not self.storage or (near and self.storage not in STORAGES):
+            raise BackendError(
+                f"backend {self.name!r}: no storage {self.storage!r}"
+                f"{names.nearest(self.storage.lower(), STORAGES)} (a place is a path, such as "
+                f"./{self.storage or 'sessions'}, a DSN or a URL)"
+            )
 
     def _demand_old_places(self) -> None:
         """Raise BackendError where migration is claimed and no place can be made old."""
@@ -208,7 +254,7 @@ def find_backend(target: str, claims: Claims) -> Backend:
         return Backend(
             target.partition(":")[2],
             open=found,
-            storage=claims.storage or "file",
+            storage="file" if claims.storage is None else claims.storage,
             profile=claims.profile,
             adding=claims.adding,
             without=claims.without,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import os
 import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -17,11 +14,12 @@ from .clause_commands import explain, list_clauses, selected
 from .compare_command import compare_reports
 from .effort import EFFORTS
 from .init_command import init
-from .options import EFFORT, Refusal, on_a_target, require_known
+from .options import EFFORT, WRONG, Refusal, on_a_target, require_known
 from .prove_command import prove
 from .report_command import report
 from .report_options import finish, json_path, of_a_report, prepare_folder
 from .serve_command import serve
+from .streams import OutputLostError, secure
 from .turn_command import turn
 from .verify_command import verify
 from .version import CONTRACT_VERSION, __version__
@@ -32,33 +30,25 @@ class OneLineGroup(click.Group):
     """Tells every mistake in one line, click's own findings too."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        _have_streams()
-        for stream in (sys.stdout, sys.stderr):
-            # What a terminal can't show is escaped: it must not cost the verdict.
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
+        secure()
         if not kwargs.get("standalone_mode", True):
             return super().main(*args, **kwargs)
         try:
-            super().main(*args, **{**kwargs, "standalone_mode": False})
+            try:
+                super().main(*args, **{**kwargs, "standalone_mode": False})
+            finally:
+                sys.stdout.flush()
         except click.exceptions.Exit as ended:
             sys.exit(ended.exit_code)
         except click.ClickException as error:
             click.echo(f"sessionstore-contract: {error.format_message()}", err=True)
             sys.exit(error.exit_code)
+        except OutputLostError as error:
+            click.echo(f"sessionstore-contract: standard output: {error.strerror}", err=True)
+            sys.exit(WRONG)
         except click.Abort:
             sys.exit(3)
         sys.exit(0)
-
-
-def _have_streams() -> None:
-    """Take the null device for streams that the process was started without.
-
-    Else the next file that is opened would have their number, and be taken for them.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})

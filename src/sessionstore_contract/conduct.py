@@ -104,12 +104,12 @@ class Conductor:
                     order = self._order(target, folder / str(number))
                     crews.append(Crew.gather(order, workers=workers, is_alone=is_alone))
                 attempts = [self._enlist(crew) for crew in crews]
-                self._write()
+                self._write(is_last=False)
                 # All storages before the first clause: a mistake is told before an hour's work.
                 ready = [attempt for attempt in attempts if self._prepare(attempt, servers)]
                 for attempt in ready:
                     self._try(attempt)
-                    self._write()
+                    self._write(is_last=False)
             except RefusedError:
                 self._is_refused = True
                 raise
@@ -181,12 +181,12 @@ class Conductor:
         backend.server, backend.drivers = crew.server, crew.drivers
         self._progress.end(backend.conclusion)
 
-    def _write(self) -> None:
+    def _write(self, *, is_last: bool = True) -> None:
         self.report.duration = time.monotonic() - self._began
         # Of a mistake there is nothing to report; of a run that was stopped there always is.
         has_begun = self.report.backends or not self._is_refused
         if self.plan.json_path is not None and has_begun:
-            write(self.report, self.plan.json_path)
+            write(self.report, self.plan.json_path, is_last=is_last)
 
 
 @contextmanager

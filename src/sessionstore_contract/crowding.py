@@ -24,16 +24,22 @@ REASON = (
 _SQLSTATE = "53300"
 _MYSQL = 1040
 
-_SAID = ("too many clients already", "remaining connection slots are reserved")
+_SAID = (
+    "too many clients already",
+    "too many connections for role",
+    "too many connections for database",
+    "remaining connection slots are reserved",
+)
 """What PostgreSQL says, where nothing but the text has come from another process."""
 
 
 def was_refused_a_connection(steps: Iterable[Step]) -> bool:
     """Answer whether any of the steps found its server with no connection left."""
-    return any(_is_refusal(step.error) for step in steps)
+    return any(is_refusal(step.error) for step in steps)
 
 
-def _is_refusal(error: BaseException | None) -> bool:
+def is_refusal(error: BaseException | None) -> bool:
+    """Answer whether an error says that its server had no connection left."""
     return any(
         getattr(one, "sqlstate", None) == _SQLSTATE
         or one.args[:1] == (_MYSQL,)

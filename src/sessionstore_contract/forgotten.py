@@ -74,12 +74,12 @@ async def _used(process: asyncio.subprocess.Process) -> None:
 
 
 async def _use(made: Any) -> None:
-    store, _ = await settled(made)
+    store, ending = await settled(made)
     session = await store.create()
     await store.save(session, [{"role": "user", "content": "and then nothing"}])
     await store.load(session)
     # Kept beyond the loop, as a module does: to drop a store is not to forget to close it.
-    KEPT.append(store)
+    KEPT.append((store, ending))
 
 
 KEPT: list[Any] = []

@@ -54,7 +54,7 @@ class Forks:
         """Start the process.
 
         Raises:
-            UnnamedOpenerError: the opener is a lambda, a closure or a bound method.
+            UnnamedOpenerError: the opener is found in no module, as a closure is.
             RuntimeError: the opener was not found there, or processes can't be forked here.
         """
         if not hasattr(os, "fork"):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .crowding import REASON, was_refused_a_connection
+from .crowding import REASON, is_refusal, was_refused_a_connection
 from .effort import NORMAL, Effort
 from .exits import exits_refused
 from .expect import Drawn, NothingFound, Violation
@@ -267,6 +267,8 @@ def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Fin
 
 def _is_crowded_out(failure: Exception, steps: list[Step]) -> bool:
     # What was found by counting, or by an answer, stands whatever else was refused.
+    if not isinstance(failure, (StepFailed, Violation)) and is_refusal(failure):
+        return True  # a connection of the kit's
     is_by_error = isinstance(failure, StepFailed) or (
         isinstance(failure, Violation) and failure.answered.startswith("raised ")
     )

@@ -305,6 +305,8 @@ class Lender:
 
     def unused_id(self, stem: str) -> str:
         """Make an id that no session on the place has."""
+        if self.backend.make_id is not None:
+            return self.backend.make_id()
         self._ids += 1
         # Small letters, digits and dashes: what even a store takes that refuses all it may.
         return f"{stem.replace('_', '-')}-{self._ids}-{self._mark}"

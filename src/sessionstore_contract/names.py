@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 14
 """Names that are listed when none is near: all capabilities, but not all clauses."""
+
+
+_OF_BACKENDS = f"{__package__}.backend"
 
 
 class NotFoundError(Exception):
@@ -74,15 +78,29 @@ def _worded(error: BaseException) -> str:
 def name_of(thing: Any) -> str | None:
     """Name an object so that another process finds it: `module:attribute`, or None."""
     module, attribute = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(attribute, str):
-        return None
-    try:
-        found = attribute_of(sys.modules[module], attribute)
-    except (NotFoundError, KeyError):
-        return None
-    # A class method is bound anew each time it is looked up, and found again all the same.
-    is_found = found is thing or (inspect.ismethod(found) and bool(found == thing))
-    return f"{module}:{attribute}" if is_found else None
+    if isinstance(module, str) and isinstance(attribute, str):
+        with suppress(NotFoundError, KeyError):
+            found = attribute_of(sys.modules[module], attribute)
+            # A class method is bound anew each time it is looked up, and found again all the same.
+            if found is thing or (inspect.ismethod(found) and bool(found == thing)):
+                return f"{module}:{attribute}"
+    return _name_in_a_module(thing) if callable(thing) else None
+
+
+def _name_in_a_module(thing: Any) -> str | None:
+    """Find what does not know its name, such as a partial, a lambda, or an object to be called.
+
+    It may be that of a module, or what a backend of a module is opened with.
+    """
+    for name, module in tuple(sys.modules.items()):
+        if name.partition(".")[0] in sys.stdlib_module_names:
+            continue
+        for attribute, value in tuple(getattr(module, "__dict__", {}).items()):
+            if value is thing:
+                return f"{name}:{attribute}"
+            if type(value).__module__ == _OF_BACKENDS and vars(value).get("open") is thing:
+                return f"{name}:{attribute}.open"
+    return None
 
 
 def source_of(name: str) -> str | None:

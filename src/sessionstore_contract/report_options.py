@@ -119,7 +119,7 @@ def carry_out(run: Run, given: dict[str, Any]) -> NoReturn:
     is_stopped = False
     try:
         if path is not None:
-            write(run.report, path)
+            write(run.report, path, is_last=False)
         progress.begin(backend.name, sum(one.reason == STOPPED for one in backend.findings))
         try:
             run.run(before=stop.check, after=progress.step)

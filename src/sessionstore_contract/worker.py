@@ -54,14 +54,14 @@ class RemoteStore:
         """Start the process and open the store in it.
 
         Raises:
-            UnnamedOpenerError: the opener is a lambda, a closure or a bound method.
+            UnnamedOpenerError: the opener is found in no module, as a closure is.
             RuntimeError: the store could not be opened there; the message says why.
         """
         name = names.name_of(opener)
         if name is None:
             raise UnnamedOpenerError(
-                f"{opener!r} can't be found by another process: open the store with a class or a "
-                "function at the top of a module, or do not claim multi-process"
+                f"{opener!r} can't be found by another process: open the store with what has a "
+                "name at the top of a module, such as a class, or do not claim multi-process"
             )
         store = cls(await origin.start(__name__, environment, anew=anew))
         try:
@@ -196,6 +196,7 @@ class _Servant:
     def __init__(self, answers: Any) -> None:
         self._answers = answers
         self._store: Any = None
+        self._ending: Any = None
         self._answers_left = 0
         self._mark: Callable[[bytes], object] | None = None
 
@@ -223,7 +224,8 @@ class _Servant:
             if request["operation"] == "open":
                 sys.path[:] = request["path"]
                 opener = names.find_elsewhere(request["name"], request["source"])
-                self._store, _ = await open_store(opener, request["place"])
+                # Both are kept: a generator that nobody holds ends, and with it what it opened.
+                self._store, self._ending = await open_store(opener, request["place"])
                 self._mark = marker()
                 said["answer"] = None
             elif request["operation"] == "limit":

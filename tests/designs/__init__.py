@@ -20,6 +20,7 @@ from .variants import (
     RoundedSecondsStore,
     SlowStore,
     StrictStore,
+    UuidStore,
     WholeSecondsStore,
     open_later,
     open_within,
@@ -34,6 +35,9 @@ OPENED_OTHERWISE: tuple[Backend, ...] = (
         open=open_within,
     ),
 )
+
+UUIDS = replace(backend(UuidStore), make_id=UuidStore().fresh_id)
+"""Its ids are told to the kit, which would make others."""
 
 DESIGNS: tuple[Backend, ...] = (
     *(backend(store, corrupt=corrupt) for store, corrupt in CORRECT),
@@ -54,5 +58,6 @@ DESIGNS: tuple[Backend, ...] = (
             StrictStore,
         ),
     ),
+    UUIDS,
     *OPENED_OTHERWISE,
 )

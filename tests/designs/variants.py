@@ -8,6 +8,7 @@ import math
 import random
 import re
 import secrets
+import uuid
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -127,6 +128,18 @@ DEEPEST = 100
 LARGEST = 2**53
 
 
+class UuidStore(DictStore):
+    """Takes UUIDs for ids and nothing else, as a column of that type does."""
+
+    def fresh_id(self) -> str:
+        return str(uuid.uuid4())
+
+    def row(self, session_id: str) -> Row | None:
+        if not re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", session_id):
+            raise InvalidSessionIdError(f"{session_id!r} is no UUID")
+        return super().row(session_id)
+
+
 class StrictStore(DictStore):
     """Refuses all that a store may refuse."""
 
@@ -212,5 +225,7 @@ async def open_within(place: str) -> AsyncIterator[RowsStore]:
     """Open a store in surroundings that end after it."""
     await asyncio.sleep(0.001)
     store = RowsStore(place)
-    yield store
-    await store.close()
+    try:
+        yield store
+    finally:
+        await store.close()

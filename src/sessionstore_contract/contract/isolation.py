@@ -38,14 +38,18 @@ HOSTILE_PAIRS = (
     evidence=["py-key-value", "langgraph"],
 )
 async def operations_touch_one_session(store: Subject) -> None:
+    other = store.unused_id("other")
+    await store.create(other)
+    await _act_beside(store, store.unused_id("acting"), other)
     for acting, other in HOSTILE_PAIRS:
         stem = store.unused_id("pair")
-        await _act_beside(store, stem + acting, stem + other)
+        made = await store.create(stem + other).perform(is_expected=False)
+        if made.outcome != "raised":  # else it is refused, and nobody's
+            await _act_beside(store, stem + acting, stem + other)
 
 
 async def _act_beside(store: Subject, acting: str, other: str) -> None:
     messages = [{"role": "user", "content": "of the other"}]
-    await store.create(other)
     await begin_with(store, other, messages=messages, cost_data={"owner": "other"})
     for call in (
         store.create(acting),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -137,13 +138,17 @@ def envelope(report: Undertaking, contract: catalogue.Contract = catalogue.STORE
     }
 
 
-def write(report: Report, path: Path) -> None:
+def write(report: Report, path: Path, *, is_last: bool = True) -> None:
     """Write the report, whole or not at all; folders are made.
+
+    Unless it is the last time, this does nothing where something else than a file stands, such as
+    a pipe: all that is written there would be read.
 
     Raises:
         UnwritableError: it can't be written there; one line that says why.
     """
-    write_plain(document(report), path)
+    if is_last or not _is_special(path):
+        write_plain(document(report), path)
 
 
 def write_plain(worded: dict[str, Any], path: Path) -> None:
@@ -167,7 +172,20 @@ def write_text(text: str, path: Path) -> None:
         raise UnwritableError(f"{path}: {error.strerror or error}") from None
 
 
+def _is_special(path: Path) -> bool:
+    """Answer whether a device, a pipe or the like stands there."""
+    return path.exists() and not path.is_file()
+
+
 def _write(text: str, path: Path) -> None:
+    if _is_special(path):
+        # Written to: to put a file in its place would take it away from whoever reads it.
+        with path.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+        return
+    path = path.resolve()  # a link stays one
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, delete=False, encoding="utf-8", newline="\n"

@@ -51,6 +51,36 @@ def test_a_claim_that_can_t_be_tried_is_refused(storage: str, claim: str, reason
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"legacy": "refernce"}, "legacy='refernce' can't be called, nor is 'reference'"),
+        ({"corrupt": 7}, "corrupt=7 can't be called"),
+        ({"lend": 3}, "lend=3 can't be called"),
+        ({"make_id": "x"}, "make_id='x' can't be called"),
+        ({"adding": "files"}, r"adding='files' is a text: make it \['files'\]"),
+        ({"timeout": "a"}, "timeout='a' is no number of seconds above 0"),
+        ({"timeout": -1}, "timeout=-1 is no number of seconds above 0"),
+        ({"timeout": float("nan")}, "timeout=nan is no number of seconds above 0"),
+        ({"storage": None}, "storage=NoneType is neither a text nor a storage: it has no name"),
+        ({"storage": "fil"}, "no storage 'fil'; did you mean file?"),
+        ({"storage": "Postgres"}, "no storage 'Postgres'; did you mean postgres?"),
+        ({"storage": ""}, "no storage ''; there are file, "),
+    ],
+)
+def test_what_would_be_of_no_use_is_refused_at_once(given: dict[str, Any], reason: str) -> None:
+    """A mistake in a word would show after a run, or never."""
+    with pytest.raises(BackendError, match=reason) as refused:
+        Backend("mine", **{"open": dict, "storage": "none", **given})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("place", ["./fil", "/tmp/file", "sessions.db", "chats", ":memory:"])
+def test_a_place_is_none_of_the_names(place: str) -> None:
+    """It may be called whatever there is no doubt about."""
+    assert Backend("mine", open=dict, storage=place).storage_name == "place"
+
+
 def test_what_is_given_is_claimed() -> None:
     """Giving a way to lend, or to hand over a token, claims what it is for."""
     given = backend("platform", open_with_token=dict, lend=lend)
@@ -84,6 +114,11 @@ class Shelves:
     """A storage of an author's own."""
 
     name = "shelves"
+
+    def fresh(self) -> Any:
+        raise NotImplementedError
+
+    server = close = fresh
 
 
 def test_who_leaves_old_places_behind_claims_migration() -> None:

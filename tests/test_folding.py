@@ -13,7 +13,7 @@ from sessionstore_contract import Backend
 from sessionstore_contract.contract import CLAUSES, PLACE
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.expect import REFUSAL
-from sessionstore_contract.folding import fold, lines, numbers, with_reasons
+from sessionstore_contract.folding import fold, lines, numbers, with_owners, with_reasons
 from sessionstore_contract.history import OPERATIONS
 from sessionstore_contract.known_defects import KnownDefect, blanked, known_defects
 from sessionstore_contract.runs import check_sync
@@ -41,6 +41,10 @@ INSTANCES, PROCESSES = "sharing.writes-are-seen-at-once", "sharing.processes-see
 DEEP = KnownDefect("Deep", MERGE, "it merges deep", {LAST: "it merges deep", FOLDS: "N is N"})
 REPLACES = KnownDefect("Replaces", MERGE, "it replaces", {NULL: "the others are gone"})
 LATE = KnownDefect("Late", LAST, "the first one wins", {})
+
+
+def undecided(reason: str, owner: str) -> Finding:
+    return Finding(BY_ID[BOTH], Verdict.INCONCLUSIVE, reason=f"{reason}: see {owner}", owner=owner)
 
 
 def violated(clause: str, headline: str, judged: str = "get_cost_data", **rest: Any) -> Finding:
@@ -386,3 +390,22 @@ def told(findings: Iterable[Finding]) -> str:
     return "\n".join(
         f"{one.clause.id}: {one.headline}" for one in findings if one.verdict is Verdict.VIOLATED
     )
+
+
+def test_what_has_no_verdict_leads_to_where_its_step_is_found_wrong() -> None:
+    """The clause that owns reading costs holds on a store whose save resets them."""
+    reset = violated(SAVED, "save resets cost data", judged="get_cost_data")
+    starts = Finding(BY_ID["cost.starts-empty"], Verdict.HELD)
+    found = with_owners([reset, starts, undecided("get_cost_data('a') {}", "cost.starts-empty")])
+    assert found[:2] == [reset, starts]
+    assert (found[2].owner, found[2].reason) == (SAVED, f"get_cost_data('a') {{}}: see {SAVED}")
+
+
+def test_what_is_wrong_nowhere_is_still_led_to_its_owner() -> None:
+    """Also where another operation is found wrong, and where the owner itself is."""
+    other = violated(LIST, "save takes anything", judged="save")
+    starts = Finding(BY_ID["cost.starts-empty"], Verdict.HELD)
+    left = undecided("get_cost_data('a') {}", "cost.starts-empty")
+    broken = violated("cost.starts-empty", "it does not")
+    assert with_owners([other, starts, left])[2] == left
+    assert with_owners([broken, violated(SAVED, "resets"), left])[2] == left

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import pytest
 
@@ -112,6 +114,46 @@ def test_a_store_that_does_not_open_is_no_verdict() -> None:
 
     assert found.verdict is Verdict.FAULTED
     assert found.reason == "opening the store raised ConnectionError: nobody answers"
+
+
+def _exit(_: str | None = None) -> NoReturn:
+    sys.exit(3)
+
+
+async def _exit_later(_: str | None = None) -> NoReturn:
+    await asyncio.sleep(0)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("opener", [_exit, _exit_later])
+@pytest.mark.parametrize("clause_id", ["cost.starts-empty", "opening.needs-no-loop"])
+def test_an_opener_that_would_end_the_process_fails(
+    opener: Callable[..., Any], clause_id: str
+) -> None:
+    """What it raises is told, and nothing of it reaches the loop or the session of pytest."""
+    tried = replace(backend(MemorySessionStore), open=opener)
+    (clause,) = catalogue.select([clause_id])
+    found = try_clause(clause, tried, NoStorage(), Conditions(seed=1, effort=EFFORTS["quick"]))
+    assert found.verdict is Verdict.FAULTED
+    assert (found.reason or "").startswith("opening the store raised ")
+
+
+async def _open_for_ever(_: str | None = None) -> None:
+    await asyncio.sleep(3600)
+
+
+def test_opening_that_hung_twice_is_left_alone() -> None:
+    """It is said how long was waited; of a hundred clauses two wait for it."""
+    conditions = Conditions(seed=1, effort=EFFORTS["quick"])
+    tried = replace(backend(MemorySessionStore), open=_open_for_ever, timeout=SHORT)
+    clauses = catalogue.select(["cost"])[:3]
+    first, second, third = (
+        try_clause(clause, tried, NoStorage(), conditions) for clause in clauses
+    )
+    assert {one.verdict for one in (first, second, third)} == {Verdict.FAULTED}
+    assert (first.reason or "").startswith("opening the store did not end within ")
+    assert second.reason == first.reason
+    assert third.reason == "opening did not end in 2 clauses, and was not tried again"
 
 
 def test_a_store_that_does_not_close_is_never_green() -> None:

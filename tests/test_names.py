@@ -84,14 +84,34 @@ def test_an_unknown_module_is_told_in_one_line() -> None:
         names.find("no_such_module:Store")
     assert str(caught.value) == (
         "module 'no_such_module' can't be imported: "
-        "ModuleNotFoundError: No module named 'no_such_module'"
+        "ModuleNotFoundError: No module named 'no_such_module': "
+        "install its project (pip install -e .), or name its folder in PYTHONPATH"
     )
+
+
+def test_a_package_in_a_folder_of_sources_is_seen_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a project that was not installed has it."""
+    (folder / "src" / "my_package").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    with pytest.raises(names.NotFoundError, match=r"or set PYTHONPATH=src$"):
+        names.find("my_package.stores:Store")
+
+
+@pytest.mark.parametrize("name", ["./chats:Store", "chats.py:Store", "tests/chats.py:Store"])
+def test_a_path_is_told_as_what_it_names(name: str) -> None:
+    """A file is no module, and its name as one is known."""
+    with pytest.raises(names.NotFoundError) as caught:
+        names.find(name)
+    assert str(caught.value).startswith(f"{name!r} is not of the form module:attribute; in the")
+    assert str(caught.value).endswith("it is chats:Store")
 
 
 @pytest.mark.parametrize("name", ["", ":Store", ".relative:Store"])
 def test_a_name_that_is_none_is_not_found(name: str) -> None:
     """What can't name a module is told as that, not as a traceback."""
-    with pytest.raises(names.NotFoundError, match="can't be imported"):
+    with pytest.raises(names.NotFoundError, match="is not of the form module:attribute"):
         names.find(name)
 
 

@@ -17,7 +17,7 @@ from sessionstore_contract import Backend, Report, check_sync
 from sessionstore_contract.baseline import parse
 from sessionstore_contract.catalogue import select
 from sessionstore_contract.contract import CLAUSES
-from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.effort import EFFORTS, NORMAL
 from sessionstore_contract.report.terminal import show
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -134,6 +134,15 @@ def test_the_whole_file_is_conformant(monkeypatch: pytest.MonkeyPatch) -> None:
     report = tried(importlib.import_module(WHOLE.stem).FileStore, [])
 
     assert lines == [one.rstrip() for one in said(report)[:2]]
+
+
+def test_the_table_counts_the_clauses_of_today() -> None:
+    """They are those that the last draft is held to, and the ones that ask for more."""
+    shown = asked(stages()[-1][1])[1][1].split()
+    backend = Backend("FileStore", open=store_of(WHOLE.read_text("utf-8")))
+    inapplicable = sum(one.missing(backend.capabilities, NORMAL) is not None for one in CLAUSES)
+    assert shown[2:8] == ["durable", str(len(CLAUSES) - inapplicable), *"000", str(inapplicable)]
+    assert f"\n{inapplicable} clauses need what was not claimed" in PAGE
 
 
 def test_the_baseline_on_the_page_is_one() -> None:

@@ -15,6 +15,7 @@ from .capabilities import profile_of
 from .contract import CLAUSES, PLACE
 from .crew import Crew, Task
 from .effort import NORMAL
+from .folding import with_owners
 from .report.document import BackendReport, Report, write
 from .runs import begun
 from .storage import StorageUnavailableError
@@ -178,6 +179,7 @@ class Conductor:
         workers = 1 if backend.storage == NamedPlace.name else self.plan.workers
         crew.try_all([Task(clause) for clause in attempt.clauses], workers, attempt.record)
         crew.finish()
+        backend.findings = with_owners(backend.findings)
         backend.server, backend.drivers = crew.server, crew.drivers
         self._progress.end(backend.conclusion)
 

@@ -116,6 +116,7 @@ class Crew:
 
         Raises:
             StoppedError: the run was asked to stop.
+            RefusedError: there is not as much of the storage as so many workers need.
         """
         found: queue.SimpleQueue[tuple[Task, Finding] | BaseException] = queue.SimpleQueue()
         self._threads = [
@@ -131,6 +132,8 @@ class Crew:
                 one = found.get(timeout=INTERVAL)
             except queue.Empty:
                 continue
+            if isinstance(one, UnavailableError):  # for one more worker; the first has had it
+                raise RefusedError(str(one)) from None
             if isinstance(one, BaseException):
                 raise one
             count += 1

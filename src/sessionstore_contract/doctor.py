@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from . import permissions
 from .backend import installed
 from .power import compiler
-from .storage import contained
+from .storage import StorageUnavailableError, contained
 from .storage.installation import ServerFailedError, find_package
+from .storage.selection import VARIABLE, PostgresChoice, provided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,12 +42,7 @@ def examine() -> Iterator[str]:
         else:
             yield _line(True, what, ", ".join(map(_version, modules)))
     yield _line(*_container())
-    dsn = os.environ.get("SESSIONSTORE_POSTGRES_DSN")
-    yield _line(
-        dsn is not None,
-        "a PostgreSQL server of your own",
-        "SESSIONSTORE_POSTGRES_DSN is set" if dsn else "set SESSIONSTORE_POSTGRES_DSN to its DSN",
-    )
+    yield _line(*_own_server())
     yield _line(
         hasattr(time, "tzset"),
         "trying a naive cutoff under another TZ",
@@ -93,6 +89,18 @@ def _crashing() -> tuple[bool, str, str]:
     if contained.is_installed():
         return True, what, "a container of its own; nobody else's"
     return False, what, "none to be crashed"
+
+
+def _own_server() -> tuple[bool, str, str]:
+    what = "a PostgreSQL server of your own"
+    dsn = os.environ.get(VARIABLE)
+    if not dsn:
+        return False, what, f"set {VARIABLE} to its DSN"
+    try:
+        with provided("postgres", PostgresChoice(dsn, "")) as storage, storage.fresh():
+            return True, what, f"{storage.server()}, named in {VARIABLE}"
+    except StorageUnavailableError as error:
+        return False, what, f"{VARIABLE}: {error}"
 
 
 def _container() -> tuple[bool, str, str]:

@@ -74,6 +74,28 @@ def admitted_causes(findings: Iterable[Finding]) -> dict[str, str]:
     }
 
 
+def with_owners(findings: Iterable[Finding]) -> list[Finding]:
+    """Answer the findings; what has no verdict for a step leads to where the step is found wrong.
+
+    The clause that owns an operation may have held, where another one says what is wrong with it.
+    """
+    findings = list(findings)
+    held = {one.clause.id for one in findings if one.verdict is Verdict.HELD}
+    wrong: dict[str, str] = {}
+    for one in findings:
+        if one.judged and one.verdict in {Verdict.VIOLATED, Verdict.ADMITTED}:
+            wrong.setdefault(one.judged, one.clause.id)
+    return [_led_to(one, wrong) if one.owner in held else one for one in findings]
+
+
+def _led_to(finding: Finding, wrong: Mapping[str, str]) -> Finding:
+    reason = finding.reason or ""
+    owner = wrong.get(reason.partition("(")[0])
+    if finding.verdict is not Verdict.INCONCLUSIVE or owner is None:
+        return finding
+    return replace(finding, owner=owner, reason=f"{reason.removesuffix(str(finding.owner))}{owner}")
+
+
 def with_reasons(findings: Iterable[Finding]) -> list[Finding]:
     """Answer the findings; one that is a consequence of a defect says so in its reason."""
     findings = list(findings)

@@ -20,7 +20,7 @@ from .effort import NORMAL, Effort
 from .exits import exits_refused
 from .expect import Drawn, NothingFound, Violation
 from .history import StepFailed, word_error
-from .lender import OpeningFailed
+from .lender import OpeningFailed, OpeningHung
 from .lending import Lending
 from .storage import StorageUnavailableError, selection
 from .trial import Trial
@@ -67,6 +67,7 @@ class Fuse:
     """
 
     def __init__(self) -> None:
+        self._openings = 0
         self._hangs: Counter[str] = Counter()
         self._judged_by: dict[str, str] = {}
 
@@ -76,6 +77,15 @@ class Fuse:
         if finding.verdict is Verdict.VIOLATED:
             for operation in finding.hung:
                 self._judged_by.setdefault(operation, finding.clause.id)
+
+    def count_opening(self) -> None:
+        """Note that a store could not be opened in time, with which a clause was to begin."""
+        self._openings += 1
+
+    @property
+    def is_opening_left_alone(self) -> bool:
+        """Whether it is not worth the wait to open another store in this process."""
+        return self._openings >= HANGS_TO_BLOW
 
     def state(self) -> dict[str, Any]:
         """Answer what is known as plain data, for a process that takes part in the run."""
@@ -136,6 +146,9 @@ def try_clause(
     inapplicable = clause.missing(backend.capabilities, conditions.effort)
     if inapplicable:
         return Finding(clause, Verdict.NOT_APPLICABLE, reason=inapplicable)
+    if conditions.fuse.is_opening_left_alone:
+        reason = f"opening did not end in {HANGS_TO_BLOW} clauses, and was not tried again"
+        return Finding(clause, Verdict.FAULTED, reason=reason)
     began = time.monotonic()
     try:
         with ExitStack() as places:
@@ -261,6 +274,8 @@ def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Fin
         case NothingFound():
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=str(failure))
         case OpeningFailed():
+            if isinstance(failure, OpeningHung) and not trial.is_open:
+                conditions.fuse.count_opening()
             return replace(found, verdict=Verdict.FAULTED, reason=str(failure))
     return replace(found, verdict=Verdict.FAULTED, reason=f"the kit failed: {word_error(failure)}")
 

@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import census, expect, forgotten, old_layout, row_rights
 from .address import NoAddressError
@@ -26,11 +26,13 @@ from .termination import terminated
 from .worker import RemoteStore, UnnamedOpenerError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
     from .backend import Backend, Lent
     from .clause import Clause, OldPlace
     from .effort import Effort
+
+T = TypeVar("T")
 
 GRACE = 2.0
 """Seconds beyond the time-out of a call before its loop counts as blocked."""
@@ -38,6 +40,10 @@ GRACE = 2.0
 
 class OpeningFailed(Exception):  # noqa: N818 - an outcome, told as what happened
     """The backend could not be opened on a place."""
+
+
+class OpeningHung(OpeningFailed):
+    """Opening did not end in time."""
 
 
 class Lender:
@@ -110,11 +116,15 @@ class Lender:
         before = self.phase, self.phase_began
         self._enter("opening")
         try:
-            store, ending = await asyncio.wait_for(open_store(opener, place), self.backend.timeout)
+            work = _without_ending_the_loop(open_store(opener, place))
+            store, ending = await asyncio.wait_for(work, self.backend.timeout)
+        except (asyncio.CancelledError, GeneratorExit, OpeningFailed):
+            raise
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            raise OpeningFailed(f"opening the store raised {word_error(error)}") from error
+            waited = time.monotonic() - self.phase_began
+            if isinstance(error, TimeoutError) and waited >= self.backend.timeout:
+                raise OpeningHung(f"opening the store did not end within {waited:.0f} s") from None
+            raise _failed(error) from error
         finally:
             self.phase, self.phase_began = before
         self._endings.append(ending)
@@ -178,13 +188,16 @@ class Lender:
                 called.set_result((call_opener(self.backend.open, self.place), None))
             except Exception as error:  # noqa: BLE001 - what an opener raises is data
                 called.set_result((None, error))
+            except (SystemExit, KeyboardInterrupt) as error:
+                called.set_result((None, _failed(error)))
 
         self._outside.append(call)
         loop.stop()
         made, error = await called
         if error is None:
             try:
-                store, ending = await asyncio.wait_for(settled(made), self.backend.timeout)
+                work = _without_ending_the_loop(settled(made))
+                store, ending = await asyncio.wait_for(work, self.backend.timeout)
             except Exception as raised:  # noqa: BLE001 - what an opener raises is data
                 error = raised
         self.phase, self.phase_began = before
@@ -330,6 +343,18 @@ class Lender:
 
     def _enter(self, phase: str) -> None:
         self.phase, self.phase_began = phase, time.monotonic()
+
+
+async def _without_ending_the_loop(opening: Coroutine[Any, Any, T]) -> T:
+    """Let what is meant to end a process be an answer: from a task it would end the loop."""
+    try:
+        return await opening
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise _failed(error) from error
+
+
+def _failed(error: BaseException) -> OpeningFailed:
+    return OpeningFailed(f"opening the store raised {word_error(error)}")
 
 
 def _ending(close: Callable[[], None]) -> Callable[[], Awaitable[None]]:

@@ -47,13 +47,30 @@ def find(name: str) -> Any:
         NotFoundError: the module can't be imported (with the cause), or has no such attribute.
     """
     module_name, _, attribute = name.partition(":")
+    path = Path(module_name)
+    if path.name != module_name or path.suffix == ".py" or module_name[:1] in ("", "."):
+        there = f"; in the folder of {path.name} it is {path.stem}:{attribute}" if path.name else ""
+        raise NotFoundError(f"{name!r} is not of the form module:attribute{there}")
     try:
         module = importlib.import_module(module_name)
     except BaseException as error:  # importing runs foreign code, which may raise anything
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise NotFoundError(f"module {module_name!r} can't be imported: {_worded(error)}") from None
+        raise NotFoundError(
+            f"module {module_name!r} can't be imported: {_worded(error)}"
+            f"{_where_it_is(module_name, error)}"
+        ) from None
     return attribute_of(module, attribute)
+
+
+def _where_it_is(module_name: str, error: BaseException) -> str:
+    """Say what to do about a module that is nowhere, or in a folder that projects have."""
+    package = module_name.partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or error.name != package:
+        return ""
+    is_below = any(Path("src", f"{package}{ending}").exists() for ending in ("", ".py"))
+    way = "set PYTHONPATH=src" if is_below else "name its folder in PYTHONPATH"
+    return f": install its project (pip install -e .), or {way}"
 
 
 def attribute_of(module: ModuleType, attribute: str) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from . import catalogue
+from .backend import Backend
 from .capabilities import profile_of
 from .drivers import in_use
 from .effort import EFFORTS
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from .backend import Backend
     from .clause import Clause
     from .storage import Storage
 
@@ -48,6 +48,11 @@ def contract_tests(
         ValueError: `clauses` selects nothing, and the message names the nearest; or the baseline
             can't be used, and the message says why.
     """
+    if not isinstance(backend, Backend):
+        raise TypeError(
+            f"contract_tests takes a Backend, not {backend!r}: "
+            'contract_tests(Backend("mystore", open=MyStore))'
+        )
     globs = (clauses,) if isinstance(clauses, str) else clauses
     chosen = catalogue.select(globs, () if level is None else (level,))
     admitted = beside_the_caller(baseline)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import census, expect, program
 from .drawing import Drawing, Enough
 from .history import StepFailed, word_error
-from .lender import GRACE, Lender, OpeningFailed
+from .lender import GRACE, Lender, OpeningFailed, OpeningHung
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -26,6 +26,8 @@ class Trial(Lender):
     failure: Exception | None = None
     """What kept the clause from holding."""
     teardown_failure: Exception | None = None
+    is_open = False
+    """Whether the store was opened that the clause begins with."""
     witness: tuple[str, ...] | None = None
     """The history up to where the clause was decided."""
     program: tuple[str, ...] = ()
@@ -66,6 +68,7 @@ class Trial(Lender):
             if self.clause.old_place is not None:
                 loop.run_until_complete(self._leave_behind(self.clause.old_place, self.place))
             subject = loop.run_until_complete(self.open())
+            self.is_open = True
             self._enter("procedure")
             if self.clause.examples is None:
                 self._run(loop, _await(self.clause.procedure(subject)))
@@ -132,6 +135,8 @@ class Trial(Lender):
                 return StepFailed(step)
         waited = now - self.phase_began
         if self.phase != "procedure" and waited > 3 * self.backend.timeout + GRACE:
+            if self.phase == "opening":
+                return OpeningHung(f"opening the store did not end within {waited:.0f} s")
             return OpeningFailed(f"{self.phase} did not end within {waited:.0f} s")
         if waited > self.effort.limit:
             if self._drawing is not None and self._drawing.smallest is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -246,3 +247,36 @@ def test_a_report_that_can_not_be_worded_leaves_the_old_one(tmp_path: Path) -> N
         write(unwordable, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [tmp_path / "report.json"]
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    """What it leads to is written."""
+    link, target = tmp_path / "link.json", tmp_path / "target.json"
+    link.symlink_to(target)
+    write(report(), link)
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["seed"] == report().seed
+
+
+def test_a_pipe_is_written_to_once(tmp_path: Path) -> None:
+    """It stays a pipe, and whoever reads it reads one report, whole."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(path.read_text)
+        write(report(), path, is_last=False)
+        write(report(), path)
+        assert json.loads(read.result())["seed"] == report().seed
+    assert path.is_fifo()
+
+
+def test_a_file_that_may_not_be_written_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although its folder lets another take its place."""
+    path = tmp_path / "report.json"
+    path.write_text("kept")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # to root nothing is forbidden
+    with pytest.raises(UnwritableError, match="Permission denied"):
+        write(report(), path)
+    assert path.read_text() == "kept"

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from ..names import nearest
 from . import OwnServer, StorageUnavailableError, contained
 from .elsewhere import NamedPlace, NoStorage
 from .embedded import EmbeddedServer
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from . import Storage
     from .kept_server import KeptServer
+
+SERVERS = ("auto", "embedded", "container")
+"""What is said in place of a DSN."""
 
 VARIABLE = "SESSIONSTORE_POSTGRES_DSN"
 
@@ -110,8 +114,18 @@ def server_held(
         yield
 
 
+def _require_known(server: str) -> None:
+    # Of a word alone it is certain that no password is in it.
+    if server.isalpha() and server not in SERVERS:
+        raise StorageUnavailableError(
+            f"there is no PostgreSQL {server!r}{nearest(server, SERVERS)} "
+            "(also container:IMAGE, or a DSN, postgresql://user:password@host:port/dbname)"
+        )
+
+
 @contextmanager
 def _postgres(choice: PostgresChoice) -> Iterator[Storage]:
+    _require_known(choice.server)
     if choice.dsn is not None:
         with _places_on(choice.dsn) as storage:
             yield storage

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .history import Step
 
 REASON = (
-    "the server had no connection left: raise its max_connections, or try fewer clauses at once "
-    "with -n 1"
+    "the server had no connection left: raise its max_connections, or the connection limit of the "
+    "role or database, or try fewer clauses at once with -n 1"
 )
 """Why there is no verdict then."""
 

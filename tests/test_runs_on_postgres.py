@@ -10,7 +10,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
+
+from sessionstore_contract.storage.embedded import EmbeddedServer
 
 from .test_cli import (
     ROOT,
@@ -196,6 +199,32 @@ def test_a_run_that_ends_early_takes_the_server_along(
         assert run.returncode == 3
         assert report_of(path)["backends"][0]["verdict"] == "incomplete"
     leaves_nothing(temporary, tmp_path)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_ends_early_leaves_no_place_on_a_server_of_somebodys(
+    tmp_path: Path, temporary: dict[str, str], stop: signal.Signals
+) -> None:
+    """Its workers are killed, and drop nothing themselves."""
+    server = EmbeddedServer.join(tmp_path)
+    path = tmp_path / "r.json"
+    try:
+        run = started(temporary, "postgres", "--postgres", server.dsn, "--json", str(path))
+        until(lambda: was_something_tried(tmp_path / "tmp"))
+        until(lambda: len(contract_databases(server.dsn)) > 2)
+        run.send_signal(stop)
+        run.communicate(timeout=60)
+        assert run.returncode == 3
+        assert contract_databases(server.dsn) == []
+    finally:
+        server.leave()
+
+
+def contract_databases(dsn: str) -> list[str]:
+    """Name the places on the server."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        query = "SELECT datname FROM pg_database WHERE datname LIKE 'contract%'"
+        return [name for (name,) in connection.execute(query)]
 
 
 def test_a_run_that_is_killed_before_its_server_is_there_leaves_nothing(

@@ -19,7 +19,7 @@ import pytest
 from sessionstore_contract.storage import StorageUnavailableError, postgres_server
 from sessionstore_contract.storage.dsn import Dsn, MalformedDsnError
 from sessionstore_contract.storage.embedded import EmbeddedServer
-from sessionstore_contract.storage.postgres import PostgresStorage
+from sessionstore_contract.storage.postgres import PostgresStorage, drop_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +121,43 @@ def test_close_drops_what_is_left(server: str) -> None:
     place.__exit__(None, None, None)
     with pytest.raises(StorageUnavailableError, match="closed"), storage.fresh():
         pass
+
+
+@pytest.fixture(params=["databases", "schemas"])
+def made_on(request: pytest.FixtureRequest, server: str) -> Iterator[str]:
+    """Lend a DSN whose role may make databases, or schemas alone."""
+    if request.param == "databases":
+        yield server
+        return
+    execute(
+        server,
+        "CREATE ROLE frugal LOGIN PASSWORD 'frugal'",
+        "CREATE DATABASE of_frugal OWNER frugal",
+    )
+    yield str(Dsn("frugal", "frugal", Dsn.parse(server).addresses, "of_frugal", ()))
+    execute(server, "DROP DATABASE of_frugal WITH (FORCE)", "DROP ROLE frugal")
+
+
+def test_what_a_killed_process_has_left_is_found_by_its_mark(made_on: str) -> None:
+    """Of this run, and of no other."""
+    dsn = made_on
+    ours, theirs = (PostgresStorage(dsn, mark=mark) for mark in ("0123456789ab", "ba9876543210"))
+    left, kept = ours.fresh(), theirs.fresh()
+    left.__enter__()
+    kept.__enter__()
+    before = places(dsn)
+    drop_left(dsn, "0123456789ab")
+    assert 1 <= places(dsn) < before
+    theirs.close()
+    drop_left(dsn, "ba9876543210")
+    assert places(dsn) == 0
+    ours.close()
+
+
+def test_nothing_is_said_where_nothing_can_be_dropped() -> None:
+    """The server has gone, or there never was one: the end of a run is told by others."""
+    drop_left("postgresql://nobody@127.0.0.1:1/nothing", "0123456789ab")
+    drop_left("nonsense", "0123456789ab")
 
 
 def test_place_goes_after_an_exception(server: str, storage: PostgresStorage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionstore_contract.storage import StorageUnavailableError
@@ -36,14 +36,18 @@ class PostgresStorage:
         self,
         server_dsn: str,
         own_server: Callable[[], AbstractContextManager[OwnServer | None]] = nullcontext,
+        mark: str = "",
     ) -> None:
-        """Provide places on the server of this DSN; `own_server` starts one for a place alone."""
+        """Provide places on the server of this DSN; `own_server` starts one for a place alone.
+
+        Processes of one run have one `mark`, by which `drop_left` finds their places.
+        """
         try:
             dsn = Dsn.parse(server_dsn)
         except MalformedDsnError as error:
             raise StorageUnavailableError(f"{error}, or {WAY_OUT}") from None
         self._loop = ServiceLoop()
-        self._places = _Places(PlaceServer(dsn))
+        self._places = _Places(PlaceServer(dsn, mark))
         self._is_closed = False
         self.own_server = own_server
         """Gives a server that serves one place alone; None where the kit starts none."""
@@ -102,6 +106,20 @@ class PostgresStorage:
             f"PostgreSQL did not make or drop a place within {TIMEOUT:.0f} s: "
             f"see whether it is well, or {WAY_OUT}"
         )
+
+
+def drop_left(server_dsn: str, mark: str) -> None:
+    """Drop the places of a run whose processes are gone; quiet where that can't be done."""
+
+    async def drop() -> None:
+        server = PlaceServer(Dsn.parse(server_dsn), mark)
+        try:
+            await server.drop_marked()
+        finally:
+            await server.close()
+
+    with suppress(MalformedDsnError, StorageUnavailableError, TimeoutError):
+        asyncio.run(asyncio.wait_for(drop(), TIMEOUT))
 
 
 class _Places:

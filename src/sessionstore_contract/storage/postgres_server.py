@@ -38,8 +38,10 @@ class Place:
 class PlaceServer:
     """A server that places are made on; used from one event loop."""
 
-    def __init__(self, dsn: Dsn) -> None:
+    def __init__(self, dsn: Dsn, mark: str = "") -> None:
+        """Make places on this server; by their `mark` those of one run are known, if it has one."""
         self._dsn = dsn
+        self._mark = mark
         # Two connections, so that no place that is wanted waits for one that is dropped.
         self._maker = Administrator(dsn)
         self._dropper = Administrator(dsn)
@@ -47,7 +49,7 @@ class PlaceServer:
         self._strategy = ""
         self._can_empty = False
         self._spares: list[str] = []
-        self._run = secrets.token_hex(6)
+        self._run = mark + secrets.token_hex(6)
         self._count = 0
         self.version: str | None = None
 
@@ -129,6 +131,19 @@ class PlaceServer:
             await self._dropper.execute(f"DROP DATABASE IF EXISTS {spare} WITH (FORCE)")
         return True
 
+    async def drop_marked(self) -> None:
+        """Drop what all the processes of this run have left, whoever made it.
+
+        Raises:
+            StorageUnavailableError: the server is gone, or too slow.
+        """
+        (databases,) = await self._dropper.fetch(_MARKED_DATABASES.format(mark=self._mark))
+        for name in databases:
+            await self._dropper.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        (schemas,) = await self._dropper.fetch(_MARKED_SCHEMAS.format(mark=self._mark))
+        for name in schemas:
+            await self.drop(Place(name, "", is_schema=True))
+
     async def close(self) -> None:
         try:
             while self._spares:
@@ -158,6 +173,17 @@ FROM (SELECT DISTINCT l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relatio
       WHERE c.relnamespace = to_regnamespace('{name}')
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND l.pid <> pg_backend_pid()) AS holder
+"""
+
+
+_MARKED_DATABASES = """
+SELECT coalesce(array_agg(datname::text), '{{}}')
+FROM pg_database WHERE starts_with(datname, 'contract_{mark}')
+"""
+
+_MARKED_SCHEMAS = """
+SELECT coalesce(array_agg(nspname::text), '{{}}')
+FROM pg_namespace WHERE starts_with(nspname, 'contract_{mark}')
 """
 
 

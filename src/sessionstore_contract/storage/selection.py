@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -44,6 +45,11 @@ class PostgresChoice:
         if self.server == "auto":
             return os.environ.get(VARIABLE) or None
         return None if self.is_kept_by_name else self.server
+
+    @property
+    def mark(self) -> str:
+        """What the names of the places of one run begin with, in all of its processes."""
+        return sha256(self.run_folder.encode()).hexdigest()[:12] if self.run_folder else ""
 
     @property
     def is_kept_by_name(self) -> bool:
@@ -107,8 +113,15 @@ def server_held(
     Raises:
         StorageUnavailableError: it does not start; one line that says why.
     """
-    if name != "postgres" or postgres.dsn is not None:
+    if name != "postgres":
         yield
+        return
+    if postgres.dsn is not None:
+        try:
+            yield
+        finally:
+            # A process that was killed, as when the run is stopped, has dropped nothing.
+            _drop_left(postgres.dsn, postgres.mark)
         return
     with _kept(postgres.image, Path(postgres.run_folder), check):
         yield
@@ -123,11 +136,18 @@ def _require_known(server: str) -> None:
         )
 
 
+def _drop_left(dsn: str, mark: str) -> None:
+    with suppress(ImportError):
+        from .postgres import drop_left  # noqa: PLC0415 - asyncpg is an extra
+
+        drop_left(dsn, mark)
+
+
 @contextmanager
 def _postgres(choice: PostgresChoice) -> Iterator[Storage]:
     _require_known(choice.server)
     if choice.dsn is not None:
-        with _places_on(choice.dsn) as storage:
+        with _places_on(choice.dsn, mark=choice.mark) as storage:
             yield storage
         return
     own_server = partial(_own_server, choice.image)
@@ -163,12 +183,14 @@ def _kept(
 
 @contextmanager
 def _places_on(
-    dsn: str, own_server: Callable[[], AbstractContextManager[OwnServer | None]] = nullcontext
+    dsn: str,
+    own_server: Callable[[], AbstractContextManager[OwnServer | None]] = nullcontext,
+    mark: str = "",
 ) -> Iterator[Storage]:
     try:
         from .postgres import PostgresStorage  # noqa: PLC0415 - asyncpg is an extra
 
-        storage = PostgresStorage(dsn, own_server)
+        storage = PostgresStorage(dsn, own_server, mark)
     except ImportError:
         raise StorageUnavailableError(
             "fresh places on PostgreSQL need asyncpg: pip install 'sessionstore-contract[postgres]'"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ from sessionstore_contract.wire import CLAUSES
 from sessionstore_contract.wire.exchange import Credential, Exchange, Request, curl_lines
 from sessionstore_contract.wire.platform import PlatformError
 
-from .mutants.wire_platforms import PlainPlatform
+from .mutants.wire_platforms import PlainPlatform, Refused
 from .mutants.wire_requests import TellsWhatIsDenied
 from .mutants.wire_server import served
 from .mutants.wire_sessions import HeadIsGet, PatchGoesDeep
@@ -286,6 +287,87 @@ def test_a_platform_that_is_asked_wrongly_is_not_accused(status: int, way_out: s
     said = finding(report, "wire.get").reason
     assert str(said).startswith(f"the platform answers {status}: ")
     assert way_out in str(said)
+
+
+def test_a_token_that_is_not_let_in_is_not_asked_for_again() -> None:
+    """Nor one that is, by a platform that hides with 403 what is missing."""
+
+    class Hiding(PlainPlatform):
+        def row(self, session: str) -> Any:
+            if session not in self.rows:
+                raise Refused(403, "not yours")
+            return self.rows[session]
+
+    report = check_platform_sync(Platform("mine", app=Hiding(), token="right-token"), effort=QUICK)
+    said = str(finding(report, "wire.get").reason)
+    assert said.startswith("the platform answers 403: the token that was handed over is not let")
+    assert "--token-env" not in said
+
+
+def test_a_platform_that_gives_no_answer_to_the_first_question_is_told_which() -> None:
+    """It is there, and may do everything else right."""
+
+    class Hanging(PlainPlatform):
+        async def get(self, session: str) -> Any:
+            await asyncio.sleep(3600)
+
+    platform = Platform("mine", app=Hanging(), token="right-token", timeout=0.2)
+    said = finding(check_platform_sync(platform, effort=QUICK), "wire.get").reason
+    assert said == "a GET of a missing session, asked first, is not answered: none within 0.2 s"
+
+
+class Hinting(PlainPlatform):
+    """Says 103 before each answer, once it is served."""
+
+    before = 103
+
+
+class HintingWithBodies(HeadIsGet):
+    before = 103
+
+
+@pytest.mark.parametrize(("app", "length"), [(Hinting(), 0), (HintingWithBodies(), 1)])
+def test_hints_before_an_answer_are_no_body_of_a_head(app: Any, length: int) -> None:
+    """1xx heads come before that of the final answer, and a body after it is seen all the same."""
+    with served(app) as url:
+        platform = Platform("mine", url=url, token="right-token")
+        (clause,) = catalogue.select(["wire.head"], contract=catalogue.WIRE)
+        report = check_platform_sync(platform, clauses=[clause], effort=QUICK)
+    violated = [one for one in report.backends[0].findings if one.verdict is Verdict.VIOLATED]
+    assert len(violated) == length
+
+
+def test_a_put_is_answered_by_any_2xx() -> None:
+    """202 as well, where what was put can be read at once."""
+
+    class Accepting(PlainPlatform):
+        async def put(self, session: str, body: Any) -> Any:
+            await super().put(session, body)
+            return 202, {"session_id": session}
+
+    report = check_platform_sync(
+        Platform("mine", app=Accepting(), token="right-token"), effort=QUICK
+    )
+    assert report.backends[0].conclusion is Conclusion.CONFORMANT
+
+
+def test_a_slow_platform_is_told_what_gives_it_longer() -> None:
+    """A clause that asks often is given up, and no fault is seen in it."""
+
+    class Slow(PlainPlatform):
+        async def answer(self, scope: Any, body: bytes) -> Any:
+            await asyncio.sleep(0.1)
+            return await super().answer(scope, body)
+
+    (clause,) = catalogue.select(["wire.ids-are-one-segment"], contract=catalogue.WIRE)
+    report = check_platform_sync(
+        Platform("mine", app=Slow(), token="right-token"),
+        clauses=[clause],
+        effort=replace(QUICK, limit=1),
+    )
+    found = finding(report, "wire.ids-are-one-segment")
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "--effort thorough" in str(found.reason)
 
 
 def test_a_platform_that_limits_the_rate_is_not_accused() -> None:

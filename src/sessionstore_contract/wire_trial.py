@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from .effort import NORMAL, Effort
+from .effort import NORMAL, THOROUGH, Effort
 from .expect import NothingFound, Violation
 from .history import word_error
 from .storage.service_loop import ServiceLoop
@@ -96,7 +96,7 @@ class WireDesk:
                 self._attempt(clause, history, notes), timeout=self._effort.limit
             )
         except TimeoutError:
-            failure = NothingFound(f"the clause was given up after {self._effort.limit:.0f} s")
+            failure = NothingFound(_given_up(self._effort))
         finding = self._judge(clause, failure, history)
         if finding.verdict is Verdict.HELD and notes:
             finding = replace(finding, reason="; ".join(notes))
@@ -119,7 +119,7 @@ class WireDesk:
             except NothingFound as error:
                 return str(error)
             self.server = self.platform.hide(found.headers.get("server", "")) or None
-            return _obstacle(found)
+            return _obstacle(found, has_token=self.platform.token is not None)
 
     async def _attempt(
         self, clause: Clause, history: list[Exchange], notes: list[str]
@@ -214,16 +214,28 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _obstacle(greeted: Exchange) -> str | None:
+def _obstacle(greeted: Exchange, *, has_token: bool) -> str | None:
     """Answer why the platform can't be tried, by what it says to a first question."""
     if greeted.outcome != "answered":
-        return f"the platform gives {greeted.answered()}"
+        return f"a GET of a missing session, asked first, is not answered: {greeted.error}"
     if greeted.status in {401, 403}:
         way_out = "hand over a token that is let in (--token-env NAME)"
+        if has_token:
+            way_out = (
+                "the token that was handed over is not let in, or a missing session, which is "
+                "asked for first, is not answered 404"
+            )
         return f"the platform answers {greeted.status}: {way_out}"
     if greeted.status in REDIRECTS:
         return f"the platform answers {greeted.status}: give the URL that it redirects to"
     return None
+
+
+def _given_up(effort: Effort) -> str:
+    said = f"the clause was given up after {effort.limit:.0f} s"
+    if effort.limit < THOROUGH.limit:
+        said += f": for a slow platform, --effort {THOROUGH.name} has {THOROUGH.limit:.0f} s for it"
+    return said
 
 
 def _credential(token: str | None, name: str) -> Credential | None:

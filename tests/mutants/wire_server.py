@@ -40,6 +40,9 @@ class _Handler(BaseHTTPRequestHandler):
 
         asyncio.run(self.app(scope, receive, send))
         content = b"".join(one.get("body", b"") for one in sent)
+        if early := getattr(self.app, "before", None):
+            self.send_response_only(early)
+            self.end_headers()
         self.send_response(sent[0]["status"])
         self.send_header("content-type", "application/json")
         if sent[0]["status"] != 204:

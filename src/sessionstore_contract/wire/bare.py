@@ -6,6 +6,7 @@ An HTTP library drops such bytes, or takes them for the beginning of the next an
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -45,4 +46,12 @@ async def body_of_head(platform: Client, request: Request) -> bytes:
         pass
     finally:
         writer.close()
-    return bytes(received).partition(b"\r\n\r\n")[2]
+    return _behind_the_head(bytes(received))
+
+
+def _behind_the_head(received: bytes) -> bytes:
+    """Answer what follows the head of the final answer, before which others may come (1xx)."""
+    head, _, rest = received.partition(b"\r\n\r\n")
+    while re.match(rb"HTTP/\S+ 1\d\d", head):
+        head, _, rest = rest.partition(b"\r\n\r\n")
+    return rest

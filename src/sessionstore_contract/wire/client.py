@@ -11,7 +11,7 @@ from urllib.parse import quote
 from ..capabilities import Capability
 from ..expect import NothingFound
 from ..values import are_equal
-from .exchange import ANONYMOUS, Credential, Exchange, ExchangeFailed, Request
+from .exchange import ANONYMOUS, WORKED, Credential, Exchange, ExchangeFailed, Request
 
 if TYPE_CHECKING:
     import random
@@ -26,7 +26,6 @@ SESSIONS = "/v1/sessions"
 
 _UNREACHABLE = frozenset({"ConnectError", "ConnectTimeout"})
 """Exceptions of httpx, which is imported by who asks: `list` must not wait for it."""
-_WORKED = frozenset(range(200, 300))
 
 
 def path_of(session_id: str, more: str = "") -> str:
@@ -209,7 +208,7 @@ class Ask:
 
     async def _worked(self) -> Exchange:
         exchange = await self.perform(is_judged=False)
-        if exchange.outcome != "answered" or exchange.status not in _WORKED:
+        if exchange.outcome != "answered" or exchange.status not in WORKED:
             raise ExchangeFailed(exchange)
         return exchange
 

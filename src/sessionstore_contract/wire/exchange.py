@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 NO_JSON: Final = object()
 """What a body is that can't be read as JSON; equal to nothing."""
 
+WORKED: Final = tuple(range(200, 300))
+"""Every status that says of a request that it was done."""
+
 LONGEST_ARGUMENT = 2000
 """Bytes of a body that stand in a command as they are."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
 from .. import values
 from ..capabilities import Capability
 from ..expect import violated
-from .exchange import NO_JSON
+from .exchange import NO_JSON, WORKED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from ..interface import Json
     from .client import Ask, Client
@@ -34,13 +35,14 @@ class expect:  # noqa: N801 - reads as the sentence that it is
         A rival is the status, or the members, that a known defect would give.
         """
         exchange = await self._ask.perform(is_judged=True)
-        wrong = [name for name, value in members.items() if not _has(exchange, name, value)]
-        if exchange.status not in statuses or wrong:
-            wanted = " or ".join(map(str, statuses))
+        is_held = all(_has(exchange, name, value) for name, value in members.items())
+        if exchange.status not in statuses or not is_held:
+            wanted = "2xx" if statuses == WORKED else " or ".join(map(str, statuses))
             held = " and ".join(f"{name} {values.word(value)}" for name, value in members.items())
             raise_violation(
                 exchange,
-                _diagnosis(exchange, wanted, wrong, members, rather_than or {}),
+                _diagnosis(exchange, rather_than or {})
+                or _difference(exchange, "" if exchange.status in statuses else wanted, members),
                 f"{wanted} with {held}" if held else wanted,
             )
         return exchange
@@ -92,6 +94,29 @@ async def expect_unchanged(
             raise_violation(found, headline, f"200 with cost_data {values.word(cost_data)}")
 
 
+async def expect_all_unchanged(
+    platform: Client,
+    kept: Sequence[tuple[str, list[Json], dict[str, Json]]],
+    headline: str,
+) -> None:
+    """Demand that each of these sessions holds its messages and cost data still.
+
+    They are read at once, since many such looks would take long where requests are slow; what
+    looks wrong is read again, one request after the other, and judged by that.
+    """
+    asks: list[tuple[Ask, str, Json]] = [
+        (platform.get(one), "messages", messages) for one, messages, _ in kept
+    ]
+    if platform.can(Capability.COST_READ):
+        asks += [(platform.cost_data(one), "cost_data", costs) for one, _, costs in kept]
+    found = await asyncio.gather(
+        *(ask.perform(is_judged=False, is_at_once=True) for ask, _, _ in asks)
+    )
+    if not all(_has(one, name, value) for one, (_, name, value) in zip(found, asks, strict=True)):
+        for session, messages, costs in kept:
+            await expect_unchanged(platform, session, headline, messages, costs)
+
+
 def raise_violation(exchange: Exchange, headline: str, demanded: str) -> NoReturn:
     """Say that the clause is broken by this answer."""
     violated(headline, demanded=demanded, answered=exchange.answered())
@@ -102,13 +127,7 @@ def _has(exchange: Exchange, name: str, value: Json) -> bool:
     return values.are_equal(exchange.member(name), value, kinds_of_numbers=False)
 
 
-def _diagnosis(
-    exchange: Exchange,
-    wanted: str,
-    wrong: list[str],
-    members: Mapping[str, Json],
-    rivals: Mapping[str, int | dict[str, Json]],
-) -> str:
+def _diagnosis(exchange: Exchange, rivals: Mapping[str, int | dict[str, Json]]) -> str | None:
     if exchange.outcome != "answered":
         return _unanswered(exchange)
     for headline, rival in rivals.items():
@@ -120,10 +139,15 @@ def _diagnosis(
             )
         if is_given:
             return headline
+    return None
+
+
+def _difference(exchange: Exchange, wanted: str, members: Mapping[str, Json]) -> str:
+    """Word what differs: the status, where another one is wanted, or else the first member."""
     route = exchange.request.route
-    if str(exchange.status) not in wanted.split(" or "):
+    if wanted:
         return f"{route} answers {exchange.status}, not {wanted}"
-    name = wrong[0]
+    name = next(name for name, value in members.items() if not _has(exchange, name, value))
     found = exchange.member(name)
     if found is NO_JSON:
         return f"{route} answers no {name}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..capabilities import Capability
 from ..clause import must, should
 from .exchange import NO_JSON, ExchangeFailed
-from .expect import expect_unchanged, raise_violation
+from .expect import expect_all_unchanged, raise_violation
 from .sessions import COSTS, ONE, TWO
 
 if TYPE_CHECKING:
@@ -125,10 +125,7 @@ async def ids_are_one_segment(platform: Client) -> None:
     for what, odd in _odd_ids(victim, other).items():
         platform.rewind(begun)
         await _try_odd_id(platform, odd, what)
-        for session, messages, costs in kept:
-            await expect_unchanged(
-                platform, session, f"an id with {what} reaches another session", messages, costs
-            )
+        await expect_all_unchanged(platform, kept, f"an id with {what} reaches another session")
 
 
 async def _try_odd_id(platform: Client, odd: str, what: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..capabilities import Capability
 from ..clause import must
 from . import bare
+from .exchange import WORKED
 from .expect import expect, expect_unchanged, raise_violation
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ TWO: list[Json] = [
 ]
 COSTS: dict[str, Json] = {"turns": 1, "model": "m"}
 
-SAVED = (200, 201, 204)
+SAVED = WORKED
 """What a PUT may answer: whether it says that it has created is left open."""
 
 

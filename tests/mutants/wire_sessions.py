@@ -44,6 +44,36 @@ class CreatesWith200(PlainPlatform):
         return 200, (await super().post(body))[1]
 
 
+class RemembersWhatIsMissing(PlainPlatform):
+    """Keeps the 404 of a GET for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.missing: set[str] = set()
+
+    async def get(self, session: str) -> Reply:
+        if session in self.missing:
+            raise Refused(404, "no such session")
+        if session not in self.rows:
+            self.missing.add(session)
+        return await super().get(session)
+
+
+@mutant("wire.create", "a created session is answered as missing")
+class PostForgetsTheCache(RemembersWhatIsMissing):
+    async def put(self, session: str, body: Body) -> Reply:
+        self.missing.discard(session)
+        return await super().put(session, body)
+
+
+@mutant("wire.put-is-upsert", "PUT does not make a missing session", is_everywhere=True)
+class PutForgetsTheCache(RemembersWhatIsMissing):
+    async def post(self, body: Body) -> Reply:
+        status, said = await super().post(body)
+        self.missing.discard(said["session_id"])
+        return status, said
+
+
 @mutant("wire.create-taken", "POST of a taken id answers as if it had made the session")
 class TakenIsCreated(PlainPlatform):
     async def post(self, body: Body) -> Reply:
@@ -267,6 +297,40 @@ class DeleteAlwaysWorks(PlainPlatform):
     async def delete(self, session: str) -> Reply:
         self.rows.pop(session, None)
         return 200, {}
+
+
+class Marking(PlainPlatform):
+    """Keeps what was deleted, and marks it as such."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dead: dict[str, Row] = {}
+
+    async def delete(self, session: str) -> Reply:
+        self.dead[session] = self.row(session)
+        return await super().delete(session)
+
+
+@mutant("wire.delete", "HEAD answers a deleted session as if it were there")
+class HeadForgetsTheMark(Marking):
+    async def head(self, session: str) -> Reply:
+        return (200, None) if session in self.dead else await super().head(session)
+
+
+@mutant("wire.delete", "cost data of a deleted session can still be read")
+class CostsForgetTheMark(Marking):
+    async def costs(self, session: str) -> Reply:
+        if session in self.dead and session not in self.rows:
+            return 200, {"cost_data": json.loads(self.dead[session].costs)}
+        return await super().costs(session)
+
+
+@mutant("wire.delete", "PATCH of a deleted session answers as if it had stored")
+class PatchForgetsTheMark(Marking):
+    async def patch(self, session: str, body: Body) -> Reply:
+        if session in self.dead and session not in self.rows:
+            return 200, {}
+        return await super().patch(session, body)
 
 
 @mutant("wire.delete", "a session made again has what the deleted one had")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import access, housekeeping, identity, refusals, sessions, traffic
+from . import access, costs, histories, housekeeping, identity, refusals, sessions, traffic
 
 if TYPE_CHECKING:
     from ..clause import Clause
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 CLAUSES: tuple[Clause, ...] = (
     sessions.create,
     sessions.create_taken,
-    sessions.get,
+    histories.get,
     sessions.put_is_upsert,
-    sessions.patch_merges,
-    sessions.cost_data_is_readable,
+    costs.patch_merges,
+    costs.cost_data_is_readable,
     sessions.head,
     sessions.delete,
     refusals.bad_input_is_4xx,

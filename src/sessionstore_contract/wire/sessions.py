@@ -11,8 +11,10 @@ from .exchange import WORKED
 from .expect import expect, expect_unchanged, raise_violation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..interface import Json
-    from .client import Client
+    from .client import Ask, Client
 
 ONE: list[Json] = [{"role": "user", "content": "one"}]
 TWO: list[Json] = [
@@ -36,6 +38,8 @@ SAVED = WORKED
 )
 async def create(platform: Client) -> None:
     session = platform.new_id()
+    # Asked for before it is there, since what is remembered of that is soon wrong.
+    await platform.get(session).perform(is_judged=False)
     await expect(platform.create(session)).to_answer(201, session_id=session)
     await expect(platform.get(session)).to_answer(
         200,
@@ -71,24 +75,6 @@ async def create_taken(platform: Client) -> None:
 
 
 @must(
-    "wire.get",
-    "`GET /v1/sessions/{id}` answers 200 with `session_id` and `messages`, as they were stored, "
-    "and 404 for a missing session, which it does not make.",
-    because="A missing session that is answered as an empty one looks like a chat that was lost.",
-    remedy="Answer 404 where no row was found, before anything is made of the missing row. The "
-    "message column is read as JSON and answered as it is.",
-)
-async def get(platform: Client) -> None:
-    session = platform.new_id()
-    await platform.put(session, TWO)
-    for _ in range(2):
-        await expect(platform.get(session)).to_answer(200, session_id=session, messages=TWO)
-    missing = platform.new_id()
-    for rival in ("GET answers a missing session as an empty one", "GET makes a missing session"):
-        await expect(platform.get(missing)).to_answer(404, rather_than={rival: {"messages": []}})
-
-
-@must(
     "wire.put-is-upsert",
     "`PUT /v1/sessions/{id}` with `messages` answers 2xx, replaces the whole history, makes the "
     "session when it is missing, and leaves cost data as it was.",
@@ -100,6 +86,7 @@ async def get(platform: Client) -> None:
 )
 async def put_is_upsert(platform: Client) -> None:
     session = platform.new_id()
+    await platform.get(session).perform(is_judged=False)
     await expect(platform.put(session, ONE)).to_answer(
         *SAVED, rather_than={"PUT of a missing session is refused": 404}
     )
@@ -125,74 +112,6 @@ async def put_is_upsert(platform: Client) -> None:
             await expect(platform.cost_data(session)).to_answer(
                 200, cost_data=COSTS, rather_than={"PUT resets cost data": {"cost_data": {}}}
             )
-
-
-@must(
-    "wire.patch-merges",
-    '`PATCH /v1/sessions/{id}` with `{"cost_data": {...}}` replaces, whole, each top-level key '
-    "that it is given and leaves every other key, and the messages, as they were: 200, or 404 for "
-    "a missing session, which it does not make.",
-    because="The server sends only the keys that changed in a turn. A PATCH that replaces all of "
-    "cost data loses what other clients count; one that makes sessions revives deleted chats.",
-    remedy="One statement: PostgreSQL `UPDATE ... SET cost_data = cost_data || $1::jsonb`; MySQL "
-    "JSON_SET for each key, not JSON_MERGE_PATCH, which goes deep and drops nulls; MongoDB $set "
-    "with one field for each key. 404 when no row was touched.",
-    evidence=["seed"],
-)
-async def patch_merges(platform: Client) -> None:
-    session = await platform.begin_with(ONE)
-    first: dict[str, Json] = {"turns": 1, "usage": {"in": 3, "out": 5}}
-    second: dict[str, Json] = {"usage": {"in": 9}, "model": None}
-    for fields in (first, second, {}):
-        await expect(platform.patch(session, fields)).to_answer(200)
-    if platform.can(Capability.COST_READ):
-        await expect(platform.cost_data(session)).to_answer(
-            200,
-            cost_data={**first, **second},
-            rather_than={
-                "PATCH replaces all of cost data": {"cost_data": second},
-                "PATCH without keys empties cost data": {"cost_data": {}},
-                "PATCH merges nested objects": {
-                    "cost_data": {"turns": 1, "usage": {"in": 9, "out": 5}, "model": None}
-                },
-                "PATCH removes a key that is null": {"cost_data": {"turns": 1, "usage": {"in": 9}}},
-            },
-        )
-    await expect(platform.get(session)).to_answer(
-        200, messages=ONE, rather_than={"PATCH erases the history": {"messages": []}}
-    )
-    missing = platform.new_id()
-    await expect(platform.patch(missing, COSTS)).to_answer(
-        404, rather_than={"PATCH of a missing session answers as if it had stored": 200}
-    )
-    await expect(platform.get(missing)).to_answer(
-        404, rather_than={"PATCH makes a missing session": 200}
-    )
-
-
-@must(
-    "wire.cost-data-is-readable",
-    "`GET /v1/sessions/{id}/cost_data` answers 200 with `cost_data`, {} when there is none, and "
-    "404 when the session is missing.",
-    because="Who adds to totals reads them first. Totals that can't be read begin anew, and what "
-    "is read as {} although it was not there is written back to a session that is gone.",
-    remedy="A route of its own that reads the one column. NULL is answered as {}; no row is 404.",
-    needs={Capability.COST_READ},
-    evidence=["seed"],
-)
-async def cost_data_is_readable(platform: Client) -> None:
-    session = platform.new_id()
-    await platform.put(session, ONE)
-    await expect(platform.cost_data(session)).to_answer(
-        200, cost_data={}, rather_than={"a session without cost data is answered as missing": 404}
-    )
-    await platform.patch(session, COSTS)
-    for _ in range(2):
-        await expect(platform.cost_data(session)).to_answer(200, cost_data=COSTS)
-    await expect(platform.cost_data(platform.new_id())).to_answer(
-        404,
-        rather_than={"cost data of a missing session is answered as empty": {"cost_data": {}}},
-    )
 
 
 @must(
@@ -237,6 +156,7 @@ async def delete(platform: Client) -> None:
     await expect(platform.delete(session)).to_answer(
         404, rather_than={"DELETE of a missing session answers as if it had been there": 200}
     )
+    await _demand_it_is_gone_everywhere(platform, session)
     headline = "a session made again has what the deleted one had"
     await platform.put(session, [])
     await expect_unchanged(platform, session, headline, [], {})
@@ -245,3 +165,22 @@ async def delete(platform: Client) -> None:
     await platform.create(session)
     await platform.get(session)
     await expect_unchanged(platform, session, headline, [], {})
+
+
+async def _demand_it_is_gone_everywhere(platform: Client, session: str) -> None:
+    """Demand 404 of each route; one that answers so of no missing session is for its own clause."""
+    routes: dict[str, Callable[[str], Ask]] = {
+        "HEAD answers a deleted session as if it were there": platform.head,
+    }
+    if platform.can(Capability.COST_READ):
+        routes["cost data of a deleted session can still be read"] = platform.cost_data
+    # PATCH comes last: one that makes sessions is not to be told of by the reads.
+    routes["PATCH of a deleted session answers as if it had stored"] = lambda one: platform.patch(
+        one, COSTS
+    )
+    for headline, route in routes.items():
+        found = await route(session).perform(is_judged=True)
+        if found.status != 404:
+            never_there = await route(platform.new_id()).perform(is_judged=False)
+            if never_there.status == 404:
+                raise_violation(found, headline, "404")

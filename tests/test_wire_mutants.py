@@ -20,6 +20,7 @@ from sessionstore_contract.wire import (
     histories,
     housekeeping,
     identity,
+    races,
     refusals,
     sessions,
     traffic,
@@ -27,7 +28,7 @@ from sessionstore_contract.wire import (
 from sessionstore_contract.wire.platform import Platform
 from sessionstore_contract.wire_runs import check_platform_sync
 
-from .mutants import wire_requests, wire_sessions, wire_values
+from .mutants import wire_races, wire_requests, wire_sessions, wire_values
 from .mutants.defect import defect_of
 from .mutants.wire_platforms import CORRECT, PlainPlatform
 from .mutants.wire_server import served
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from sessionstore_contract.clause import Clause
 
-MODULES = (wire_sessions, wire_values, wire_requests)
+MODULES = (wire_sessions, wire_values, wire_races, wire_requests)
 MUTANTS = [
     made
     for module in MODULES
@@ -49,7 +50,7 @@ REMAKE = "src/sessionstore_contract/wire_defects.json is not current: make docs"
 NAMES = {clause.id for clause in CLAUSES}
 LONG = {"wire.bad-input-is-4xx", "wire.ids-are-one-segment"}
 """Clauses that ask some hundred times: on the mutants of others in the soak alone."""
-AREAS = (sessions, costs, histories, refusals, identity, access, traffic, housekeeping)
+AREAS = (sessions, costs, histories, refusals, identity, access, traffic, races, housekeeping)
 
 
 def platform_of(kind: type[PlainPlatform], url: str | None = None) -> Platform:

@@ -366,7 +366,11 @@ class PatchReadsThenWrites(PlainPlatform):
         return reply
 
 
-@mutant("wire.concurrent-patches-all-survive", "a PATCH at once with others answers 503")
+@mutant(
+    "wire.concurrent-patches-all-survive",
+    "a PATCH at once with others answers 503",
+    also={"wire.at-once-as-in-turn": "a PATCH at once with others answers 503"},
+)
 class PatchMeetsALock(PlainPlatform):
     busy = False
 

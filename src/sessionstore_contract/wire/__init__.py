@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import access, costs, histories, housekeeping, identity, refusals, sessions, traffic
+from . import access, costs, histories, housekeeping, identity, races, refusals, sessions, traffic
 
 if TYPE_CHECKING:
     from ..clause import Clause
@@ -29,6 +29,7 @@ CLAUSES: tuple[Clause, ...] = (
     refusals.oversize,
     traffic.patch_is_small,
     traffic.concurrent_patches_all_survive,
+    races.at_once_as_in_turn,
     housekeeping.delete_before,
 )
 """Every clause, in contract order."""

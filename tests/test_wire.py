@@ -487,6 +487,23 @@ def test_a_command_asks_the_same(method: str, body: bytes | None) -> None:
     assert seen == [(method, request.path, body or b"", b"Bearer secret")]
 
 
+def test_a_command_sends_chunks() -> None:
+    """Where the clause has sent them: a length would be another question."""
+    seen: list[tuple[Any, ...]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        names = {name for name, _ in scope["headers"]}
+        seen.append((b"content-length" in names, (await receive())["body"]))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    body = b"x" * 100_000
+    with served(app) as url:
+        line = Request("PUT", "/v1/sessions/s", body, is_chunked=True).curl(url)
+        subprocess.run(["bash", "-c", line], check=True, capture_output=True, timeout=30)
+    assert seen == [(False, body)]
+
+
 def test_a_body_after_a_head_is_shown_by_its_command() -> None:
     """By the one that only asks for the head, curl would leave it out."""
     asked = Exchange(1, Request("HEAD", "/v1/sessions/s"), is_judged=True)

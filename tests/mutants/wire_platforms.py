@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 import time
@@ -140,12 +141,16 @@ class PlainPlatform:
 
     def parse(self, body: bytes) -> dict[str, Any]:
         try:
-            found = json.loads(body.decode(), parse_constant=_no_number)
+            found = json.loads(body.decode(), parse_constant=_no_number, parse_float=self.number)
         except (ValueError, RecursionError):
             raise Refused(400, "no JSON") from None
         if not isinstance(found, dict):
             raise Refused(400, "no object")
         return found
+
+    def number(self, literal: str) -> float:
+        found = float(literal)
+        return found if math.isfinite(found) else _no_number(literal)
 
     def row(self, session: str) -> Row:
         if session not in self.rows:

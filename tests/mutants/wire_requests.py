@@ -68,11 +68,46 @@ class FailsAtDepth(PlainPlatform):
 
 @mutant("wire.bad-input-is-4xx", "PUT with a number past every double makes the session unreadable")
 class KeepsInfinity(PlainPlatform):
+    def number(self, literal: str) -> float:
+        return float(literal)
+
     def word(self, content: Any) -> bytes:
         try:
             return json.dumps(content, allow_nan=False).encode()
         except ValueError:
             return b"Internal Server Error"
+
+
+@mutant("wire.bad-input-is-4xx", "PUT with a number past every double makes the session unreadable")
+class AnswersInfinity(PlainPlatform):
+    """As Python writes it, and no other parser reads it."""
+
+    def number(self, literal: str) -> float:
+        return float(literal)
+
+
+@mutant("wire.bad-input-is-4xx", "PUT with a number for a message is answered 5xx")
+class TakesMessagesForObjects(PlainPlatform):
+    async def put(self, session: str, body: Body) -> Reply:
+        if isinstance(body.get("messages"), list) and not all(
+            hasattr(one, "get") for one in body["messages"]
+        ):
+            raise AttributeError("'int' object has no attribute 'get'")
+        return await super().put(session, body)
+
+
+@mutant("wire.bad-input-is-4xx", "POST takes true as session_id")
+class MakesAnIdOfTrue(PlainPlatform):
+    async def post(self, body: Body) -> Reply:
+        if body.get("session_id") is True:
+            return 201, {"session_id": "True"}
+        return await super().post(body)
+
+
+@mutant("wire.get", "GET answers no session_id", is_everywhere=True)
+class AnswersInUtf16(PlainPlatform):
+    def word(self, content: Any) -> bytes:
+        return json.dumps(content).encode("utf-16")
 
 
 @mutant(
@@ -136,6 +171,14 @@ class StoresWhatItKnows(PlainPlatform):
     async def patch(self, session: str, body: Body) -> Reply:
         if body.keys() > {"cost_data"}:
             await super().patch(session, {"cost_data": body["cost_data"]})
+        return await super().patch(session, body)
+
+
+@mutant("wire.unknown-members-are-refused", "PATCH takes an unknown member beside cost_data")
+class DropsWhatIsBeside(PlainPlatform):
+    async def patch(self, session: str, body: Body) -> Reply:
+        if "messages" not in body and "cost_data" in body:
+            body = {"cost_data": body["cost_data"]}
         return await super().patch(session, body)
 
 
@@ -420,4 +463,17 @@ class StoresWhatFits(PlainPlatform):
         return await super().answer(scope, body)
 
     def within(self, body: bytes) -> bytes:
+        return body
+
+
+@mutant("wire.oversize", "a PUT over the limit in chunks answers 204")
+class GoesByTheAnnouncedLength(PlainPlatform):
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            self.length = int(dict(scope["headers"]).get(b"content-length", b"0"))
+        await super().__call__(scope, receive, send)
+
+    def within(self, body: bytes) -> bytes:
+        if self.length > self.limit:
+            raise Refused(413, "too large")
         return body

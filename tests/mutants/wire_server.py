@@ -18,7 +18,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         path, _, query = self.path.partition("?")
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = self.body()
         scope = {
             "type": "http",
             "method": self.command,
@@ -49,6 +49,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def body(self) -> bytes:
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length", 0)))
+        chunks = []
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):

@@ -15,7 +15,7 @@ from .exchange import ANONYMOUS, WORKED, Credential, Exchange, ExchangeFailed, R
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Generator
+    from collections.abc import AsyncIterator, Generator
 
     import httpx
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ..interface import Json
 
 SESSIONS = "/v1/sessions"
+
+CHUNK = 65_536
+"""Bytes of a chunk, where a body is sent in chunks."""
 
 _UNREACHABLE = frozenset({"ConnectError", "ConnectTimeout"})
 """Exceptions of httpx, which is imported by who asks: `list` must not wait for it."""
@@ -108,13 +111,15 @@ class Client:
         *,
         raw: bytes | None = None,
         credential: Credential | None = None,
+        is_chunked: bool = False,
     ) -> Ask:
         """Make any request; `raw` is a body that no JSON library would write.
 
-        It carries the platform's own credential unless another is given.
+        In chunks, it does not announce its length. It carries the platform's own credential
+        unless another is given.
         """
         content = raw if raw is not None or body is None else json.dumps(body).encode()
-        return Ask(self, Request(method, path, content, credential or self.credential))
+        return Ask(self, Request(method, path, content, credential or self.credential, is_chunked))
 
     # what a clause is lent ----------------------------------------------------------------------
 
@@ -183,7 +188,7 @@ class Client:
                 answer = await self._http.request(
                     request.method,
                     request.path,
-                    content=request.body,
+                    content=_chunks(request.body) if request.is_chunked else request.body,
                     headers=[(name.encode(), value.encode()) for name, value in headers.items()],
                 )
         except TimeoutError:
@@ -194,6 +199,11 @@ class Client:
         else:
             exchange.outcome, exchange.status = "answered", answer.status_code
             exchange.body, exchange.headers = answer.content, answer.headers
+
+
+async def _chunks(body: bytes | None) -> AsyncIterator[bytes]:
+    for start in range(0, len(body or b""), CHUNK):
+        yield (body or b"")[start : start + CHUNK]
 
 
 class Ask:

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from .. import values
 
@@ -54,6 +54,8 @@ class Request:
     """Below the platform's URL, percent-encoded, with the query if there is one."""
     body: bytes | None = None
     credential: Credential = ANONYMOUS
+    is_chunked: bool = False
+    """Whether the body is sent in chunks, and its length is not announced."""
 
     @property
     def route(self) -> str:
@@ -78,6 +80,7 @@ class Request:
             words += ["-H", f'"Authorization: {self.credential.worded}"']
         piped = ""
         if self.body is not None:
+            words += ["-H", "'Transfer-Encoding: chunked'"] if self.is_chunked else []
             words += ["-H", "'Content-Type: application/json'", "--data-binary"]
             if _is_plain(self.body):
                 words.append(shlex.quote(self.body.decode()))
@@ -108,9 +111,9 @@ class Exchange:
 
     @property
     def json(self) -> Any:
-        """The body as JSON; `NO_JSON` when it is none."""
+        """The body as JSON; `NO_JSON` when it is none: in another encoding, or with NaN in it."""
         try:
-            return json.loads(self.body)
+            return json.loads(self.body.decode("utf-8-sig"), parse_constant=_no_number)
         except (ValueError, RecursionError):
             return NO_JSON
 
@@ -152,6 +155,10 @@ def curl_lines(exchanges: Iterable[Exchange], url: str) -> Iterator[str]:
         yield one.request.curl(url, shows_body=bool(one.body)) + (" &" if one.is_at_once else "")
     if is_waiting:
         yield "wait"
+
+
+def _no_number(literal: str) -> NoReturn:
+    raise ValueError(literal)
 
 
 def _shown(body: bytes) -> str:

@@ -8,11 +8,14 @@ from ..capabilities import Capability
 from ..clause import must, should
 from ..expect import NothingFound
 from .client import SESSIONS, path_of
+from .exchange import WORKED
 from .expect import expect, expect_unchanged, raise_violation
 from .sessions import COSTS, ONE
 
 if TYPE_CHECKING:
-    from .client import Client
+    from collections.abc import Iterator
+
+    from .client import Ask, Client
 
 NO_JSON = {
     "an object that does not end": b"{",
@@ -24,7 +27,7 @@ NO_JSON = {
 }
 """Bodies that no route takes."""
 
-WRONG_IDS = {"a number": b"7", "an object": b'{"id": "a"}', "a list": b'["a"]'}
+WRONG_IDS = {"a number": b"7", "true": b"true", "an object": b'{"id": "a"}', "a list": b'["a"]'}
 
 ODD = {
     "bytes that are no UTF-8": b'"\xff"',
@@ -36,6 +39,9 @@ ODD = {
     "a member twice": b'{"a": 1, "a": 2}',
 }
 """Values that may be kept or refused, and that make careless services fail."""
+
+NO_MESSAGE = {"a number": b"1", "a text": b'"text"', "null": b"null", "a list": b"[]"}
+"""Values in the place of a message: they may be kept or refused as well."""
 
 SIZE = 10_000_000
 """Bytes of a large body, where the platform states no limit."""
@@ -86,13 +92,10 @@ async def bad_input_is_4xx(platform: Client) -> None:
 
 
 async def _try_odd_values(platform: Client) -> None:
-    for what, value in ODD.items():
+    for bodies in _odd_bodies():
         platform.rewind(0)
         session = await platform.begin_with(ONE, COSTS)
-        for method, body in (
-            ("PUT", b'{"messages": [{"role": "user", "content": %s}]}' % value),
-            ("PATCH", b'{"cost_data": {"odd": %s}}' % value),
-        ):
+        for method, what, body in bodies:
             answer = await platform.ask(method, path_of(session), raw=body).perform(is_judged=True)
             if answer.outcome != "answered" or answer.status >= 500:
                 raise_violation(answer, f"{method} with {what} is answered 5xx", "2xx or 4xx")
@@ -105,6 +108,19 @@ async def _try_odd_values(platform: Client) -> None:
                     raise_violation(
                         found, f"{method} with {what} makes the session unreadable", "200 with JSON"
                     )
+
+
+def _odd_bodies() -> Iterator[list[tuple[str, str, bytes]]]:
+    """Answer method, what is odd, and body: in each list those for one session."""
+    for what, value in ODD.items():
+        yield [
+            ("PUT", what, b'{"messages": [{"role": "user", "content": %s}]}' % value),
+            ("PATCH", what, b'{"cost_data": {"odd": %s}}' % value),
+        ]
+    yield [
+        ("PUT", f"{what} for a message", b'{"messages": [%s]}' % value)
+        for what, value in NO_MESSAGE.items()
+    ]
 
 
 @must(
@@ -175,6 +191,7 @@ async def unknown_members_are_refused(platform: Client) -> None:
     for what, body in {
         "a misspelt member": b'{"cost_date": {"turns": 2}}',
         "messages": b'{"cost_data": {"turns": 2}, "messages": []}',
+        "an unknown member beside cost_data": b'{"cost_data": {"turns": 2}, "cost_date": {}}',
     }.items():
         platform.rewind(begun)
         await expect(platform.ask("PATCH", path_of(session), raw=body)).to_be_refused(
@@ -226,22 +243,40 @@ async def non_finite_is_refused(platform: Client) -> None:
 )
 async def oversize(platform: Client) -> None:
     session = await platform.begin_with(ONE, COSTS)
-    size = SIZE if platform.body_limit is None else platform.body_limit + 1
     begun = len(platform.exchanges)
-    for method, frame in (
-        ("PUT", b'{"messages": [{"role": "user", "content": "%s"}]}'),
-        ("PATCH", b'{"cost_data": {"large": "%s"}}'),
+    large = b"x" * (SIZE if platform.body_limit is None else platform.body_limit + 1)
+    history = b'{"messages": [{"role": "user", "content": "%s"}]}' % large
+    path = path_of(session)
+    for ask, what in (
+        (platform.ask("PUT", path, raw=history), "a PUT over the limit"),
+        (
+            platform.ask("PATCH", path, raw=b'{"cost_data": {"large": "%s"}}' % large),
+            "a PATCH over the limit",
+        ),
+        (platform.ask("PUT", path, raw=history, is_chunked=True), "a PUT over the limit in chunks"),
     ):
         platform.rewind(begun)
-        ask = platform.ask(method, path_of(session), raw=frame % (b"x" * size))
-        answer = await ask.perform(is_judged=True)
-        if answer.outcome != "answered":
-            # A peer that closes before all was sent may lose its answer on the way.
-            raise NothingFound(f"{method} of {size:,} bytes was cut off without an answer")
-        if answer.status < 300 and platform.body_limit is None:
-            raise NothingFound(f"{size:,} bytes are taken: say the limit with --body-limit")
-        if answer.status != 413:
-            raise_violation(answer, f"a {method} over the limit answers {answer.status}", "413")
-        await expect_unchanged(
-            platform, session, f"a {method} over the limit changes the session", ONE, COSTS
-        )
+        if ask.request.is_chunked and not await _takes_chunks(platform):
+            return
+        await _try_large(ask, what)
+        await expect_unchanged(platform, session, f"{what} changes the session", ONE, COSTS)
+
+
+async def _takes_chunks(platform: Client) -> bool:
+    """Answer whether a small body in chunks is stored: servers may insist on a length."""
+    small = platform.ask(
+        "PUT", path_of(platform.new_id()), raw=b'{"messages": []}', is_chunked=True
+    )
+    return (await small.perform(is_judged=False)).status in WORKED
+
+
+async def _try_large(ask: Ask, what: str) -> None:
+    answer = await ask.perform(is_judged=True)
+    size = len(ask.request.body or b"")
+    if answer.outcome != "answered":
+        # A peer that closes before all was sent may lose its answer on the way.
+        raise NothingFound(f"{ask.request.method} of {size:,} bytes was cut off without an answer")
+    if answer.status < 300 and ask.client.body_limit is None:
+        raise NothingFound(f"{size:,} bytes are taken: say the limit with --body-limit")
+    if answer.status != 413:
+        raise_violation(answer, f"{what} answers {answer.status}", "413")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from .defect import mutant
-from .wire_platforms import LiberalPlatform, PlainPlatform, Refused, Reply
+from .wire_platforms import LiberalPlatform, PlainPlatform, Refused, Reply, Row
 
 Body = dict[str, Any]
 
@@ -324,6 +325,57 @@ class NamesAnother(LiberalPlatform):
         return status, said | {"session_id": session.partition("'")[0]}
 
 
+class Folding(LiberalPlatform):
+    def folded(self, session: str) -> str:
+        """Answer the id that the database keeps."""
+        return session
+
+    def row(self, session: str) -> Row:
+        return super().row(self.folded(session))
+
+    async def post(self, body: Body) -> Reply:
+        given = body.get("session_id")
+        if not isinstance(given, str):
+            return await super().post(body)
+        status, _ = await super().post({"session_id": self.folded(self.check(given))})
+        return status, {"session_id": given}
+
+    async def get(self, session: str) -> Reply:
+        status, said = await super().get(self.folded(session))
+        return status, said | {"session_id": session}
+
+    async def put(self, session: str, body: Body) -> Reply:
+        return await super().put(self.folded(session), body)
+
+    async def delete(self, session: str) -> Reply:
+        return await super().delete(self.folded(session))
+
+
+@mutant("wire.ids-are-one-segment", "POST refuses an id with 65 characters and PUT does not")
+class CutsLongIds(Folding):
+    """As MySQL does where it is not strict."""
+
+    def folded(self, session: str) -> str:
+        return session[:64]
+
+
+@mutant(
+    "wire.ids-are-one-segment",
+    "POST refuses an id with a letter of two code points and PUT does not",
+)
+class ComposesLetters(Folding):
+    def folded(self, session: str) -> str:
+        return unicodedata.normalize("NFC", session)
+
+
+@mutant("wire.ids-are-one-segment", "an id with 300 characters is answered 5xx")
+class FailsAtLongIds(LiberalPlatform):
+    def add(self, session: str) -> Row:
+        if len(session) > 255:
+            raise ValueError("value too long for type character varying(255)")
+        return super().add(session)
+
+
 class Asking(PlainPlatform):
     def is_let_in(self, method: str, given: bytes) -> bool:
         return False
@@ -394,6 +446,43 @@ class LooksBeforeItAsks(PlainPlatform):
         if scope["method"] == "GET" and len(segment) == 36 and segment not in self.rows:
             raise Refused(404, "no such session")
         return await super().answer(scope, body)
+
+
+@mutant("wire.auth", "GET is answered with a pattern for every token")
+class ComparesByLike(Asking):
+    def is_let_in(self, method: str, given: bytes) -> bool:
+        return given == b"Bearer %"
+
+
+@mutant("wire.auth", "GET is answered with an empty token")
+class LetsInTheEmptyToken(Asking):
+    def is_let_in(self, method: str, given: bytes) -> bool:
+        return given == b"Bearer"
+
+
+@mutant("wire.auth", "GET is answered with the token in capital letters")
+class IgnoresTheCaseOfTokens(Asking):
+    """As the usual collations of MySQL do."""
+
+    def is_let_in(self, method: str, given: bytes) -> bool:
+        return given.lower() == f"Bearer {self.token}".lower().encode()
+
+
+@mutant("wire.auth", "POST answers 400, not 401")
+class ReadsTheBodyBeforeItAsks(PlainPlatform):
+    async def answer(self, scope: Any, body: bytes) -> Reply:
+        if body:
+            self.parse(body)
+        return await super().answer(scope, body)
+
+
+@mutant("wire.auth", "GET tells a token in its 401")
+class TellsTheTokenItWants(PlainPlatform):
+    def let_in(self, method: str, headers: Mapping[bytes, bytes]) -> None:
+        try:
+            super().let_in(method, headers)
+        except Refused as refused:
+            raise Refused(refused.status, f"expected Bearer {self.token}") from None
 
 
 @mutant("wire.auth", "GET reveals a message in its 401")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from datetime import datetime
 from typing import Any
 
 from .defect import mutant
@@ -401,6 +403,59 @@ class TakesNoNoticeOfTheCutoff(PlainPlatform):
 class CutoffHasADefault(PlainPlatform):
     async def delete_before(self, query: dict[str, list[str]]) -> Reply:
         return await super().delete_before({"inactive_since": ["2999-01-01T00:00:00Z"]} | query)
+
+
+@mutant("wire.delete-before", "DELETE answers 500, not 4xx")
+class FailsAtAText(PlainPlatform):
+    async def delete_before(self, query: dict[str, list[str]]) -> Reply:
+        datetime.fromisoformat(query.get("inactive_since", ["1971-01-01"])[0])
+        return await super().delete_before(query)
+
+
+@mutant("wire.delete-before", "DELETE takes a text that is no instant for a cutoff")
+class TakesATextForNow(PlainPlatform):
+    async def delete_before(self, query: dict[str, list[str]]) -> Reply:
+        if query.get("inactive_since") == ["no-instant"]:
+            query = {"inactive_since": ["2999-01-01T00:00:00Z"]}
+        return await super().delete_before(query)
+
+
+@mutant("wire.delete-before", "DELETE with a text for a cutoff removes a session")
+class RemovesBeforeItReads(PlainPlatform):
+    async def delete_before(self, query: dict[str, list[str]]) -> Reply:
+        if query.get("inactive_since") == ["no-instant"]:
+            self.rows.clear()
+        return await super().delete_before(query)
+
+
+@mutant("wire.delete-before", "DELETE takes no notice of the offset of a cutoff")
+class DropsTheOffset(PlainPlatform):
+    async def delete_before(self, query: dict[str, list[str]]) -> Reply:
+        if "inactive_since" in query:
+            local = re.sub(r"[+-]\d\d:\d\d$", "", query["inactive_since"][0])
+            query = {"inactive_since": [f"{local}+00:00"]}
+        return await super().delete_before(query)
+
+
+@mutant("wire.delete-before", "DELETE takes a cutoff west of Greenwich for an earlier one")
+class DropsTheOffsetInTheWest(PlainPlatform):
+    """Looks for a plus alone."""
+
+    async def delete_before(self, query: dict[str, list[str]]) -> Reply:
+        if "inactive_since" in query:
+            local = re.sub(r"-\d\d:\d\d$", "+00:00", query["inactive_since"][0])
+            query = {"inactive_since": [local]}
+        return await super().delete_before(query)
+
+
+@mutant("wire.delete-before", "DELETE leaves 24 of 31 idle sessions")
+class RemovesAPage(PlainPlatform):
+    async def delete_before(self, query: dict[str, list[str]]) -> Reply:
+        rows = dict(self.rows)
+        await super().delete_before(query)
+        gone = [one for one in rows if one not in self.rows]
+        self.rows |= {one: rows[one] for one in gone[10:]}
+        return 200, {"deleted": len(gone[:10])}
 
 
 @mutant("wire.delete-before", "DELETE does not say how many sessions it removed")

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ..capabilities import Capability
 from ..clause import must
+from .client import SESSIONS, path_of
 from .exchange import Credential
 from .expect import expect, expect_unchanged, raise_violation
+from .platform import RECOGNISED
 from .sessions import COSTS
 
 if TYPE_CHECKING:
     from ..interface import Json
     from .client import Ask, Client
+    from .exchange import Exchange
+
+ODD = {
+    "a token past ASCII": Credential("Bearer \u00e9", "Bearer \u00e9"),
+    "an empty token": Credential("Bearer", "Bearer"),
+}
+"""Credentials that may be refused in any 4xx: some call them malformed."""
+
+_WITHOUT_CASE = re.compile(r"[0-9A-Fa-f-]+|[a-z2-7=]+")
+"""Tokens that may be hexadecimal or base 32, in which the case says nothing."""
 
 LONG_AGO = "1971-01-01T00:00:00+00:00"
 
@@ -41,25 +54,60 @@ async def auth(platform: Client) -> None:
             )
             if str(secret[0]["content"]).encode() in found.body:
                 raise_violation(found, f"{found.request.route} reveals a message in its 401", "401")
+            _demand_no_token(platform, found)
         await _demand_nothing_changed(platform, session, made, secret, what)
-    odd = Credential("Bearer \u00e9", "Bearer \u00e9")
+    for what, credential in ODD.items():
+        platform.rewind(begun)
+        await expect(platform.get(session, credential=credential)).to_be_refused(
+            f"GET is answered with {what}", with_json=False
+        )
     platform.rewind(begun)
-    await expect(platform.get(session, credential=odd)).to_be_refused(
-        "GET is answered with a token past ASCII", with_json=False
-    )
+    await _try_bad_json(platform, session)
     await _try_reader(platform, session, secret)
+
+
+async def _try_bad_json(platform: Client, session: str) -> None:
+    """Without a token, what is wrong with the body is nobody's business."""
+    nobody = Credential("", "no token")
+    for method, path in (
+        ("POST", SESSIONS),
+        ("PUT", path_of(session)),
+        ("PATCH", path_of(session)),
+    ):
+        await expect(platform.ask(method, path, raw=b"{", credential=nobody)).to_be_refused(
+            f"{method} is answered with no token", 401, with_json=False
+        )
+
+
+def _demand_no_token(platform: Client, found: Exchange) -> None:
+    """Demand that a refusal tells no token that it was not asked with."""
+    said = [found.body.decode("latin-1"), *found.headers.values()]
+    for known in (platform.credential, platform.reader):
+        token = known.header.removeprefix("Bearer ") if known else ""
+        is_told = any(token in one for one in said)
+        # A short one may be a word that is meant otherwise.
+        if len(token) >= RECOGNISED and is_told and token not in found.request.credential.header:
+            raise_violation(found, f"{found.request.route} tells a token in its 401", "401")
 
 
 def _wrong(platform: Client) -> dict[str, Credential]:
     right, worded = platform.credential.header, platform.credential.worded
-    return {
+    wrong = {
         "no token": Credential("", "no token"),
         "a wrong token": Credential("Bearer wrong-token", "Bearer wrong-token"),
         "another scheme": Credential("Basic d3Jvbmc6dG9rZW4=", "Basic d3Jvbmc6dG9rZW4="),
         "a longer token": Credential(f"{right}x", f"{worded}x"),
         # In a shell, the variable without its last character.
         "the beginning of the token": Credential(right[:-1], f"{worded[:-1]}%?}}"),
+        "a pattern for every token": Credential("Bearer %", "Bearer %"),
     }
+    token = right.removeprefix("Bearer ")
+    if token != token.upper() and not _WITHOUT_CASE.fullmatch(token):
+        # In bash, the variable in capital letters.
+        wrong["the token in capital letters"] = Credential(
+            f"Bearer {token.upper()}", f"{worded[:-1]}^^}}"
+        )
+    return wrong
 
 
 def _every_route(platform: Client, session: str, made: str, credential: Credential) -> list[Ask]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from .. import values
 from ..capabilities import Capability
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..interface import Json
     from .client import Ask, Client
     from .exchange import Exchange
+
+Kept: TypeAlias = "tuple[str, list[Json], dict[str, Json]]"
+"""A session that nothing may change: its id, messages and cost data."""
 
 
 class expect:  # noqa: N801 - reads as the sentence that it is
@@ -96,7 +99,7 @@ async def expect_unchanged(
 
 async def expect_all_unchanged(
     platform: Client,
-    kept: Sequence[tuple[str, list[Json], dict[str, Json]]],
+    kept: Sequence[Kept],
     headline: str,
 ) -> None:
     """Demand that each of these sessions holds its messages and cost data still.

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from ..capabilities import Capability
 from ..clause import should
 from .access import LONG_AGO
 from .client import SESSIONS
+from .exchange import WORKED, ExchangeFailed
 from .expect import expect, expect_unchanged, raise_violation
 from .sessions import COSTS, ONE
 
 if TYPE_CHECKING:
-    from .client import Client
+    from .client import Ask, Client
     from .exchange import Exchange
 
 GAPS = (0.06, 3.0)
 """Seconds between before and after: platforms that keep whole seconds are seen with the second."""
+
+HOUR = timedelta(hours=1)
+
+MANY = 30
+"""Idle sessions that go by one request: past the pages that some services remove."""
+
+AT_ONCE = 10
+"""How many of them are made, or looked for, at once."""
 
 FAR_AHEAD = "2999-01-01T00:00:00+00:00"
 
@@ -54,9 +63,16 @@ async def delete_before(platform: Client) -> None:
         return
     await expect(platform.ask("DELETE", SESSIONS)).to_be_refused("DELETE takes no cutoff for one")
     await expect_unchanged(platform, kept, "DELETE without a cutoff removes a session", ONE, COSTS)
+    await expect(platform.delete_before("no-instant")).to_be_refused(
+        "DELETE takes a text that is no instant for a cutoff"
+    )
+    await expect_unchanged(
+        platform, kept, "DELETE with a text for a cutoff removes a session", ONE, COSTS
+    )
     for gap in GAPS:
         platform.rewind(0)
         if await _goes_by_last_activity(platform, gap):
+            await _try_offsets(platform)
             return
     platform.note(CLOCKS_DIFFER)
     platform.rewind(0)
@@ -88,6 +104,46 @@ async def _goes_by_last_activity(platform: Client, gap: float) -> bool:
         )
     await expect(platform.get(read)).to_answer(404, rather_than={"a GET counts as activity": 200})
     return True
+
+
+async def _try_offsets(platform: Client) -> None:
+    """Try cutoffs an hour from now, on the clock of a place whose offset makes more of it.
+
+    Two clocks that agree to the second, as was seen before, are far from an hour apart.
+    """
+    platform.rewind(0)
+    session = await platform.begin_with(ONE)
+    earlier = (datetime.now(UTC) - HOUR).astimezone(timezone(5 * HOUR))
+    await expect(platform.delete_before(earlier.isoformat())).to_answer(200)
+    await expect(platform.get(session)).to_answer(
+        200, rather_than={"DELETE takes no notice of the offset of a cutoff": 404}
+    )
+    many = [session, *(platform.new_id() for _ in range(MANY))]
+    for made in await _in_parts([platform.put(one, ONE) for one in many]):
+        if made.status not in WORKED:
+            raise ExchangeFailed(made)
+    later = (datetime.now(UTC) + HOUR).astimezone(timezone(-5 * HOUR))
+    found = await expect(platform.delete_before(later.isoformat())).to_answer(200)
+    looks = await _in_parts([platform.head(one) for one in many])
+    left = sum(one.status < 300 for one in looks)
+    if 0 < left < len(many):
+        raise_violation(found, f"DELETE leaves {left} of {len(many)} idle sessions", "none left")
+    await expect(platform.get(session)).to_answer(
+        404, rather_than={"DELETE takes a cutoff west of Greenwich for an earlier one": 200}
+    )
+    _count(found, len(many))
+
+
+async def _in_parts(asks: list[Ask]) -> list[Exchange]:
+    """Ask a few at once, until all are asked."""
+    parts = [asks[begin : begin + AT_ONCE] for begin in range(0, len(asks), AT_ONCE)]
+    return [
+        one
+        for part in parts
+        for one in await asyncio.gather(
+            *(ask.perform(is_judged=False, is_at_once=True) for ask in part)
+        )
+    ]
 
 
 def _count(found: Exchange, least: int) -> None:

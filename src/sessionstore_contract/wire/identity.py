@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..capabilities import Capability
 from ..clause import must, should
 from .exchange import NO_JSON, ExchangeFailed
-from .expect import expect_all_unchanged, raise_violation
+from .expect import Kept, expect_all_unchanged, raise_violation
 from .sessions import COSTS, ONE, TWO
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from .client import Client
     from .exchange import Exchange
+
+LENGTHS = (65, 129, 300)
+"""Characters of ids that are told apart by the last one: past where columns end."""
 
 MARK = {"role": "user", "content": "of the odd id"}
 
@@ -94,7 +97,19 @@ def _odd_ids(victim: str, other: str) -> dict[str, str]:
         "a header in it": f"{victim}\r\nx-odd: 1",
         "NUL": f"{victim}\x00",
         "a letter past ASCII": f"{victim}\u00e9",
-        "a capital letter": f"{victim}-A",
+    }
+
+
+def _twins(victim: str) -> dict[str, tuple[str, str]]:
+    """Answer pairs of ids that are taken for one, by what is odd in the second."""
+    # Not of the victim's own letters: to who takes ids for UUIDs, these are one in either case.
+    return {
+        "a capital letter": (f"{victim}-a", f"{victim}-A"),
+        "a letter of two code points": (f"{victim}-\u00e9", f"{victim}-e\u0301"),
+    } | {
+        f"{length} characters": (start + "a", start + "b")
+        for length in LENGTHS
+        for start in [f"{victim}-".ljust(length - 1, "x")]
     }
 
 
@@ -116,19 +131,25 @@ async def ids_are_one_segment(platform: Client) -> None:
         raise ExchangeFailed(created)
     victim = await platform.begin_with(ONE, COSTS)
     other = await platform.begin_with(TWO, {})
-    kept = [(victim, ONE, COSTS), (other, TWO, {})]
-    # Not of the victim's own letters: to who takes ids for UUIDs, these are one in either case.
-    small = f"{victim}-a"
-    if (await platform.put(small, TWO).perform(is_judged=False)).status < 300:
-        kept.append((small, TWO, {}))
+    kept: list[Kept] = [(victim, ONE, COSTS), (other, TWO, {})]
     begun = len(platform.exchanges)
     for what, odd in _odd_ids(victim, other).items():
         platform.rewind(begun)
-        await _try_odd_id(platform, odd, what)
-        await expect_all_unchanged(platform, kept, f"an id with {what} reaches another session")
+        await _try_odd_id(platform, odd, what, kept)
+    for what, (twin, odd) in _twins(victim).items():
+        platform.rewind(begun)
+        put = await platform.put(twin, TWO).perform(is_judged=True)
+        _demand_no_failure(put, what)
+        beside: list[Kept] = [(twin, TWO, {})] if put.status < 300 else []
+        await _try_odd_id(platform, odd, what, kept + beside)
 
 
-async def _try_odd_id(platform: Client, odd: str, what: str) -> None:
+async def _try_odd_id(platform: Client, odd: str, what: str, kept: list[Kept]) -> None:
+    await _ask_each_route(platform, odd, what)
+    await expect_all_unchanged(platform, kept, f"an id with {what} reaches another session")
+
+
+async def _ask_each_route(platform: Client, odd: str, what: str) -> None:
     created = await platform.create(odd).perform(is_judged=True)
     _demand_no_failure(created, what)
     is_taken = created.status < 300

@@ -117,6 +117,7 @@ class Platform:
 def _spellings(token: str) -> list[str]:
     """Answer how a token may stand in an answer: in JSON too, and cut off where that is cut off."""
     words = {token, json.dumps(token)[1:-1], token.replace("/", "\\/")} - {""}
+    words |= {word.upper() for word in words if len(word) >= RECOGNISED}
     cut = {word[:length] for word in words for length in range(RECOGNISED, len(word))}
     return sorted(words | cut, key=len, reverse=True)
 

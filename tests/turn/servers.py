@@ -253,7 +253,29 @@ class InATaskOfTheResponse(PlainServer):
         await self.settle(one)
 
 
-DONE = {"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": True}
+class FramesOtherwise(PlainServer):
+    """Sends what the clients read as well: other line ends, data over several lines, nulls."""
+
+    async def stream(self, one: Conversation, receive: Any, send: Any) -> None:
+        async def framed(message: Any) -> None:
+            body = message.get("body")
+            if body == DONE["body"]:
+                nulls = ({"choices": None}, {"choices": [{"index": 0, "delta": None}]})
+                body = b"".join(event(one)["body"] for one in nulls) + body
+            elif body:
+                content = json.dumps(json.loads(body.removeprefix(b"data: ")), indent=1)
+                lines = "".join(f"data: {line}\n" for line in content.split("\n"))
+                body = f": a remark\n{lines}\n".encode()
+            await send({**message, "body": body.replace(b"\n", b"\r")} if body else message)
+
+        await super().stream(one, receive, framed)
+
+
+DONE: dict[str, Any] = {
+    "type": "http.response.body",
+    "body": b"data: [DONE]\n\n",
+    "more_body": True,
+}
 
 
 def event(content: Json) -> dict[str, Any]:
@@ -266,7 +288,13 @@ async def reply(send: Any, status: int, content: Json) -> None:
     await send({"type": "http.response.body", "body": json.dumps(content).encode()})
 
 
-CORRECT = (PlainServer, InTheBackground, LetsTheAgentFinish, InATaskOfTheResponse)
+CORRECT = (
+    PlainServer,
+    InTheBackground,
+    LetsTheAgentFinish,
+    InATaskOfTheResponse,
+    FramesOtherwise,
+)
 
 
 def system(kind: Any, *, bound: float = 10.0) -> ChatServer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +21,8 @@ from .patience import try_patiently
 from .reference import ACCUMULATOR, SERVER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sessionstore_contract.turn.system import System
 
 SYSTEMS = [
@@ -59,3 +63,29 @@ def test_what_is_right_on_most_servers_is_remarked(kind: Any, remark: str | None
     finding = try_turn_clause(clause, servers.system(kind), seed=1, effort=EFFORTS["quick"])
     assert finding.verdict is Verdict.HELD
     assert finding.reason == remark
+
+
+@pytest.fixture
+def _root_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+class ConfiguresLogging(servers.PlainServer):
+    """Configures it when it is made, as many do: all handlers of the root logger go."""
+
+    def __init__(self, *given: Any) -> None:
+        logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()], force=True)
+        super().__init__(*given)
+
+
+@pytest.mark.usefixtures("_root_as_before")
+def test_a_server_that_configures_logging_is_heard() -> None:
+    """By the root logger, where nobody has said another one."""
+    (clause,) = catalogue.select(["store-fault-never*"], contract=catalogue.TURN)
+    system = replace(servers.system(ConfiguresLogging), logger="")
+    finding = try_turn_clause(clause, system, seed=1, effort=EFFORTS["quick"])
+    assert (finding.verdict, finding.headline) == (Verdict.HELD, None)

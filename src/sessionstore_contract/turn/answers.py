@@ -34,7 +34,7 @@ def of_stream(received: Received) -> str:
         return f"status {received.status}"
     try:
         text = "".join(_pieces(received.body))
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return "no stream of chat completion chunks"
     if not is_done(received.body):
         return f"cut off after {text!r}"
@@ -70,7 +70,7 @@ def has_begun(body: bytes) -> bool:
     """Answer whether half of the text has been read."""
     try:
         return len("".join(_pieces(body))) >= len("Hello, wörld")
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return False
 
 
@@ -79,14 +79,16 @@ def _pieces(body: bytes) -> Iterator[str]:
         if data == "[DONE]":
             return
         chunk: Any = json.loads(data)
-        for choice in chunk.get("choices", ()):
-            yield choice.get("delta", {}).get("content") or ""
+        # What is null is as if it were not there: so are the last chunks of some providers.
+        for choice in chunk.get("choices") or ():
+            yield (choice.get("delta") or {}).get("content") or ""
 
 
 def _data(body: bytes) -> Iterator[str]:
-    text = body.decode("utf-8", "replace").replace("\r\n", "\n")
+    """Read server-sent events: any of three line ends, and the data of one over several lines."""
+    text = body.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     # What stands after the last blank line is no whole event yet.
     for event in text.split("\n\n")[:-1]:
-        for line in event.split("\n"):
-            if line.startswith("data:"):
-                yield line.removeprefix("data:").strip()
+        lines = [one for one in event.split("\n") if one.startswith("data:")]
+        if lines:
+            yield "\n".join(one.removeprefix("data:").removeprefix(" ") for one in lines).strip()

@@ -54,7 +54,8 @@ def _ways(subject: Subject) -> tuple[bool, ...]:
     because="The answer has been paid for when the store is called. A user who does not get it "
     "pays again, and an operator who sees nothing in the log bills nothing.",
     remedy="Catch what the store raises around each call of it, and what comes of its answers; "
-    "wait for it no longer than a bound, in a task that the bound does not end.",
+    "wait for it no longer than a bound, in a task that the bound does not end. Where what is "
+    "logged does not reach the root logger, say where it goes: `logger=`.",
     evidence=["seed", "origin"],
 )
 async def store_fault_never_breaks_the_answer(subject: Subject) -> None:

@@ -57,9 +57,13 @@ class Workshop:
         """Make one, and build the system once: whether that works at all is no clause's matter."""
         workshop = cls(system)
         await _built(system, KitStore(), Agent(), None)
-        if workshop._logger is not None:
-            workshop._logger.addHandler(workshop.log)
+        workshop._listen()
         return workshop
+
+    def _listen(self) -> None:
+        """Hear what is logged, again if need be: who configures logging removes its handlers."""
+        if self._logger is not None:
+            self._logger.addHandler(self.log)
 
     async def service(
         self, history: History, store: KitStore | None, name: str | None = None
@@ -72,6 +76,7 @@ class Workshop:
         self._services.append(service)
         if service.application is not None:
             await service.application.start()
+        self._listen()
         return service
 
     async def close(self) -> None:

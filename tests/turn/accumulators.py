@@ -6,21 +6,34 @@ import asyncio
 import logging
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionstore_contract.turn.system import Accumulator, Figures
 
 from .patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from sessionstore_contract.interface import Json
+
+T = TypeVar("T")
 
 log = logging.getLogger("tests.turn.accumulators")
 
 SUMS = ("input_tokens", "output_tokens", "cached_tokens")
 NO_TOTALS: dict[str, Json] = dict.fromkeys(SUMS, 0) | {"turn_count": 0, "ids": []}
+
+
+async def asked(call: Awaitable[T]) -> T:
+    """Answer what the store answers. What was cancelled from within is a failure like others."""
+    try:
+        return await call
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ConnectionAbortedError("a call of the store was cancelled from within") from error
 
 
 class Plain:
@@ -95,7 +108,7 @@ class Plain:
         return turn.id is not None and (turn.id in ids or turn.id in {one.id for one in new})
 
     async def read(self, session: str) -> dict[str, Json]:
-        cost_data = await self.store.get_cost_data(session)
+        cost_data = await asked(self.store.get_cost_data(session))
         if not isinstance(cost_data, dict):
             raise TypeError("the totals can't be read")
         own = cost_data if self.name is None else cost_data.get(self.name, {})
@@ -115,7 +128,8 @@ class Plain:
 
     async def write(self, session: str, totals: dict[str, Json]) -> None:
         fields = totals if self.name is None else {self.name: totals}
-        await self.store.update(session, cost_data=fields)
+        if await asked(self.store.update(session, cost_data=fields)) is False:
+            raise LookupError("there is no such session yet")
 
 
 class InARow(Plain):
@@ -156,12 +170,17 @@ class FromMemory(Plain):
         return self.sums[session]
 
     async def write(self, session: str, totals: dict[str, Json]) -> None:
-        if session in self.sums:
+        before = self.sums.get(session)
+        if before is not None:
             self.sums[session] = totals
         try:
             await super().write(session, totals)
+        except asyncio.CancelledError:
+            if before is not None:
+                self.sums[session] = before  # the turn waits still
+            raise
         except Exception as error:
-            if session not in self.sums:
+            if before is None:
                 raise
             self.fail(error)
 

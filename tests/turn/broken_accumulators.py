@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.turn.system import Figures
 
-from .accumulators import NO_TOTALS, SUMS, InARow, Plain
+from .accumulators import NO_TOTALS, SUMS, InARow, Plain, asked
 from .defect import mutant
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ALWAYS = (
     "failed-read-never-lowers-totals",
     "failed-write-is-counted-later",
+    "late-answer-costs-no-turn",
     "concurrent-turns-all-count",
     "concurrent-servers-all-count",
     "recorded-twice-counts-once",
@@ -97,7 +98,7 @@ class WritesBackWhatItRead(Plain):
         await super().write(session, {**self.rest, **totals} if self.name is None else totals)
 
     async def read(self, session: str) -> dict[str, Json]:
-        cost_data = await self.store.get_cost_data(session)
+        cost_data = await asked(self.store.get_cost_data(session))
         self.rest = cost_data if isinstance(cost_data, dict) else {}
         return await self.read_again(cost_data, session)
 
@@ -137,6 +138,7 @@ class KnowsNoIds(Plain):
     also=(
         "failed-read-never-lowers-totals",
         "failed-write-is-counted-later",
+        "late-answer-costs-no-turn",
         "concurrent-turns-all-count",
         "uncertain-write-counts-once",
     ),
@@ -260,7 +262,7 @@ class TakesAFailedReadForNothing(Plain):
 @mutant("failed-read-never-lowers-totals", "a read that answers None costs all")
 class TakesNoneForNothing(Plain):
     async def read(self, session: str) -> dict[str, Json]:
-        if await self.store.get_cost_data(session) is None:
+        if await asked(self.store.get_cost_data(session)) is None:
             return dict(NO_TOTALS)
         return await super().read(session)
 
@@ -291,7 +293,7 @@ class GivesUpAfterAFailedRead(Plain):
             raise
 
 
-@mutant("failed-write-is-counted-later", "a failed write costs the turn")
+@mutant("failed-write-is-counted-later", "a write that raises costs the turn")
 class DropsTheTurnWhenWritingFails(Plain):
     async def write(self, session: str, totals: dict[str, Json]) -> None:
         try:
@@ -302,7 +304,7 @@ class DropsTheTurnWhenWritingFails(Plain):
 
 @mutant(
     "failed-write-is-counted-later",
-    "after a failed write nothing is counted",
+    "after a write that raises nothing is counted",
     also=("uncertain-write-counts-once",),
 )
 class GivesUpAfterAFailedWrite(Plain):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.turn.script import Usage
 
-from .accumulators import log
+from .accumulators import asked, log
 from .broken_accumulators import DropsTheTurnWhenReadingFails
 from .defect import mutant
 from .servers import DONE, Conversation, InTheBackground, NoStore, PlainServer, event, reply
@@ -24,6 +24,20 @@ STREAMS = (
 )
 """What looks at the figures of streamed turns."""
 
+BOTH_WAYS = (
+    "usage-is-accumulated",
+    "recorded-twice-counts-once",
+    "bad-figures-are-not-added",
+    "failed-read-never-lowers-totals",
+    "failed-write-is-counted-later",
+    "late-answer-costs-no-turn",
+    "uncertain-write-counts-once",
+    "write-only-store-gets-the-delta",
+)
+"""What looks at the figures of turns that are taken both ways, in turn."""
+
+UNREAD = {"write-only-store-gets-the-delta"}
+
 
 class Twice(PlainServer):
     """Counts a turn a second time; under another id, since each is counted once."""
@@ -36,7 +50,7 @@ class Twice(PlainServer):
 @mutant(
     "streaming-counts-the-same",
     "a turn that is streamed is not counted",
-    also=(*STREAMS, "aborted-turn-counts-what-is-known"),
+    also=(*STREAMS, *BOTH_WAYS, "aborted-turn-counts-what-is-known"),
 )
 class CountsWholeAnswersOnly(PlainServer):
     def is_counted(self, one: Conversation) -> bool:
@@ -53,6 +67,7 @@ class CountsWholeAnswersOnly(PlainServer):
         "bad-figures-are-not-added",
         "failed-read-never-lowers-totals",
         "failed-write-is-counted-later",
+        "late-answer-costs-no-turn",
         "uncertain-write-counts-once",
         "write-only-store-gets-the-delta",
         "first-turns-at-once",
@@ -69,7 +84,8 @@ class CountsStreamsOnly(PlainServer):
 @mutant(
     "streaming-counts-the-same",
     "a turn that is streamed is counted twice",
-    also=(*STREAMS, "aborted-turn-counts-what-is-known"),
+    # Where nothing can be read each turn is written alone, and the last one is seen.
+    also=(*STREAMS, *(set(BOTH_WAYS) - UNREAD), "aborted-turn-counts-what-is-known"),
 )
 class CountsStreamsTwice(Twice):
     async def count(self, one: Conversation, session: str) -> None:
@@ -81,7 +97,7 @@ class CountsStreamsTwice(Twice):
 @mutant(
     "streaming-counts-the-same",
     "the tokens of a turn that is streamed are added twice",
-    also=STREAMS,
+    also=(*STREAMS, *BOTH_WAYS),
 )
 class AddsTheLastChunkTwice(PlainServer):
     """The usage is in the last chunk, and in the one after it."""
@@ -93,7 +109,11 @@ class AddsTheLastChunkTwice(PlainServer):
             one.usage = usage and Usage(*(2 * value for value in figures.values()))
 
 
-@mutant("streaming-counts-the-same", "usage on the way is added to that of the whole")
+@mutant(
+    "streaming-counts-the-same",
+    "usage on the way is added to that of the whole",
+    also=("aborted-turn-counts-what-is-known",),
+)
 class AddsUsageOnTheWay(PlainServer):
     def end(self, one: Conversation, usage: Usage | None, model: str) -> None:
         known = one.usage
@@ -107,7 +127,11 @@ class AddsUsageOnTheWay(PlainServer):
             )
 
 
-@mutant("streaming-counts-the-same", "usage on the way is counted as a turn")
+@mutant(
+    "streaming-counts-the-same",
+    "usage on the way is counted as a turn",
+    also=("aborted-turn-counts-what-is-known",),
+)
 class CountsUsageOnTheWay(PlainServer):
     def know(self, one: Conversation, usage: Usage) -> None:
         super().know(one, usage)
@@ -150,6 +174,7 @@ class CountsUnderADefault(PlainServer):
     async def settle(self, one: Conversation) -> None:
         if one.session is None and one.usage is not None:
             await self.count(one, "default")
+            self.counting.waiting.clear()
         await super().settle(one)
 
 
@@ -193,6 +218,7 @@ class NeedsTheHistory(PlainServer):
 @mutant(
     "store-fault-never-breaks-the-answer",
     "the answer is broken while save raises",
+    also=("unread-history-is-not-written",),
 )
 class SavesBeforeItAnswers(PlainServer):
     async def speak(self, one: Conversation) -> Any:
@@ -256,7 +282,7 @@ class WaitsForTheHistory(PlainServer):
         if one.session is None:
             return []
         try:
-            found = await self.store.load(one.session)
+            found = await asked(self.store.load(one.session))
         except Exception as error:  # noqa: BLE001 - whatever a store raises
             log.warning("the store: %s", type(error).__name__)
             return []
@@ -322,6 +348,11 @@ class CountsAfterTheEnd(PlainServer):
 @mutant(
     "client-that-leaves-at-done-is-counted",
     "with a slow store a turn whose client leaves at [DONE] is not counted",
+    also=(
+        "failed-read-never-lowers-totals",
+        "failed-write-is-counted-later",
+        "late-answer-costs-no-turn",
+    ),
 )
 class CountsWhatIsQuick(PlainServer):
     """Gives counting up with the request, after some turns of the loop."""

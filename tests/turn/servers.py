@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sessionstore_contract.turn.script import Ended, Known, Said
 from sessionstore_contract.turn.system import ChatServer, Figures
 
-from .accumulators import Plain, log, summed
+from .accumulators import Plain, asked, log, summed
 from .patience import Patience
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Conversation:
     """One request: what was asked, and what is known of the answer."""
 
     def __init__(self, asked: dict[str, Json], turn_id: str | None) -> None:
+        self.asked = asked
         self.session: str | None = asked.get("session_id")
         self.messages: list[Json] = asked["messages"]
         self.asked_model: str = asked["model"]
@@ -185,15 +186,15 @@ class PlainServer:
         answer = {"role": "assistant", "content": one.text}
 
         async def add() -> None:
-            before = await self.store.load(session)
-            await self.store.save(session, [*(before or []), *one.messages, answer])
+            before = await asked(self.store.load(session))
+            await asked(self.store.save(session, [*(before or []), *one.messages, answer]))
 
         await self.guarded(add, 10 * self.patience())
 
     async def guarded(self, call: Callable[[], Any], patience: float | None = None) -> Any:
         try:
             async with asyncio.timeout(patience or self.patience()):
-                return await call()
+                return await asked(call())
         except Exception as error:  # noqa: BLE001 - whatever a store raises
             log.warning("the store: %s", type(error).__name__)
             return None

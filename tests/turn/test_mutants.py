@@ -15,7 +15,13 @@ from sessionstore_contract.turn import AREAS, CLAUSES
 from sessionstore_contract.verdict import Verdict
 from tests.test_mutants import called_from, headlines_in, matches
 
-from . import broken_accumulators, broken_servers
+from . import (
+    broken_accumulators,
+    broken_carriers,
+    broken_histories,
+    broken_servers,
+    broken_streams,
+)
 from .defect import MUTANTS, defect_of, system_of
 from .patience import try_patiently
 
@@ -25,9 +31,15 @@ if TYPE_CHECKING:
 PROPERTY = "turn.totals-are-the-sum-of-turns"
 """Any defect may break it."""
 
-assert {broken_accumulators.__name__, broken_servers.__name__} == {
-    kind.__module__ for kind in MUTANTS
-}
+MODULES = (
+    broken_accumulators,
+    broken_carriers,
+    broken_servers,
+    broken_histories,
+    broken_streams,
+)
+
+assert {module.__name__ for module in MODULES} == {kind.__module__ for kind in MUTANTS}
 
 
 @pytest.mark.parametrize("kind", MUTANTS, ids=lambda kind: kind.__name__)

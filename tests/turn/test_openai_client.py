@@ -287,7 +287,7 @@ class PanicError(BaseException):
     [
         raising(RuntimeError("away")),
         raising(UnspeakableError()),
-        raising(PanicError()),  # type: ignore[arg-type]  # a store raises anything
+        raising(PanicError()),  # a store raises anything
         answering(None),
         answering([7]),
         answering({"input_tokens": "many"}),

@@ -99,10 +99,13 @@ class Application:
         body: bytes,
         *,
         leaves_when: Callable[[bytes], bool] = lambda _: False,
+        leaves_at: asyncio.Event | None = None,
         is_told: bool = False,
     ) -> Received:
         """Post a body; answer what was received when the client has left, or has it all."""
         client = _Client(leaves_when, is_told)
+        if leaves_at is not None:
+            client.left = leaves_at
         bodies = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> dict[str, Json]:

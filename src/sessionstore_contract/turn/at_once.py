@@ -1,4 +1,4 @@
-"""Turns at the same time are all counted."""
+"""Turns at the same time are all counted, and none waits for the store of another session."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..expect import expect_all_answered, violated
 from ..subject import at_once
 from .answers import COMPLETE
 from .clauses import must, should
-from .service import Workshop, open_on
-from .stores import KitStore
-from .sums import FIRST, expect_complete, expect_totals, total
+from .service import Workshop, open_on, ways
+from .stores import KitStore, hanging
+from .sums import FIRST, SECOND, expect_complete, expect_totals, judge_complete, total
 from .system import Ability
 
 if TYPE_CHECKING:
@@ -39,6 +39,77 @@ async def _take_at_once(turns: list[Call[str]], what: str) -> None:
     for step in steps:
         if step.answer != COMPLETE:
             violated(f"{what}: an answer is broken", demanded=COMPLETE, answered=str(step.answer))
+
+
+@must(
+    "turn.slow-store-holds-up-only-its-session",
+    "While the store does not answer for one session, chats of other sessions go on.",
+    because="One row that is locked, one shard that is away, and nobody gets an answer.",
+    remedy="A lock, a queue and a task for each session; none around the store as a whole.",
+    evidence=["origin"],
+)
+async def slow_store_holds_up_only_its_session(subject: Subject) -> None:
+    for is_streamed in ways(subject):
+        waiting = [f"quick-{number}" for number in range(OTHERS)]
+        held_up = 0
+        # Of a server that waits for a while, another chat must not wait as long. In one of several
+        # rounds is enough: a machine may be slow, a lock holds the chat up in each.
+        while waiting and held_up < ROUNDS:
+            served = await _served_meanwhile(subject, waiting, is_streamed=is_streamed)
+            held_up = 0 if served else held_up + 1
+            waiting = waiting[served:]
+        if waiting:
+            violated(
+                "chats of other sessions wait for the store of one",
+                demanded="the other session's turn is over while those of the first one wait",
+                answered=f"it was over after one of them, {ROUNDS} times",
+            )
+
+
+ROUNDS = 3
+STUCK = 24
+"""Turns of the slow session: more than a pool of a server's own has places, and no great load."""
+OTHERS = 64
+"""Of so many sessions one shares a lock with the slow one, where there are up to 16 locks."""
+
+
+async def _served_meanwhile(subject: Subject, sessions: list[str], *, is_streamed: bool) -> int:
+    """Take turns of other sessions, one after the other, while the store does not answer for one.
+
+    Answers how many were over before one of that session was.
+    """
+    store = KitStore()
+    for session in ("slow", *sessions):
+        store.put(session)
+    service = await open_on(subject, store)
+    arrived, release = asyncio.Event(), service.workshop.until()
+    store.of_session["slow"] = hanging(release, arrived)
+    held = [
+        asyncio.ensure_future(
+            service.turn("slow", FIRST, stream=is_streamed).perform(is_expected=False)
+        )
+        for _ in range(STUCK)
+    ]
+    arriving = asyncio.ensure_future(arrived.wait())
+    await asyncio.wait({*held, arriving}, return_when="FIRST_COMPLETED")
+    arriving.cancel()
+    await store.quiet()
+    # Whoever does not wait for the store holds up nobody.
+    waits = not any(one.done() for one in held)
+    waiting_for = set(held) if waits else set()
+    served = 0
+    for session in sessions:
+        turn = service.turn(session, SECOND, stream=is_streamed)
+        other = asyncio.ensure_future(turn.perform(is_expected=True))
+        await asyncio.wait({other, *waiting_for}, return_when="FIRST_COMPLETED")
+        if any(one.done() for one in waiting_for):
+            break
+        judge_complete(other.result(), "while the store is slow for another")
+        served += 1
+    release.set()
+    await asyncio.wait({*held, other})
+    await service.shut_down()
+    return served
 
 
 @must(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..expect import expect, violated
 from .clauses import must, should
-from .script import Usage
-from .service import WORD_OF_THE_CLIENT, open_by_default, open_on
+from .script import Script, Usage
+from .service import MODEL, WITHOUT, WORD_OF_THE_CLIENT, open_by_default, open_on, ways
 from .stores import WRITES, KitStore
 from .sums import FIRST, SECOND, THIRD, expect_complete, expect_totals, total
 from .system import TOTALS, Ability
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..interface import Json
     from ..subject import Subject
+    from .service import Service
 
 SESSION = "chat"
 
@@ -31,11 +33,18 @@ SESSION = "chat"
     evidence=["seed"],
 )
 async def usage_is_accumulated(subject: Subject) -> None:
+    for is_streamed in ways(subject):
+        await _hold_the_sums(subject, is_streamed=is_streamed)
+        await _count_the_same_prompt_again(subject, is_streamed=is_streamed)
+
+
+async def _hold_the_sums(subject: Subject, *, is_streamed: bool) -> None:
     store = KitStore()
     store.put(SESSION)
     service = await open_on(subject, store)
     for usage, model in ((FIRST, "model-a"), (SECOND, "model-a"), (THIRD, "model-b")):
-        await expect_complete(service.turn(SESSION, usage, model=model), "with a store that works")
+        turn = service.turn(SESSION, usage, model=model, stream=is_streamed)
+        await expect_complete(turn, "with a store that works")
     await service.shut_down()
 
     right = total(FIRST, SECOND, THIRD, model="model-b")
@@ -68,12 +77,30 @@ async def usage_is_accumulated(subject: Subject) -> None:
     )
 
 
+async def _count_the_same_prompt_again(subject: Subject, *, is_streamed: bool) -> None:
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    script = Script(FIRST, MODEL)
+    for _ in range(2):
+        turn = service.scripted_turn(SESSION, script, stream=is_streamed)
+        await expect_complete(turn, "with a store that works")
+    await service.shut_down()
+    await expect_totals(
+        service,
+        SESSION,
+        total(FIRST, FIRST),
+        rather_than={"a prompt that is asked again is not counted": total(FIRST)},
+    )
+
+
 @must(
     "turn.streaming-counts-the-same",
     "A streamed turn is counted like the same turn unstreamed, once.",
     because="Usage comes in the last chunk of a stream, which is read by few, and some providers "
     "report it on the way as well.",
-    remedy="Count at the end of the agent's answer, in one place for both ways. Usage that is "
+    remedy="Count at the end of the agent's answer, in one place for both ways, whether or not the "
+    "client wants to be told (`include_usage`). Usage that is "
     "reported on the way replaces what was known; it is not added to it.",
     asks={Ability.CHAT},
     evidence=["seed", "litellm#36168", "pydantic-ai#2918"],
@@ -82,14 +109,20 @@ async def streaming_counts_the_same(subject: Subject) -> None:
     store = KitStore()
     service = await open_on(subject, store)
     half = Usage(100, 3, 30)
-    for session, known in (("unstreamed", None), ("streamed", None), ("in-parts", half)):
+    unasked: dict[str, Json] = {"stream_options": WITHOUT}
+    for session, known, body in (
+        ("unstreamed", None, None),
+        ("streamed", None, None),
+        ("streamed-without-include_usage", None, unasked),
+        ("in-parts", half, None),
+    ):
         is_streamed = session != "unstreamed"
         store.put(session)
-        turn = service.turn(session, FIRST, stream=is_streamed, known=known)
+        turn = service.turn(session, FIRST, stream=is_streamed, known=known, body=body)
         await expect_complete(turn, "with a store that works")
     await service.shut_down()
 
-    for session in ("unstreamed", "streamed", "in-parts"):
+    for session in ("unstreamed", "streamed", "streamed-without-include_usage", "in-parts"):
         twice = {**total(FIRST, FIRST), "turn_count": 1}
         await expect_totals(
             service,
@@ -121,9 +154,7 @@ async def no_session_no_write(subject: Subject) -> None:
             service.turn(None, FIRST, stream=is_streamed), "without a session in the request"
         )
     await service.shut_down()
-
-    written = service.seen("writes", lambda: [one for one in store.calls if one in WRITES])
-    await expect(written).to_be(
+    await expect(service.seen("writes", partial(_writes, store))).to_be(
         [],
         rather_than={
             "a session is made for a request without one": ["create", "create"],
@@ -131,6 +162,23 @@ async def no_session_no_write(subject: Subject) -> None:
             "usage is written without a session": ["update", "update"],
         },
     )
+    await _take_null_for_none(subject)
+
+
+async def _take_null_for_none(subject: Subject) -> None:
+    store = KitStore()
+    service = await open_on(subject, store)
+    for is_streamed in (False, True):
+        # It may be refused.
+        await service.turn(None, FIRST, stream=is_streamed, body={"session_id": None})
+    await service.shut_down()
+    await expect(service.seen("writes", partial(_writes, store))).to_be(
+        [], rather_than={"null is taken for a session": ["save", "update"] * 2}
+    )
+
+
+def _writes(store: KitStore) -> list[Json]:
+    return [one for one in store.calls if one in WRITES]
 
 
 @must(
@@ -191,6 +239,11 @@ async def no_usage_no_write(subject: Subject) -> None:
     remedy="Hand `update` the keys that the accumulator owns, never all of what was read.",
 )
 async def other_keys_stand(subject: Subject) -> None:
+    for is_streamed in ways(subject):
+        await _hold_the_keys_of_others(subject, is_streamed=is_streamed)
+
+
+async def _hold_the_keys_of_others(subject: Subject, *, is_streamed: bool) -> None:
     store = KitStore()
     others: dict[str, Json] = {"budget": {"limit": 5}, "note": "mine", "input": [1, None]}
     store.put(SESSION, others)
@@ -203,7 +256,7 @@ async def other_keys_stand(subject: Subject) -> None:
     service = await open_on(subject, store)
     store.behave(changing, ["get_cost_data"])
     for usage in (FIRST, SECOND):
-        await service.turn(SESSION, usage)
+        await service.turn(SESSION, usage, stream=is_streamed)
     await service.shut_down()
 
     kept = {name: (store.peek(SESSION) or {}).get(name, "(gone)") for name in others}
@@ -229,11 +282,16 @@ async def other_keys_stand(subject: Subject) -> None:
     evidence=["litellm#15740"],
 )
 async def recorded_twice_counts_once(subject: Subject) -> None:
+    for is_streamed in ways(subject):
+        await _record_twice(subject, is_streamed=is_streamed)
+
+
+async def _record_twice(subject: Subject, *, is_streamed: bool) -> None:
     store = KitStore()
     store.put(SESSION)
     service = await open_on(subject, store)
     for usage, turn_id in ((FIRST, "turn-1"), (FIRST, "turn-1"), (SECOND, "turn-2")):
-        await service.turn(SESSION, usage, turn_id=turn_id)
+        await service.turn(SESSION, usage, stream=is_streamed, turn_id=turn_id)
     await service.shut_down()
     await expect_totals(
         service,
@@ -246,7 +304,7 @@ async def recorded_twice_counts_once(subject: Subject) -> None:
     )
     service = await open_on(subject, store)
     for usage, turn_id in ((FIRST, "turn-1"), (THIRD, "turn-3")):
-        await service.turn(SESSION, usage, turn_id=turn_id)
+        await service.turn(SESSION, usage, stream=is_streamed, turn_id=turn_id)
     await service.shut_down()
     await expect_totals(
         service,
@@ -278,32 +336,58 @@ BAD_FIGURES: tuple[tuple[str, Any, int | float], ...] = (
 )
 async def bad_figures_are_not_added(subject: Subject) -> None:
     for name, figure, added in BAD_FIGURES:
-        store = KitStore()
-        store.put(SESSION)
-        service = await open_on(subject, store)
-        log = service.workshop.log
-        await service.turn(SESSION, FIRST)
-        before = len(log.warned)
-        await service.turn(SESSION, Usage(figure, 3, 0))
-        await service.turn(SESSION, SECOND)
-        await service.shut_down()
+        for which in FIGURES:
+            for is_streamed in ways(subject):
+                service = await _three_turns(subject, {which: figure}, is_streamed=is_streamed)
+                await _expect_it_to_be_left_out(service, name, {which: added})
+                # What is not kept need not be looked at.
+                is_kept = which != "cached_tokens" or _keeps_cached_tokens(service)
+                if is_kept and service.workshop.system.logger is not None:
+                    _expect_to_be_logged(service, name)
 
-        rest = Usage(0, 3, 0)
-        await expect_totals(
-            service,
-            SESSION,
-            total(FIRST, SECOND),
-            total(FIRST, SECOND, count=3),
-            total(FIRST, SECOND, rest, count=2),
-            total(FIRST, SECOND, rest),
-            rather_than={
-                f"{name} is added": total(FIRST, Usage(added, 3, 0), SECOND),
-                f"{name} keeps later turns from being counted": total(FIRST),
-            },
+
+FIGURES = ("input_tokens", "output_tokens", "cached_tokens")
+
+BESIDE = {"input_tokens": 5000, "output_tokens": 3000, "cached_tokens": 0}
+"""The good figures beside a bad one: so large that the sum of all is believable."""
+
+
+async def _three_turns(subject: Subject, bad: dict[str, Any], *, is_streamed: bool) -> Service:
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    await service.turn(SESSION, FIRST, stream=is_streamed)
+    service.workshop.log.warned.clear()
+    await service.turn(SESSION, Usage(**{**BESIDE, **bad}), stream=is_streamed)
+    await service.turn(SESSION, SECOND, stream=is_streamed)
+    await service.shut_down()
+    return service
+
+
+async def _expect_it_to_be_left_out(service: Service, name: str, added: dict[str, Any]) -> None:
+    rest = Usage(**{**BESIDE, **dict.fromkeys(added, 0)})
+    await expect_totals(
+        service,
+        SESSION,
+        total(FIRST, SECOND),
+        total(FIRST, SECOND, count=3),
+        total(FIRST, SECOND, rest, count=2),
+        total(FIRST, SECOND, rest),
+        rather_than={
+            f"{name} is added": total(FIRST, Usage(**{**BESIDE, **added}), SECOND),
+            f"{name} keeps later turns from being counted": total(FIRST),
+        },
+    )
+
+
+def _keeps_cached_tokens(service: Service) -> bool:
+    return service.keeps_cached_tokens(SESSION) and not service.has_only("cached_tokens", 0)
+
+
+def _expect_to_be_logged(service: Service, name: str) -> None:
+    if not service.workshop.log.warned:
+        violated(
+            f"{name} is not logged",
+            demanded="a warning or an error in the log",
+            answered="nothing of that level",
         )
-        if service.workshop.system.logger is not None and len(log.warned) == before:
-            violated(
-                f"{name} is not logged",
-                demanded="a warning or an error in the log",
-                answered="nothing of that level",
-            )

@@ -1,17 +1,18 @@
-"""What the store does wrong reaches neither the answer nor the totals."""
+"""What the store does wrong does not reach the answer."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..expect import expect, violated
+from ..expect import violated
+from ..subject import at_once
 from ..values import word
-from .clauses import must, should
+from .clauses import must
 from .script import Script
-from .service import MODEL, Workshop, open_on
-from .stores import STORED, KitStore, answering, hanging, raising, raising_afterwards, write_only
-from .sums import FIRST, SECOND, THIRD, expect_complete, expect_totals, total
+from .service import MODEL, open_on, ways
+from .stores import FAILURES, STORED, KitStore, answering, failures, hanging, raising
+from .sums import FIRST, expect_complete, judge_complete
 from .system import Ability
 
 if TYPE_CHECKING:
@@ -26,24 +27,31 @@ SESSION = "chat"
 
 NONSENSE: tuple[Any, ...] = (None, 42, "text", ["x"], {"input_tokens": "many", "turn_count": []})
 
-BROKEN = RuntimeError("the store is broken")
+CALL = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 
+HISTORY = [{"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "1"}]
+"""Messages as there are where tools are called: some have no content."""
 
 RAISES = "raises"
 
+Fault: TypeAlias = tuple[str, str, "Behaviour", tuple[str, ...]]
+"""Which operation, in words, does what, the same as a behaviour, and the operations meant."""
 
-def _faults() -> Iterator[tuple[str, str, Behaviour, tuple[str, ...]]]:
-    for operation in ("load", "save", "get_cost_data", "update"):
-        yield operation, RAISES, raising(BROKEN), (operation,)
-    yield "every operation", RAISES, raising(BROKEN), STORED
+
+def _faults(subject: Subject) -> Iterator[Fault]:
+    for does, behaviour in failures():
+        for operation in _asked(subject):
+            yield operation, does, behaviour, (operation,)
+    yield "every operation", RAISES, raising(FAILURES[0]), STORED
     for answer in NONSENSE:
         yield "every operation", f"answers {answer!r}", answering(answer), STORED
+    if Ability.CHAT in subject.store.system.abilities:
+        yield "load", "answers messages without content", answering(HISTORY), ("load",)
 
 
-def _ways(subject: Subject) -> tuple[bool, ...]:
-    """Answer whether turns are streamed: both ways, where there are two."""
-    workshop: Workshop = subject.store
-    return (False, True) if Ability.CHAT in workshop.system.abilities else (False,)
+def _asked(subject: Subject) -> tuple[str, ...]:
+    of_chats = ("load", "save") if Ability.CHAT in subject.store.system.abilities else ()
+    return (*of_chats, "get_cost_data", "update")
 
 
 @must(
@@ -59,35 +67,56 @@ def _ways(subject: Subject) -> tuple[bool, ...]:
     evidence=["seed", "origin"],
 )
 async def store_fault_never_breaks_the_answer(subject: Subject) -> None:
-    for what, does, behaviour, operations in _faults():
-        for is_streamed in _ways(subject):
-            store = KitStore()
-            store.put(SESSION)
-            service = await open_on(subject, store)
-            await service.turn(SESSION, FIRST, stream=is_streamed)
-            before = service.end_of_answer
-            warned = len(service.workshop.log.warned)
-            await service.trouble(does, behaviour, operations)
-            turn = service.turn(SESSION, FIRST, stream=is_streamed)
-            await expect_complete(turn, f"while {what} {does}")
-            _expect_the_same_end(service, before, f"while {what} {does}")
-            has_logged = await _end(service, warned, is_waited_for=does == RAISES)
-            if does == RAISES and store.failures and not has_logged:
-                _expect_to_be_logged(service, f"while {what} {does}")
-    for is_streamed in _ways(subject):
-        store = KitStore()
-        store.put(SESSION)
-        service = await open_on(subject, store)
-        await service.turn(SESSION, FIRST, stream=is_streamed)
-        before = service.end_of_answer
-        await service.trouble("does not answer", hanging(service.workshop.release))
-        await expect_complete(
-            service.turn(SESSION, FIRST, stream=is_streamed), "while the store does not answer"
-        )
-        _expect_the_same_end(service, before, "while the store does not answer")
-    if True in _ways(subject):
-        for behaviour in (raising(BROKEN), hanging(subject.store.release)):
+    for fault in _faults(subject):
+        for is_streamed in ways(subject):
+            await _hold_meanwhile(subject, fault, is_streamed=is_streamed)
+    await _hold_while_it_hangs(subject)
+    if True in ways(subject):
+        for behaviour in (raising(FAILURES[0]), hanging(subject.store.release)):
             await _hold_when_it_goes(subject, behaviour)
+
+
+async def _hold_meanwhile(subject: Subject, fault: Fault, *, is_streamed: bool) -> None:
+    what, does, behaviour, operations = fault
+    service = await _begun(subject, is_streamed=is_streamed)
+    before = service.end_of_answer
+    warned = len(service.workshop.log.warned)
+    await service.trouble(does, behaviour, operations)
+    turn = service.turn(SESSION, FIRST, stream=is_streamed)
+    await expect_complete(turn, f"while {what} {does}")
+    _expect_the_same_end(service, before, f"while {what} {does}")
+    raises = does.startswith(RAISES)
+    has_logged = await _end(service, warned, is_waited_for=raises)
+    if raises and service.store.failures and not has_logged:
+        _expect_to_be_logged(service, f"while {what} {does}")
+
+
+async def _begun(subject: Subject, *, is_streamed: bool) -> Service:
+    """Build the system on a store that works, and take a turn."""
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    await service.turn(SESSION, FIRST, stream=is_streamed)
+    return service
+
+
+async def _hold_while_it_hangs(subject: Subject) -> None:
+    """Let all operations hang, and each alone: at once, since whoever waits does so in full."""
+    asked = (("the store", STORED), *((one, (one,)) for one in _asked(subject)))
+    begun = [
+        (f"while {what} does not answer", await _begun(subject, is_streamed=way), way, operations)
+        for what, operations in asked
+        for way in ways(subject)
+    ]
+    before = [service.end_of_answer for _, service, _, _ in begun]
+    for _, service, _, operations in begun:
+        await service.trouble("does not answer", hanging(service.workshop.release), operations)
+    steps = await at_once(
+        *(service.turn(SESSION, FIRST, stream=way) for _, service, way, _ in begun)
+    )
+    for (trouble, service, _, _), end, step in zip(begun, before, steps, strict=True):
+        judge_complete(step, trouble)
+        _expect_the_same_end(service, end, trouble)
 
 
 async def _end(service: Service, warned: int, *, is_waited_for: bool) -> bool:
@@ -143,169 +172,3 @@ def _expect_to_be_logged(service: Service, trouble: str) -> None:
             demanded="a warning or an error in the log",
             answered="nothing of that level",
         )
-
-
-@must(
-    "turn.failed-read-never-lowers-totals",
-    "When the totals can't be read, they are not replaced by this turn's figures; the turn is "
-    "carried over and counted once reading works.",
-    because="A read that failed once would cost all that was counted before.",
-    remedy="A failed read is not an empty answer: no `except: totals = {}`. Keep the turn in "
-    "memory, and add it with the next one. The same goes for answers that are no cost data.",
-    evidence=["origin"],
-)
-async def failed_read_never_lowers_totals(subject: Subject) -> None:
-    for does, behaviour in (
-        ("raises", raising(BROKEN)),
-        ("answers None", answering(None)),
-        ("answers a text", answering("not now")),
-        ("answers texts for sums", answering({"input_tokens": "many"})),
-    ):
-        store = KitStore()
-        store.put(SESSION)
-        service = await open_on(subject, store)
-        await service.turn(SESSION, FIRST)
-        await service.trouble(does, behaviour, ["get_cost_data"])
-        await service.turn(SESSION, SECOND)
-        await service.recovery()
-        await service.turn(SESSION, THIRD)
-        await service.shut_down()
-        await expect_totals(
-            service,
-            SESSION,
-            total(FIRST, SECOND, THIRD),
-            rather_than={
-                f"a read that {does} costs all that was counted before": total(SECOND, THIRD),
-                f"a read that {does} costs the turn": total(FIRST, THIRD),
-                f"after a read that {does} nothing is counted": total(FIRST),
-            },
-        )
-
-
-@must(
-    "turn.failed-write-is-counted-later",
-    "A turn whose totals could not be written is carried over and counted once writing works.",
-    because="A store is away for seconds every now and then; the turns of these seconds were paid "
-    "for like others.",
-    remedy="Keep the turn in memory until a write with it has succeeded, and add it with the next "
-    "turn of the session.",
-    evidence=["seed"],
-)
-async def failed_write_is_counted_later(subject: Subject) -> None:
-    store = KitStore()
-    store.put(SESSION)
-    service = await open_on(subject, store)
-    await service.turn(SESSION, FIRST)
-    await service.trouble("raises", raising(BROKEN), ["update"])
-    await service.turn(SESSION, SECOND)
-    await service.recovery()
-    await service.turn(SESSION, THIRD)
-    await service.shut_down()
-    await expect_totals(
-        service,
-        SESSION,
-        total(FIRST, SECOND, THIRD),
-        rather_than={
-            "a failed write costs the turn": total(FIRST, THIRD),
-            "after a failed write nothing is counted": total(FIRST),
-        },
-    )
-
-
-@should(
-    "turn.uncertain-write-counts-once",
-    "A turn whose write was made, while its answer was lost, is counted once.",
-    because="A time-out says nothing of whether the write was made. Written again, the turn is "
-    "billed twice; given up, it is not billed when the write was not made.",
-    remedy="Write the ids of the turns with the totals, in the same update; before a turn is added "
-    "again, look whether its id is there.",
-    asks={Ability.TURN_IDS},
-)
-async def uncertain_write_counts_once(subject: Subject) -> None:
-    store = KitStore()
-    store.put(SESSION)
-    service = await open_on(subject, store)
-    await service.turn(SESSION, FIRST, turn_id="turn-1")
-    await service.trouble("writes, and raises", raising_afterwards(BROKEN), ["update"])
-    await service.turn(SESSION, SECOND, turn_id="turn-2")
-    await service.recovery()
-    await service.turn(SESSION, THIRD, turn_id="turn-3")
-    await service.shut_down()
-    await expect_totals(
-        service,
-        SESSION,
-        total(FIRST, SECOND, THIRD),
-        rather_than={
-            "a turn whose answer was lost is counted twice": total(FIRST, SECOND, SECOND, THIRD)
-        },
-    )
-
-
-@must(
-    "turn.write-only-store-gets-the-delta",
-    "With a store that can't be read (NotImplementedError) the turn's own figures are written, "
-    "and nothing raises.",
-    because="Older platforms take cost data and do not give it out; what they are sent is all "
-    "that they can add up.",
-    remedy="`except NotImplementedError` around the read alone: write the figures of the turn, "
-    "with a turn count of 1.",
-    evidence=["seed"],
-)
-async def write_only_store_gets_the_delta(subject: Subject) -> None:
-    store = write_only()
-    store.put(SESSION)
-    service = await open_on(subject, store)
-    for usage in (FIRST, SECOND):
-        await expect_complete(service.turn(SESSION, usage), "while cost data can't be read")
-    await expect(service.shut_down()).to_succeed()
-    await expect_totals(
-        service,
-        SESSION,
-        total(SECOND),
-        rather_than={
-            "nothing is written to a store that can't be read": {},
-            "sums are written to a store that can't be read": total(FIRST, SECOND),
-            "only the first turn is written to a store that can't be read": total(FIRST),
-        },
-    )
-
-
-@must(
-    "turn.slow-store-holds-up-only-its-session",
-    "While the store does not answer for one session, chats of other sessions go on.",
-    because="One row that is locked, one shard that is away, and nobody gets an answer.",
-    remedy="A lock, a queue and a task for each session; none around the store as a whole.",
-    evidence=["origin"],
-)
-async def slow_store_holds_up_only_its_session(subject: Subject) -> None:
-    # Of a server that waits for a while, the other chat must not wait as long. In one of several
-    # rounds is enough: a machine may be slow, a lock around the store holds it up in each.
-    for _ in range(ROUNDS):
-        if await _goes_on_meanwhile(subject):
-            return
-    violated(
-        "chats of other sessions wait for the store of one",
-        demanded="the other session's turn is over while the first one's waits",
-        answered=f"it was over after it, {ROUNDS} times",
-    )
-
-
-ROUNDS = 3
-
-
-async def _goes_on_meanwhile(subject: Subject) -> bool:
-    store = KitStore()
-    for session in ("slow", "quick"):
-        store.put(session)
-    service = await open_on(subject, store)
-    arrived, release = asyncio.Event(), asyncio.Event()
-    store.of_session["slow"] = hanging(release, arrived)
-    held = asyncio.ensure_future(service.turn("slow", FIRST).perform(is_expected=False))
-    await asyncio.wait({held, asyncio.ensure_future(arrived.wait())}, return_when="FIRST_COMPLETED")
-    had_ended = held.done()
-    await expect_complete(service.turn("quick", SECOND), "while the store is slow for another")
-    was_first = had_ended or not held.done()
-    release.set()
-    await held
-    await service.shut_down()
-    return was_first

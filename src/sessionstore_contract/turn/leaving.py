@@ -90,12 +90,24 @@ def _is_saved(service: Service) -> bool:
     evidence=["openai-agents-python#1975"],
 )
 async def aborted_turn_counts_what_is_known(subject: Subject) -> None:
+    for is_streamed in (True, False):
+        await _client_leaves(subject, is_streamed=is_streamed)
+    await _agent_fails(subject)
+
+
+async def _client_leaves(subject: Subject, *, is_streamed: bool) -> None:
     store = KitStore()
     store.put(SESSION)
     service = await open_on(subject, store)
-    hold = asyncio.Event()
-    script = Script(FIRST, MODEL, KNOWN, hold=hold)
-    await service.left_turn(SESSION, script, at=has_begun, where="in mid-answer")
+    hold, gone = asyncio.Event(), asyncio.Event()
+    if is_streamed:
+        script = Script(FIRST, MODEL, KNOWN, hold=hold)
+        await service.left_turn(SESSION, script, at=has_begun, where="in mid-answer")
+    else:
+        script = Script(FIRST, MODEL, KNOWN, hold=hold, meanwhile=gone.set)
+        await service.gone_turn(SESSION, script, at=gone)
+        # The server hears of it before the agent goes on.
+        await store.quiet()
     hold.set()
     await service.shut_down()
     await expect_totals(
@@ -109,7 +121,6 @@ async def aborted_turn_counts_what_is_known(subject: Subject) -> None:
         },
         names=SUMS,
     )
-    await _agent_fails(subject)
 
 
 async def _agent_fails(subject: Subject) -> None:

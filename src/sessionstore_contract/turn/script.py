@@ -101,7 +101,10 @@ class Agent:
     _scripts: dict[str, Script] = field(default_factory=dict)
 
     def learn(self, script: Script) -> str:
-        """Take a script, and answer the prompt that it is the answer to."""
+        """Take a script, and answer the prompt that it is the answer to: the same one again."""
+        for prompt, known in self._scripts.items():
+            if known is script:
+                return prompt
         prompt = f"prompt-{len(self._scripts) + 1}-of-this-trial"
         self._scripts[prompt] = script
         return prompt

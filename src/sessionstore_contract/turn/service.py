@@ -13,7 +13,7 @@ from . import answers
 from .asgi import Application, Received
 from .script import Agent, Script, Usage
 from .stores import STORED, KitStore
-from .system import TOTALS, Accumulator, ChatServer, Figures
+from .system import TOTALS, Ability, Accumulator, ChatServer, Figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +28,10 @@ MODEL = "model-a"
 
 WORD_OF_THE_CLIENT = "the-word-of-the-client"
 """The model that requests name: whoever pays by model does not choose the price by a word."""
+
+
+WITHOUT = "(not in the request)"
+"""Said of a member of the request's body that is left out."""
 
 
 class Log(logging.Handler):
@@ -49,7 +53,8 @@ class Workshop:
         self.log = Log()
         self._logger = None if system.logger is None else logging.getLogger(system.logger or None)
         self._services: list[Service] = []
-        self.release = asyncio.Event()
+        self._releases: list[asyncio.Event] = []
+        self.release = self.until()
         """What hangs, hangs until this comes."""
 
     @classmethod
@@ -64,6 +69,11 @@ class Workshop:
         """Hear what is logged, again if need be: who configures logging removes its handlers."""
         if self._logger is not None:
             self._logger.addHandler(self.log)
+
+    def until(self) -> asyncio.Event:
+        """Make an event for something to hang until, which comes when the trial ends at last."""
+        self._releases.append(asyncio.Event())
+        return self._releases[-1]
 
     async def service(
         self, history: History, store: KitStore | None, name: str | None = None
@@ -81,7 +91,8 @@ class Workshop:
 
     async def close(self) -> None:
         """End what is still there."""
-        self.release.set()
+        for release in self._releases:
+            release.set()
         if self._logger is not None:
             self._logger.removeHandler(self.log)
         for service in self._services:
@@ -131,10 +142,11 @@ class Service:
         stream: bool = False,
         turn_id: str | None = None,
         known: Usage | None = None,
+        body: Mapping[str, Json] | None = None,
     ) -> Call[str]:
         """Take a turn; the answer says whether the client's is complete."""
         return self.scripted_turn(
-            session, Script(usage, model, known), stream=stream, turn_id=turn_id
+            session, Script(usage, model, known), stream=stream, turn_id=turn_id, body=body
         )
 
     def scripted_turn(
@@ -144,13 +156,18 @@ class Service:
         *,
         stream: bool = False,
         turn_id: str | None = None,
+        body: Mapping[str, Json] | None = None,
     ) -> Call[str]:
-        """Take a turn in which the agent goes by this script."""
+        """Take a turn in which the agent goes by this script.
+
+        `body` stands in the request in the place of what would; what is WITHOUT there is not.
+        """
 
         async def method(*_: Any, **__: Any) -> str:
-            return await self._take(session, script, stream=stream, turn_id=turn_id)
+            return await self._take(session, script, stream=stream, turn_id=turn_id, body=body)
 
-        return self._call("turn", method, session, **_said(script, stream=stream, turn_id=turn_id))
+        said = _said(script, stream=stream, turn_id=turn_id)
+        return self._call("turn", method, session, **said, **(body or {}))
 
     def left_turn(
         self,
@@ -171,6 +188,16 @@ class Service:
 
         said = _said(script, stream=True, turn_id=None)
         said |= {"client_leaves": where, **({"then_send": "raises"} if is_told else {})}
+        return self._call("turn", method, session, **said)
+
+    def gone_turn(self, session: str, script: Script, at: asyncio.Event) -> Call[str]:
+        """Take an unstreamed turn whose client has gone when this event comes."""
+
+        async def method(*_: Any, **__: Any) -> str:
+            await self._post(session, script, stream=False, turn_id=None, leaves_at=at)
+            return "left in mid-answer"
+
+        said = _said(script, stream=False, turn_id=None) | {"client_leaves": "in mid-answer"}
         return self._call("turn", method, session, **said)
 
     def trouble(
@@ -194,6 +221,15 @@ class Service:
             self.store.recover()
 
         return self._call("the_store", method, every_operation="works")
+
+    def late_answers(self, until: asyncio.Event) -> Call[None]:
+        """Let the store do what it was asked for, and did not do yet."""
+
+        async def method(**_: Any) -> None:
+            until.set()
+            await self.store.quiet()
+
+        return self._call("the_store", method, unanswered_calls="are made now")
 
     def shut_down(self) -> Call[None]:
         """End the system as its server does, with time for what is still to be written."""
@@ -261,14 +297,20 @@ class Service:
             await system.drain(self._built)
 
     async def _take(
-        self, session: str | None, script: Script, *, stream: bool, turn_id: str | None
+        self,
+        session: str | None,
+        script: Script,
+        *,
+        stream: bool,
+        turn_id: str | None,
+        body: Mapping[str, Json] | None,
     ) -> str:
         system = self.workshop.system
         if isinstance(system, Accumulator):
             figures = Figures(turn_id, script.model, script.usage or Usage())
             await system.record(self._built, session or "", figures)
             return answers.COMPLETE
-        received = await self._post(session, script, stream=stream, turn_id=turn_id)
+        received = await self._post(session, script, stream=stream, turn_id=turn_id, body=body)
         self.end_of_answer = answers.end_of(received, is_stream=stream)
         return answers.of_stream(received) if stream else answers.of_whole(received)
 
@@ -279,7 +321,9 @@ class Service:
         *,
         stream: bool,
         turn_id: str | None,
+        body: Mapping[str, Json] | None = None,
         leaves_when: Callable[[bytes], bool] = lambda _: False,
+        leaves_at: asyncio.Event | None = None,
         is_told: bool = False,
     ) -> Received:
         system = self.workshop.system
@@ -294,6 +338,9 @@ class Service:
             asked["session_id"] = session
         if stream:
             asked |= {"stream": True, "stream_options": {"include_usage": True}}
+        asked = {
+            name: value for name, value in {**asked, **(body or {})}.items() if value != WITHOUT
+        }
         headers = {"content-type": "application/json", **(system.headers or {})}
         if turn_id is not None and system.turn_id_header is not None:
             headers[system.turn_id_header] = turn_id
@@ -302,6 +349,7 @@ class Service:
             headers,
             json.dumps(asked).encode(),
             leaves_when=leaves_when,
+            leaves_at=leaves_at,
             is_told=is_told,
         )
 
@@ -327,3 +375,9 @@ async def open_by_default(subject: Subject) -> Service:
     """Build the system under trial as nobody has configured it."""
     workshop: Workshop = subject.store
     return await workshop.service(subject.stand.history, None)
+
+
+def ways(subject: Subject) -> tuple[bool, ...]:
+    """Answer whether turns are streamed: both ways, where there are two."""
+    workshop: Workshop = subject.store
+    return (False, True) if Ability.CHAT in workshop.system.abilities else (False,)

@@ -17,7 +17,7 @@ from ..history import OPERATIONS
 from ..interface import Json, Message, SessionExistsError, SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
 Behaviour: TypeAlias = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
@@ -33,7 +33,18 @@ STORED = tuple(one for one in OPERATIONS if one != "close")
 """The operations on sessions."""
 
 
-def raising(error: Exception) -> Behaviour:
+FAILURES: tuple[BaseException, ...] = (
+    RuntimeError("the store is broken"),
+    ConnectionResetError("the connection was lost"),
+    TimeoutError("the database took too long"),
+    KeyError("rows"),
+    # As from a driver whose own task was cancelled: whoever asked was not.
+    asyncio.CancelledError("the connection was closed"),
+)
+"""What stores raise when they fail; none of it is a word of the interface."""
+
+
+def raising(error: BaseException) -> Behaviour:
     """Raise, and do nothing."""
 
     async def behave(do: Callable[[], Awaitable[Any]]) -> Any:
@@ -43,7 +54,14 @@ def raising(error: Exception) -> Behaviour:
     return behave
 
 
-def raising_afterwards(error: Exception) -> Behaviour:
+def failures() -> Iterator[tuple[str, Behaviour]]:
+    """Answer each way to raise, with its words: the first one in short."""
+    yield "raises", raising(FAILURES[0])
+    for error in FAILURES[1:]:
+        yield f"raises {type(error).__name__}", raising(error)
+
+
+def raising_afterwards(error: BaseException) -> Behaviour:
     """Do it, and raise: the answer was lost on the way."""
 
     async def behave(do: Callable[[], Awaitable[Any]]) -> Any:
@@ -158,6 +176,10 @@ class KitStore(SessionStore):
         session = self._sessions.setdefault(session_id, _Session())
         session.cost_data.update(_encoded(cost_data or {}))
 
+    def put_messages(self, session_id: str, messages: list[Message]) -> None:
+        """Make a session, or change its messages, not through any operation."""
+        self._sessions.setdefault(session_id, _Session()).messages = json.dumps(messages)
+
     async def _perform(self, operation: str, session_id: str | None, do: Callable[[], Any]) -> Any:
         self.calls.append(operation)
 
@@ -175,6 +197,11 @@ class KitStore(SessionStore):
             return await (really() if behaviour is None else behaviour(really))
         except Exception:
             self.failures.append(operation)
+            raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                self.failures.append(operation)
             raise
         finally:
             self._under_way -= 1

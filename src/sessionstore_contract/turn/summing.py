@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 SESSIONS = ("one", "two")
 
+TROUBLED = ("get_cost_data", "update", "load", "save")
+"""The operations that raise for a while."""
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -72,7 +75,7 @@ def programs() -> SearchStrategy[list[Deed]]:
     turns = draw.lists(numbered | unnumbered, min_size=1, max_size=4)
     deeds = (
         draw.builds(lambda some: AtOnce(tuple(some)), turns)
-        | draw.builds(Trouble, draw.sampled_from(["get_cost_data", "update", None]))
+        | draw.builds(Trouble, draw.sampled_from([*TROUBLED, None]))
         | draw.builds(Restart)
     )
     return draw.lists(deeds, min_size=1, max_size=8)
@@ -131,11 +134,13 @@ async def _take(
     *,
     has_ids: bool,
 ) -> None:
+    is_chat = Ability.CHAT in service.workshop.system.abilities
     calls = []
     for turn in turns:
         turn_id = turn.id if has_ids and turn.id else f"turn-{len(taken)}-alone"
         taken[turn.session, turn_id] = turn.usage
-        calls.append(service.turn(turn.session, turn.usage, turn_id=turn_id))
+        stream = is_chat and len(taken) % 2 == 0
+        calls.append(service.turn(turn.session, turn.usage, stream=stream, turn_id=turn_id))
     steps = await at_once(*calls)
     expect_all_answered(steps, "a turn")
     for step in steps:

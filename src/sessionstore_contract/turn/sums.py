@@ -13,7 +13,7 @@ from .system import TOTALS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..history import Call
+    from ..history import Call, Step
     from ..interface import Json
     from .service import Service
 
@@ -74,7 +74,11 @@ async def expect_totals(
 
 async def expect_complete(call: Call[str], trouble: str) -> None:
     """Demand of a turn that the client's answer is complete; the headline names the trouble."""
-    step = await call.perform(is_expected=True)
+    judge_complete(await call.perform(is_expected=True), trouble)
+
+
+def judge_complete(step: Step, trouble: str) -> None:
+    """Demand of a turn that was taken what `expect_complete` does."""
     if step.outcome == "answered" and step.answer == COMPLETE:
         return
     if step.outcome == "hung":

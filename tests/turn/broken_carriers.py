@@ -1,0 +1,212 @@
+"""Accumulators that carry a turn over where a store raises, and not whatever it does."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from sessionstore_contract.turn.script import Usage
+from sessionstore_contract.turn.system import Figures
+
+from .accumulators import NO_TOTALS, FromMemory, Plain, log
+from .defect import mutant
+
+if TYPE_CHECKING:
+    from sessionstore_contract.interface import Json
+
+
+@mutant(
+    "store-fault-never-breaks-the-answer",
+    "recording raises while get_cost_data raises ConnectionResetError",
+)
+class CatchesFewErrors(Plain):
+    async def record(self, session: str, turn: Figures) -> None:
+        self.waiting[session].append(self.checked(turn))
+        try:
+            async with asyncio.timeout(self.patience()), self.lock(session):
+                await self.flush(session)
+        except (RuntimeError, TimeoutError, TypeError, ValueError, LookupError) as error:
+            self.fail(error)
+
+
+@mutant(
+    "store-fault-never-breaks-the-answer",
+    "recording raises while get_cost_data raises CancelledError",
+)
+class LetsCancellationOut(Plain):
+    """Takes a call of the store that was cancelled from within for its own end."""
+
+    async def record(self, session: str, turn: Figures) -> None:
+        self.waiting[session].append(self.checked(turn))
+        try:
+            async with asyncio.timeout(self.patience()), self.lock(session):
+                await self.flush(session)
+        except ConnectionAbortedError as error:
+            raise asyncio.CancelledError from error
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            self.fail(error)
+
+
+@mutant(
+    "failed-read-never-lowers-totals",
+    "a read that raises ConnectionResetError costs all that was counted before",
+    also=("late-answer-costs-no-turn",),
+)
+class TakesALostConnectionForNothing(Plain):
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            async with asyncio.timeout(self.patience() / 2):
+                return await super().read(session)
+        except OSError:
+            log.warning("the totals could not be read")
+            return dict(NO_TOTALS)
+
+
+@mutant(
+    "failed-read-never-lowers-totals",
+    "a read that raises KeyError costs all that was counted before",
+)
+class TakesAMissingKeyForNothing(Plain):
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except KeyError:
+            log.warning("no totals")
+            return dict(NO_TOTALS)
+
+
+@mutant(
+    "failed-read-never-lowers-totals",
+    "a read that raises CancelledError costs the turn",
+    also=("failed-write-is-counted-later",),
+)
+class DropsWhatWasCancelled(Plain):
+    def fail(self, error: Exception) -> None:
+        super().fail(error)
+        if isinstance(error, ConnectionAbortedError):
+            for waiting in self.waiting.values():
+                waiting.clear()
+
+
+@mutant(
+    "failed-write-is-counted-later",
+    "a write that raises ConnectionResetError costs the turn",
+)
+class DropsTheTurnWithTheConnection(Plain):
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        try:
+            await super().write(session, totals)
+        except ConnectionResetError as error:
+            self.fail(error)
+
+
+@mutant("late-answer-costs-no-turn", "a read without an answer costs all that was counted before")
+class TakesALateReadForNothing(Plain):
+    async def read(self, session: str) -> dict[str, Json]:
+        reading = asyncio.ensure_future(super().read(session))
+        await asyncio.wait({reading}, timeout=self.patience() / 2)
+        if reading.done():
+            return reading.result()
+        reading.cancel()
+        log.warning("the totals could not be read in time")
+        return dict(NO_TOTALS)
+
+
+@mutant("late-answer-costs-no-turn", "get_cost_data without an answer costs the turn")
+class DropsWhatTakesTooLong(Plain):
+    async def record(self, session: str, turn: Figures) -> None:
+        self.waiting[session].append(self.checked(turn))
+        try:
+            async with asyncio.timeout(self.patience()) as bound, self.lock(session):
+                await self.flush(session)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            self.fail(error)
+            if bound.expired():
+                self.waiting[session].clear()
+
+
+@mutant("late-answer-costs-no-turn", "a write that comes late takes the turns after it away")
+class LeavesAWriteBehind(Plain):
+    """What is given up goes on in its task, and is made after what was written since."""
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        writing = asyncio.ensure_future(super().write(session, totals))
+        await asyncio.wait_for(asyncio.shield(writing), self.patience() / 2)
+
+
+@mutant("late-answer-costs-no-turn", "a turn that was given up is counted twice")
+class KeepsWhatItGaveUp(FromMemory):
+    """The turn is in the sums, and waits still."""
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        try:
+            await super().write(session, totals)
+        except asyncio.CancelledError:
+            self.sums[session] = {**totals, "ids": []}
+            raise
+
+
+class _WaitsBriefly(Plain):
+    """The other session waits as long, and longer."""
+
+    def patience(self) -> float:
+        return 0.2
+
+
+@mutant("slow-store-holds-up-only-its-session", "chats of other sessions wait for the store of one")
+class AFewPlaces(_WaitsBriefly):
+    """Eight turns of one session take all of them."""
+
+    def __init__(self, store: Any, name: str | None = None) -> None:
+        super().__init__(store, name)
+        self.places = asyncio.Semaphore(8)
+
+    async def record(self, session: str, turn: Figures) -> None:
+        self.waiting[session].append(self.checked(turn))
+        try:
+            async with asyncio.timeout(self.patience()), self.places, self.lock(session):
+                await self.flush(session)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            self.fail(error)
+
+
+@mutant("slow-store-holds-up-only-its-session", "chats of other sessions wait for the store of one")
+class AFewLocks(_WaitsBriefly):
+    """Some sessions share the lock of the one that waits."""
+
+    def __init__(self, store: Any, name: str | None = None) -> None:
+        super().__init__(store, name)
+        self.few = [asyncio.Lock() for _ in range(16)]
+
+    def lock(self, session: str) -> Any:
+        return self.few[zlib.crc32(session.encode()) % len(self.few)]
+
+
+@mutant("bad-figures-are-not-added", "a negative figure is added")
+class ChecksTheSumOfFigures(Plain):
+    def checked(self, turn: Figures) -> Figures:
+        try:
+            whole = turn.usage.input_tokens + turn.usage.output_tokens
+            if 0 <= whole < float("inf"):
+                return turn
+        except TypeError:
+            pass
+        log.warning("the figures of a turn are not added")
+        return Figures(turn.id, turn.model, Usage(0, 0, 0))
+
+    def is_sum(self, value: Any) -> bool:
+        return type(value) is int
+
+
+@mutant("bad-figures-are-not-added", "a negative figure is added")
+class ChecksTheInputAlone(Plain):
+    def checked(self, turn: Figures) -> Figures:
+        usage = turn.usage
+        if super().is_sum(usage.input_tokens):
+            return turn
+        log.warning("input_tokens is not added")
+        return Figures(turn.id, turn.model, Usage(0, usage.output_tokens, usage.cached_tokens))
+
+    def is_sum(self, value: Any) -> bool:
+        return type(value) is int

@@ -21,7 +21,7 @@ ROWS = (
         "lock_holder foreign_locks"
     ),
     "expect linearizability workload timeline timeline_page program tables",
-    "clause old_layout subject",
+    "clause built_upon old_layout subject",
     "contract wire turn",
     (
         "storage port address faults termination echo secret opening starting origin "

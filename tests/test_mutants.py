@@ -25,6 +25,7 @@ from sessionstore_contract.verdict import Finding, Verdict
 
 from .known_defects import record
 from .mutants import (
+    built_upon,
     cancellation,
     closing,
     columns,
@@ -84,6 +85,7 @@ MODULES = (
     obstacles,
     power,
     migration,
+    built_upon,
     faults,
     closing,
     security,

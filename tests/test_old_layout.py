@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from sessionstore_contract import old_layout, row_rights, tables
+from sessionstore_contract import built_upon, old_layout, row_rights, tables
 from sessionstore_contract.clause import OldPlace
 from sessionstore_contract.old_layout import FIRST_COLUMNS, OLD_SESSIONS, OldSession
 from sessionstore_contract.storage.embedded import EmbeddedServer
@@ -65,6 +65,41 @@ async def test_what_was_changed_is_seen(place: str) -> None:
     assert "serial" not in (await old_layout.look(place) or {})
     await tables.execute(place, "DELETE FROM sessions")
     assert await old_layout.look(place) is None
+
+
+async def _build_upon(place: str) -> None:
+    made = old_layout.filler("reference", OldPlace.BUILT_UPON)(place)
+    assert made is not None
+    await made
+
+
+async def test_what_was_built_on_the_table_works(place: str) -> None:
+    """Each thing is seen at work, beside the old sessions and many others."""
+    await _build_upon(place)
+    assert await old_layout.look(place) == old_layout.untouched()
+    assert await old_layout.look_beside(place) == old_layout.untouched_beside()
+    found = await built_upon.try_out(place)
+    assert found == built_upon.as_built(len(OLD_SESSIONS))
+    if tables.kind_of(place) == "postgres":
+        schemas = await tables.fetch(place, "SELECT to_regnamespace('elsewhere') IS NULL")
+        assert schemas == [[True]]
+
+
+async def test_what_was_built_on_the_table_and_is_gone_is_seen(place: str) -> None:
+    """A view, a trigger, a column with a default and a CHECK, and rows."""
+    await _build_upon(place)
+    on_the_table = " ON sessions" if tables.kind_of(place) == "postgres" else ""
+    await tables.execute(
+        place,
+        "DROP VIEW sessions_of_tenants",
+        f"DROP TRIGGER sessions_numbered{on_the_table}",
+        "ALTER TABLE sessions DROP COLUMN region",
+    )
+    await built_upon.remove_odd_rows(place)
+    found = await built_upon.try_out(place)
+    rows = found.pop("rows")
+    assert rows == built_upon.as_built(len(OLD_SESSIONS))["rows"] - 4
+    assert set(found.values()) == {None}
 
 
 async def test_the_layout_tells_who_changed_it(place: str) -> None:

@@ -32,6 +32,8 @@ class OldPlace(StrEnum):
 
     WITHOUT_COST_DATA = "without-cost-data"
     COST_DATA_NULL = "cost-data-null"
+    BUILT_UPON = "built-upon"
+    """Without cost data, and others have built on its table since."""
     FOREIGN_TABLE = "foreign-table"
     """By somebody else altogether, who has a table of the name that the store wants."""
 

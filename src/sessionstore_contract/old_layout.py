@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from . import tables
+from . import built_upon, tables
 from .clause import OldPlace
 from .tables import kind_of
 
@@ -35,7 +35,15 @@ CREATED = datetime(2024, 3, 1, 12, 30, tzinfo=UTC)
 CUTOFF = datetime(2024, 9, 1, tzinfo=UTC)
 """Between the last activities of the sessions: two lie before it, one after."""
 RECENT = "old-recent"
-RECENT_MESSAGES = [{"role": "user", "content": "later"}, {"role": "assistant", "content": "yes"}]
+RECENT_MESSAGES = [
+    {"role": "user", "content": "later"},
+    {
+        "role": "assistant",
+        "content": "ja, später \N{WHITE HEAVY CHECK MARK}",
+        "score": 0.1234567,
+        "usage": {"in": 12, "out": 3},
+    },
+]
 
 OLD_SESSIONS = (
     OldSession(SESSION, MESSAGES, CREATED),
@@ -129,9 +137,16 @@ def filler(
     """Answer what leaves a place behind as others would have: by rule the earlier release."""
     if old_place is OldPlace.FOREIGN_TABLE:
         return lambda place: tables.execute(place, *FOREIGN_TABLE)
+    if old_place is OldPlace.BUILT_UPON:
+        return _fill_and_build_upon
     if callable(legacy):
         return lambda place: legacy(place, OLD_SESSIONS)
     return lambda place: fill(place, has_cost_data=old_place is OldPlace.COST_DATA_NULL)
+
+
+async def _fill_and_build_upon(place: str) -> None:
+    await fill(place)
+    await tables.execute(place, *built_upon.statements(kind_of(place)))
 
 
 async def look(place: str) -> dict[str, Any] | None:
@@ -139,14 +154,13 @@ async def look(place: str) -> dict[str, Any] | None:
 
     A column that is gone is not in the answer.
     """
-    found: dict[str, Any] = {}
-    for column in await tables.columns(place, "sessions"):
-        if column in (*FOREIGN, "created_at"):
-            query = f"SELECT {column} FROM sessions WHERE session_id = '{SESSION}'"  # noqa: S608 - our own names
-            rows = await tables.fetch(place, query)
-            if not rows:
-                return None
-            found[column] = rows[0][0]
+    there = await tables.columns(place, "sessions")
+    asked = [one for one in there if one in {*FOREIGN, "created_at"}]
+    query = f"SELECT {', '.join(asked) or 1} FROM sessions WHERE session_id = '{SESSION}'"  # noqa: S608 - our own names
+    rows = await tables.fetch(place, query)
+    if not rows:
+        return None
+    found = dict(zip(asked, rows[0], strict=False))
     when = found.get("created_at")
     if when:
         moment = datetime.fromisoformat(when) if isinstance(when, str) else when
@@ -156,10 +170,10 @@ async def look(place: str) -> dict[str, Any] | None:
 
 async def look_beside(place: str) -> dict[str, Any]:
     """Read what else somebody has made at an old place: a table with a row, and an index."""
-    notes = "notes" in await tables.names(place)
+    names = await tables.names(place)
     return {
-        "notes": await tables.fetch(place, "SELECT text FROM notes") if notes else None,
-        "index": "sessions_of_tenant" in await tables.names(place),
+        "notes": await tables.fetch(place, "SELECT text FROM notes") if "notes" in names else None,
+        "index": "sessions_of_tenant" in names,
     }
 
 

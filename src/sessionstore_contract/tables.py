@@ -40,6 +40,13 @@ def kind_of(place: str) -> Kind:
     return "postgres" if place.startswith(("postgres://", "postgresql://")) else "sqlite"
 
 
+def is_of_a_constraint(error: Exception) -> bool:
+    """Answer whether a statement was refused for a constraint of the table."""
+    # PostgreSQL's class of integrity constraint violations.
+    is_postgres = str(getattr(error, "sqlstate", "")).startswith("23")
+    return isinstance(error, sqlite3.IntegrityError) or is_postgres
+
+
 async def execute(place: str, *statements: str | tuple[Any, ...]) -> None:
     """Execute statements; one with arguments is a tuple: `?` on SQLite, `$1` on PostgreSQL."""
     worded = [(one,) if isinstance(one, str) else one for one in statements]

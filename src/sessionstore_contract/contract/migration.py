@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import tables
+from .. import built_upon, tables
 from ..capabilities import Capability
 from ..clause import OldPlace, must, should
 from ..expect import NothingFound, Violation, expect, expect_all_answered, violated
@@ -14,6 +14,7 @@ from ..old_layout import (
     CUTOFF,
     LATER_RELEASE,
     MESSAGES,
+    OLD_SESSIONS,
     RECENT,
     RECENT_MESSAGES,
     SESSION,
@@ -31,6 +32,7 @@ from .beginning import make_sure
 from .first_use import rounds
 from .old_sessions import (
     IDLE,
+    NEW_COSTS,
     NEW_MESSAGES,
     OPERATIONS,
     expect_old_sessions,
@@ -99,28 +101,52 @@ async def old_times_stand(store: Subject) -> None:
 
 @must(
     "migration.keeps-what-it-does-not-know",
-    "Columns, tables, indexes and rows of others survive the migration.",
-    because="Operators add a tenant and an index, plugins a table. A migration that makes the "
-    "table anew takes away what it has never heard of.",
-    remedy="ALTER TABLE ... ADD COLUMN. No copying into a new table, no DROP.",
+    "Columns, tables, indexes, triggers, views and rows survive the migration, whoever has made "
+    "them, and none of them stops it.",
+    because="Operators add a tenant and an index, plugins a table and a trigger. A migration that "
+    "makes the table anew takes away what it has never heard of; one that tidies up takes rows.",
+    remedy="ALTER TABLE ... ADD COLUMN. No copying into a new table, no DROP, no DELETE. Ask the "
+    "catalogue for the table in your own schema.",
     needs={Capability.MIGRATION, Capability.REFERENCE_LAYOUT},
     evidence=["openai-agents-python#4729"],
-    old_place=OldPlace.WITHOUT_COST_DATA,
+    old_place=OldPlace.BUILT_UPON,
+    follows=["migration.old-sessions-are-there"],
 )
 async def keeps_what_it_does_not_know(store: Subject) -> None:
-    await make_sure(store.load(SESSION), MESSAGES)
-    await store.create()
     place = store.place or ""
-    for what, found, demanded in (
-        ("columns", await look(place), untouched()),
-        ("a table or an index", await look_beside(place), untouched_beside()),
-    ):
-        if not are_equal(found, demanded):
-            violated(
-                f"migrating changes {what} of others",
-                demanded=word(demanded),
-                answered=word(found),
-            )
+    await _migrate_beside_others(store, place)
+    await store.create()
+    _expect_untouched("columns", await look(place), untouched())
+    _expect_untouched("a table or an index", await look_beside(place), untouched_beside())
+    built = await built_upon.try_out(place)
+    for what, demanded in built_upon.as_built(len(OLD_SESSIONS) + 1).items():
+        _expect_untouched(what, built[what], demanded)
+
+
+def _expect_untouched(what: str, found: Json, demanded: Json) -> None:
+    if not are_equal(found, demanded):
+        violated(
+            f"migrating changes {what} of others", demanded=word(demanded), answered=word(found)
+        )
+
+
+async def _migrate_beside_others(store: Subject, place: str) -> None:
+    """Demand that the old session is found, whatever others have built beside it.
+
+    Raises:
+        NothingFound: the store refuses rows that no store has written: that is its right.
+    """
+    first = await store.update(SESSION, cost_data=NEW_COSTS).perform(is_expected=False)
+    is_refused = first.outcome != "answered"
+    if is_refused:
+        await built_upon.remove_odd_rows(place)
+    try:
+        await expect(store.update(SESSION, cost_data=NEW_COSTS)).to_be(True)
+        await expect(store.load(SESSION)).to_be(MESSAGES)
+    except Violation as violation:
+        raise in_this_case("others have built on the table", violation) from None
+    if is_refused:
+        raise NothingFound("the store migrates no table with rows that can't be read")
 
 
 def _crashes(effort: Effort) -> int:

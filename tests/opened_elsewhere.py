@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import sys
@@ -15,6 +16,23 @@ if TYPE_CHECKING:
 
 class OddError(ValueError):
     """An exception of the store's own."""
+
+
+class Writing:
+    """Writes a text to a file, and to what is none."""
+
+    def __init__(self, place: str) -> None:
+        self.place = Path(place)
+
+    async def create(self, session_id: str) -> str:
+        with self.place.open("w", encoding="utf-8") as opened, io.StringIO() as beside:
+            beside.write(session_id)
+            sys.stderr.write("\n")
+            opened.write(session_id)
+        return session_id
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 class Shelf:

@@ -14,7 +14,7 @@ import pytest
 from reference_backends import open_sqlite
 from sessionstore_contract.forks import FirstUser, Forks, KilledError
 from sessionstore_contract.worker import UnnamedOpenerError
-from tests.opened_elsewhere import Shelf, fail_to_open
+from tests.opened_elsewhere import Shelf, Writing, fail_to_open
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -88,6 +88,29 @@ async def test_a_process_is_killed_at_each_of_its_calls(tmp_path: Path) -> None:
                 await killed.create("a")
         user.kill_at = 1000
         assert await user.exists("a") is True
+
+
+async def test_writing_to_a_file_is_a_call(tmp_path: Path) -> None:
+    """Before it the file is there and empty; what is kept in memory or printed is none."""
+    path = tmp_path / "written"
+    async with started(Writing) as forks:
+        user = FirstUser(forks, str(path))
+        await user.create("a")
+        assert user.calls == 1
+        user.kill_at = 1
+        with pytest.raises(KilledError):
+            await user.create("b")
+    assert path.read_text("utf-8") == ""
+
+
+async def test_what_was_imported_once_is_there_the_next_time(tmp_path: Path) -> None:
+    """The process that is forked imports it before the first operation."""
+    for _ in range(2):
+        async with started(open_sqlite) as forks:
+            before = set(forks._modules)
+            await FirstUser(forks, str(tmp_path / "there.db")).exists("a")
+            after = set(forks._modules)
+    assert before == after
 
 
 async def test_what_a_store_raises_is_raised_here() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import io
 import itertools
 import json
 import os
@@ -19,7 +20,7 @@ import socket
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import names, origin
 from .history import OPERATIONS, word_error
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 STATEMENTS = frozenset({"execute", "executemany", "executescript", "commit"})
 SENDING = frozenset({"send", "sendall", "sendto", "sendmsg"})
 FOLDERS = frozenset({"fsync", "mkdir", "rename", "replace", "truncate", "unlink", "write"})
+STDERR = 2
 WAKING = "_write_to_self"
 """Where asyncio wakes its own loop, through a socket."""
 
@@ -43,8 +45,12 @@ class KilledError(Exception):
 class Forks:
     """The process that the others are forked from."""
 
-    def __init__(self, process: origin.Process) -> None:
+    _imported: ClassVar[dict[tuple[str, ...], set[str]]] = {}
+    """By opener, what its first operations have imported: the next time it is there before."""
+
+    def __init__(self, process: origin.Process, imported: set[str]) -> None:
         self._process = process
+        self._modules = imported
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count()
         self._listener = asyncio.ensure_future(self._listen())
@@ -62,10 +68,12 @@ class Forks:
         name = names.name_of(opener)
         if name is None:
             raise UnnamedOpenerError(f"{opener!r} can't be found by another process")
-        forks = cls(await origin.start(__name__))
+        source = names.source_of(name)
+        imported = cls._imported.setdefault((str(name), str(source)), set())
+        forks = cls(await origin.start(__name__), imported)
         try:
-            source = names.source_of(name)
-            await forks.ask({"name": name, "source": source, "path": sys.path})
+            known = {"name": name, "source": source, "path": sys.path, "modules": sorted(imported)}
+            await forks.ask(known)
         except BaseException:
             await forks.end()
             raise
@@ -99,6 +107,7 @@ class Forks:
         try:
             while line := await stdout.readline():
                 said = json.loads(line)
+                self._modules.update(said.pop("modules", ()))
                 answer = self._answers.pop(said["number"])
                 if not answer.done():
                     answer.set_result(said)
@@ -169,7 +178,17 @@ def _reaches_out(called: Any, frame: Any) -> bool:
         return True
     if name in SENDING:
         return isinstance(called.__self__, socket.socket) and frame.f_code.co_name != WAKING
+    if name == "write" and isinstance(called.__self__, io.IOBase):
+        return _is_of_a_file(called.__self__)
     return name in FOLDERS and getattr(called, "__module__", None) == "posix"
+
+
+def _is_of_a_file(opened: io.IOBase) -> bool:
+    """Answer whether it is neither kept in memory nor where a program prints to."""
+    try:
+        return opened.fileno() > STDERR
+    except (OSError, ValueError):
+        return False
 
 
 def _use(order: dict[str, Any], opener: Callable[..., Any], answers: int) -> None:
@@ -240,6 +259,7 @@ class _Origin:
             except Exception as error:  # noqa: BLE001 - importing runs foreign code
                 self._say({"number": order["number"], "failed": word_error(error)})
             else:
+                _import_all(order["modules"])
                 self._say({"number": order["number"]})
         elif "stop" in order:
             for number, process in self._forks.values():
@@ -277,15 +297,18 @@ class _Origin:
         said: dict[str, Any] = {"number": number, "killed": True}
         if line:
             said = json.loads(line)
-        modules: list[str] = said.pop("modules", [])
-        for name in modules:
-            # What one fork has imported, the next ones find imported.
-            with suppress(Exception):
-                importlib.import_module(name)
+        # What one fork has imported, the next ones find imported.
+        _import_all(said.get("modules", []))
         self._say(said)
 
     def _say(self, said: dict[str, Any]) -> None:
         os.write(self._answers, json.dumps(said).encode() + b"\n")
+
+
+def _import_all(modules: list[str]) -> None:
+    for name in modules:
+        with suppress(Exception):
+            importlib.import_module(name)
 
 
 def main() -> None:

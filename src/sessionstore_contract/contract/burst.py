@@ -63,7 +63,7 @@ class Deed:
 
 async def write_in_turn(store: Subject) -> None:
     """Make sure that the writes of a burst are right one after the other, when nothing ends."""
-    session, merged = await _made(store), {**COSTS, **MORE_COSTS}
+    session, merged = await made(store), {**COSTS, **MORE_COSTS}
     await make_sure(store.load(session), BEFORE)
     await make_sure(store.update(session, cost_data=MORE_COSTS), answer=True)
     await store.save(session, [])
@@ -88,7 +88,7 @@ async def prepare_burst(store: Subject, size: int) -> list[Deed]:
     Every operation that writes is among them; messages have `size` characters.
     """
     old, messages = State(BEFORE, COSTS), [{"role": "user", "content": "after " + "x" * size}]
-    saved, again, updated, deleted, kept = [await _made(store) for _ in range(5)]
+    saved, again, updated, deleted, kept = [await made(store) for _ in range(5)]
     created, begun = store.unused_id("created"), store.unused_id("begun")
     merged = State(BEFORE, {**COSTS, **MORE_COSTS})
     return [
@@ -109,7 +109,7 @@ async def prepare_filling(store: Subject, messages: list[Json]) -> list[Deed]:
     The messages are those that are too large.
     """
     old = State(BEFORE, COSTS)
-    saved, updated = [await _made(store) for _ in range(2)]
+    saved, updated = [await made(store) for _ in range(2)]
     begun = store.unused_id("begun")
     merged = State(BEFORE, {**COSTS, **MORE_COSTS})
     return [
@@ -125,7 +125,8 @@ def largest_file(place: str) -> int:
     return max(sizes, default=0)
 
 
-async def _made(store: Subject) -> str:
+async def made(store: Subject) -> str:
+    """Make a session as those are that a burst begins with, and answer its id."""
     session = store.unused_id("before")
     await store.save(session, BEFORE)
     await store.update(session, cost_data=COSTS)

@@ -85,7 +85,12 @@ class BreakerStore(RawStore):
 
 
 class Remembering(PlatformStore):
-    """Answers reads from what it has read or written, while the platform does not answer."""
+    """Answers reads from what it has read or written, while the platform does not answer.
+
+    That is what is stored, for nobody else writes there.
+    """
+
+    claims: ClassVar[frozenset[str]] = PlatformStore.claims - {"shared"}
 
     def __init__(self, url: str, **settings: Any) -> None:
         super().__init__(url, **settings)

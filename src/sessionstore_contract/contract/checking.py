@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..expect import violated
 from ..fault import Deed, Fault
 from ..history import StepFailed
 from .cuts import worded
 from .effects import expect_raised_or_made
 from .forgeries import Forgery, Overheard, bodies, statuses
 from .network import Network, overheard
+from .outages import longest_silence
 from .outcomes import expect_raised, expect_raised_or_right, is_right
 
 if TYPE_CHECKING:
@@ -90,6 +92,14 @@ async def _forged(network: Network, forgery: Forgery, call: Call[Any]) -> Step:
     step, armed = await network.under(forgery.fault, call)
     if armed.happened:
         step.beside = f"{armed.told[-1]}: {forgery.name}"
+    has_had_its_time = network.subject.stand.history.timeout >= longest_silence(network)
+    if armed.happened and step.outcome == "hung" and network.bound and has_had_its_time:
+        # The server answers at once, so it is the store that does not come back.
+        violated(
+            f"{step.operation} neither answers nor raises to {forgery.name}",
+            demanded="an exception, within the time-out of the store",
+            answered=step.answered(),
+        )
     return step
 
 

@@ -184,6 +184,19 @@ async def behind_proxy(store: Subject, *, is_bounded: bool = False) -> Network:
     return network
 
 
+async def written_by_another(network: Network, session: str) -> dict[str, Json]:
+    """Have another instance write a session, and answer what each read is to find there now.
+
+    Where nobody else may be in, that is what it was.
+    """
+    found = {read.operation: read.right for read in network.reads()}
+    if network.witness is not None:
+        await network.witness.save(session, MESSAGES[:1])
+        await make_sure(network.witness.update(session, cost_data={"turns": 2}), answer=True)
+        found |= {"load": MESSAGES[:1], "get_cost_data": {**COSTS, "turns": 2}}
+    return found
+
+
 async def overheard(
     network: Network, call: Call[Any], session: str
 ) -> tuple[bytes | None, dict[int, int]]:

@@ -540,6 +540,24 @@ class WaitsInTheLoop(DictStore):
         await super().save(session_id, messages)
 
 
+@mutant("concurrency.event-loop-stays-free", "update blocks the event loop: ")
+class WaitsInTheLoopForUpdates(DictStore):
+    """Has an asynchronous driver for histories alone."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        time.sleep(0.003)  # noqa: ASYNC251 - the defect
+        return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant("concurrency.event-loop-stays-free", "load blocks the event loop: ")
+class WaitsInTheLoopForReads(DictStore):
+    """Writes in a thread, and reads at once."""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        time.sleep(0.003)  # noqa: ASYNC251 - the defect
+        return await super().load(session_id)
+
+
 class Busy(DictStore):
     """Knows how many operations are under way, each of which takes a few turns: a start."""
 

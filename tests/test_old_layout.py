@@ -144,6 +144,26 @@ async def test_places_are_left_behind_as_the_clause_says(place: str) -> None:
     assert len(left) == 1
 
 
+async def test_an_error_of_the_table_is_told_from_one_of_the_server(place: str) -> None:
+    """A refused statement says something of what is there; a server that is full says nothing."""
+    await old_layout.fill(place)
+    for statement in (
+        "SELECT gone FROM sessions",
+        "INSERT INTO sessions (session_id) VALUES ('old-session')",
+    ):
+        with pytest.raises(Exception, match=r"gone|unique|UNIQUE") as caught:
+            await tables.execute(place, statement)
+        assert tables.is_of_a_table(caught.value)
+        assert tables.is_of_a_constraint(caught.value) == ("INSERT" in statement)
+    for error in (
+        asyncpg.TooManyConnectionsError("sorry"),
+        asyncpg.CannotConnectNowError("starting"),
+        ConnectionRefusedError(),
+        TimeoutError(),
+    ):
+        assert not tables.is_of_a_table(error)
+
+
 async def test_rights_to_rows_are_no_rights_to_tables(storage: Storage, place: str) -> None:
     """The role reads and writes, alters nothing, and is gone at the end."""
     if storage.name != "postgres":

@@ -47,6 +47,16 @@ def is_of_a_constraint(error: Exception) -> bool:
     return isinstance(error, sqlite3.IntegrityError) or is_postgres
 
 
+_OF_THE_SERVER = frozenset({"08", "28", "3D", "53", "57", "58", "XX"})
+"""PostgreSQL's classes of errors that say nothing of a table: no connection left, shutting down."""
+
+
+def is_of_a_table(error: Exception) -> bool:
+    """Answer whether a statement was refused for what there is, not for want of a connection."""
+    code = str(getattr(error, "sqlstate", None) or "")
+    return isinstance(error, sqlite3.Error) or (code != "" and code[:2] not in _OF_THE_SERVER)
+
+
 async def execute(place: str, *statements: str | tuple[Any, ...]) -> None:
     """Execute statements; one with arguments is a tuple: `?` on SQLite, `$1` on PostgreSQL."""
     worded = [(one,) if isinstance(one, str) else one for one in statements]

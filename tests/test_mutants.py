@@ -15,6 +15,7 @@ import pytest
 
 from sessionstore_contract import drawing
 from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks, network
+from sessionstore_contract.contract import retention as retention_clauses
 from sessionstore_contract.effort import EFFORTS, THOROUGH
 from sessionstore_contract.folding import fold
 from sessionstore_contract.harness import Conditions, provided, try_clause
@@ -259,16 +260,19 @@ def quick_places() -> Iterator[None]:
 
 
 @pytest.fixture
-def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Spare the long gap: it is for stores that keep whole seconds.
 
-    And the time for things to go away: what a mutant leaves behind does not.
+    And the time for things to go away: what a mutant leaves behind does not. The zone is that of
+    most servers, in which a store that takes UTC for local times is right.
     """
     monkeypatch.setattr(activity, "GAPS", (0.01,))
     monkeypatch.setattr(leaks, "PATIENCE", 0.2)
     monkeypatch.setattr(network, "BOUND", 0.5)
     # What a counterexample is made to says what is diagnosed: on a slow machine as well.
     monkeypatch.setattr(drawing, "MOST_SECONDS_OF_SHRINKING", 600.0)
+    with retention_clauses.time_zone("UTC"):
+        yield
 
 
 @pytest.mark.parametrize("store", MUTANTS, ids=lambda store: store.__name__)

@@ -77,6 +77,37 @@ class DropsWhatComesTooFast(DictStore):
         return await super().update(session_id, cost_data=cost_data)
 
 
+class LocksByKey(DictStore):
+    """Reads, merges and writes under a lock of the session: a start for defects."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.locks: dict[Any, asyncio.Lock] = {}
+
+    def lock(self, session_id: str) -> asyncio.Lock:
+        return self.locks.setdefault(session_id, asyncio.Lock())
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        new = json.loads("{}" if cost_data is None else encode(cost_data, dict))
+        async with self.lock(session_id):
+            row = self.row(session_id)
+            old = row and json.loads(row.costs)
+            await asyncio.sleep(0)
+            if row is None or self.rows.get(session_id) is not row:
+                return False
+            if new:
+                row.costs, row.active = json.dumps({**(old or {}), **new}), now()
+            return True
+
+
+@mutant("concurrency.disjoint-updates-all-survive", "1 of 20 updates at once stand", also=LOST)
+class LocksByIdentity(LocksByKey):
+    """Takes the identity of the object for the text: each request brings its own."""
+
+    def lock(self, session_id: str) -> asyncio.Lock:
+        return self.locks.setdefault(id(session_id), asyncio.Lock())
+
+
 @mutant(
     "concurrency.disjoint-updates-survive-across-instances",
     "5 of 20 updates at once stand",

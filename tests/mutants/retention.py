@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, ClassVar
 
 from .correct import DictStore, Row, RowsStore, instant, now
@@ -304,6 +304,37 @@ class TakesTheOffsetAwayTwice(DictStore):
     def idle(self, cutoff: datetime) -> list[str]:
         offset = cutoff.utcoffset()
         return super().idle(cutoff - offset if offset else cutoff)
+
+
+@mutant("retention.compares-instants", "the offset of the cutoff is ignored: live sessions go")
+class TakesWholeHours(DictStore):
+    """Knows no offsets of half an hour."""
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        instant(cutoff)
+        hours = int((cutoff.utcoffset() or timedelta()) / timedelta(hours=1))
+        return super().idle(cutoff.replace(tzinfo=timezone(timedelta(hours=hours))))
+
+
+@mutant("retention.compares-instants", "times are those of the process's zone: live sessions go")
+class KeepsLocalTimes(DictStore):
+    """Words local times without offset: right until the clocks are changed."""
+
+    def now(self) -> str:
+        return datetime.now().isoformat(timespec="microseconds")  # noqa: DTZ005 - the defect
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        instant(cutoff)
+        before = cutoff.astimezone().replace(tzinfo=None).isoformat(timespec="microseconds")
+        return [name for name, row in self.rows.items() if row.active < before]
+
+
+@mutant("retention.compares-instants", "times are those of the process's zone: idle sessions stay")
+class TakesUtcForLocal(RowsStore):
+    """Has `timestamp()` take the time of `utcnow()` for a local one: right where that is UTC."""
+
+    def now(self) -> float:
+        return datetime.now(UTC).replace(tzinfo=None).timestamp()
 
 
 @mutant("retention.naive-cutoff-never-means-local", "a naive cutoff is read as local time")

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 NOW = {"role": "user", "content": "now"}
 BEFORE = {"role": "user", "content": "before"}
 HOUR = timedelta(hours=1)
+MINUTES = timedelta(minutes=10)
+"""More than clocks differ by, and less than an offset is off by where it is taken as whole hours,
+or as half ones."""
+OFFSETS = [
+    timezone(timedelta(hours=hours, minutes=minutes))
+    for hours, minutes in ((5, 45), (-9, -30), (14, 0), (-12, 0))
+]
 
 
 @must(
@@ -137,27 +144,41 @@ async def counts_what_it_removed(store: Subject) -> None:
 
 @must(
     "retention.compares-instants",
-    "The same instant in another UTC offset gives the same result.",
+    "The same instant in another UTC offset, or under another time zone of the process, gives the "
+    "same result.",
     because="A job in Karachi deletes the live chats of the last five hours when times are "
-    "compared as text.",
-    remedy="`cutoff.astimezone(UTC)` before it is worded or bound; TIMESTAMPTZ, not TIMESTAMP.",
+    "compared as text; where they are local ones, so does the night in which clocks are put back.",
+    remedy="`cutoff.astimezone(UTC)` before it is worded or bound, and `datetime.now(UTC)` for "
+    "what is kept: neither `now()` nor `utcnow()`. TIMESTAMPTZ, not TIMESTAMP.",
     needs={Capability.RETENTION},
     evidence=["origin"],
 )
 async def compares_instants(store: Subject) -> None:
     await _removes_what_is_idle(store)
-    for hours in (5, -8, 14, -12):
-        offset = timezone(timedelta(hours=hours))
+    for offset in OFFSETS:
         session = await store.create()
         await begin_with(store, session, messages=[NOW])
 
-        await store.delete_before((datetime.now(UTC) - HOUR).astimezone(offset))
+        await store.delete_before((datetime.now(UTC) - MINUTES).astimezone(offset))
         await expect(store.exists(session)).to_be(
             True, rather_than={"the offset of the cutoff is ignored: live sessions go": False}
         )
-        await store.delete_before((datetime.now(UTC) + HOUR).astimezone(offset))
+        await store.delete_before((datetime.now(UTC) + MINUTES).astimezone(offset))
         await expect(store.exists(session)).to_be(
             False, rather_than={"the offset of the cutoff is ignored: idle sessions stay": True}
+        )
+    for written_in, removed_in in (("WEST5", "EAST-5"), ("EAST-5", "WEST5")):
+        with time_zone(written_in):
+            session = await store.create()
+            await begin_with(store, session, messages=[NOW])
+        with time_zone(removed_in):
+            await store.delete_before(datetime.now(UTC) - MINUTES)
+            await expect(store.exists(session)).to_be(
+                True, rather_than={"times are those of the process's zone: live sessions go": False}
+            )
+            await store.delete_before(datetime.now(UTC) + MINUTES)
+        await expect(store.exists(session)).to_be(
+            False, rather_than={"times are those of the process's zone: idle sessions stay": True}
         )
 
 
@@ -184,7 +205,7 @@ async def naive_cutoff_never_means_local(store: Subject) -> None:
     for zone, shift, is_kept in (("WEST5", -HOUR, True), ("EAST-5", HOUR, False)):
         session = await store.create()
         await begin_with(store, session, messages=[NOW])
-        with _time_zone(zone):
+        with time_zone(zone):
             naive = (datetime.now(UTC) + shift).replace(tzinfo=None)
             step = await store.delete_before(naive).perform(is_expected=True)
         refused = step.outcome == "raised"
@@ -195,7 +216,7 @@ async def naive_cutoff_never_means_local(store: Subject) -> None:
 
 
 @contextmanager
-def _time_zone(zone: str) -> Iterator[None]:
+def time_zone(zone: str) -> Iterator[None]:
     """Set the process's zone, as POSIX words it; without tzset (Windows) it stays as it is."""
     before = os.environ.get("TZ")
     os.environ["TZ"] = zone

@@ -26,6 +26,7 @@ class Pooled:
         {"persistence", "cost-read", "shared", "durable", "faults"}
     )
     settings: ClassVar[dict[str, float]] = {"timeout": 1.0, "command_timeout": 1.0}
+    table: ClassVar[str] = TABLE
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -38,7 +39,7 @@ class Pooled:
                 settings: dict[str, Any] = dict(self.settings)
                 pool = await asyncpg.create_pool(self._dsn, min_size=0, **settings)
                 try:
-                    await pool.execute(TABLE)
+                    await pool.execute(self.table)
                 except BaseException:
                     pool.terminate()
                     raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from .correct import DictStore, Row, RowsStore, instant, now
 from .defect import mutant
+from .postgres_pools import TABLE, Pooled
 
 if TYPE_CHECKING:
     from sessionstore_contract.interface import Json
@@ -451,3 +452,37 @@ class HousekeepingLocksSavesOut(DictStore):
         if self.is_busy:
             raise TimeoutError("database is locked")
         await super().save(session_id, messages)
+
+
+@mutant("retention.goes-by-last-activity", "delete_before keeps idle sessions")
+class KeepsTheServersTime(Pooled):
+    """Has `now()` in a column without zone, and a cutoff in UTC: right on a server in UTC."""
+
+    storage: ClassVar[str] = "postgres"
+    claims: ClassVar[frozenset[str]] = Pooled.claims | {"retention"}
+    settings: ClassVar[dict[str, float]] = {}
+    table: ClassVar[str] = TABLE.replace(
+        "'{}'\n)", "'{}', active TIMESTAMP DEFAULT clock_timestamp())"
+    )
+
+    async def _touched(self, session_id: str) -> None:
+        await self._value("UPDATE chats SET active = clock_timestamp() WHERE id = $1", session_id)
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await super().save(session_id, messages)
+        await self._touched(session_id)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        found = await super().update(session_id, cost_data=cost_data)
+        if cost_data:
+            await self._touched(session_id)
+        return found
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        before = instant(cutoff).removesuffix("+00:00")
+        removed: int = await self._value(
+            "WITH gone AS (DELETE FROM chats WHERE active < $1::text::timestamp RETURNING 1)"
+            " SELECT count(*) FROM gone",
+            before,
+        )
+        return removed

@@ -38,7 +38,8 @@ OFFSETS = [
     "`delete_before` removes the sessions whose last activity (`create`, `save` or an effective "
     "`update`) is before the cutoff; the age of a session and reads don't count.",
     because="The longest chats are the oldest by creation and the dearest to their owners.",
-    remedy="Set `updated_at` in create, save and update, and compare that column.",
+    remedy="Set `updated_at` in create, save and update, and compare that column. PostgreSQL: a "
+    "TIMESTAMPTZ; in a TIMESTAMP `now()` is the server's local time.",
     needs={Capability.RETENTION},
     evidence=["context-mode#1140", "goose#11224"],
 )

@@ -173,6 +173,17 @@ def test_a_store_that_kills_the_process_costs_a_clause_its_verdict(
     assert merge["witness"][-1].endswith("->  the process ended by SIGKILL")
 
 
+def test_the_hash_of_a_text_is_another_one_somewhere() -> None:
+    """The processes of a run are forks that have it in common: one is started by itself."""
+    clauses = [
+        word
+        for clause in ("sharing.p*", "concurrency.disjoint-updates-survive-across-p*")
+        for word in ("--clause", clause)
+    ]
+    result = run("run", "tests.mutants.sharing:NamesFilesByHash", "--storage", "file", *clauses)
+    assert "across-processes: a process that was started by itself does not find" in result.stdout
+
+
 def test_a_store_that_does_not_close_is_tried_all_the_same(tmp_path: Path) -> None:
     """A broken `close` is a violation, told by its clause, and no mistake of the command."""
     path = tmp_path / "r.json"

@@ -72,7 +72,7 @@ async def start(
     """Start `main()` of a module of the kit, its standard input and output on sockets or pipes.
 
     It is a new interpreter if it is to start `anew`, or with an environment of its own: a library
-    may look there as it starts.
+    may look there as it starts. One that starts anew has another `hash` of texts than all others.
     """
     if not (anew or environment) and hasattr(os, "fork") and hasattr(socket, "send_fds"):
         forked = await _Forked.start(main)
@@ -84,7 +84,12 @@ async def start(
         main,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **(environment or {}), "PYTHONPATH": _path()},
+        env={
+            **os.environ,
+            **({"PYTHONHASHSEED": "random"} if anew else {}),
+            **(environment or {}),
+            "PYTHONPATH": _path(),
+        },
         limit=LINE_LIMIT,
     )
 

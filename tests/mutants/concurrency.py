@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import AsyncIterator, Iterator, MutableMapping
     from datetime import datetime
+    from pathlib import Path
 
     from sessionstore_contract.interface import Json
 
@@ -106,6 +107,18 @@ class LocksByIdentity(LocksByKey):
 
     def lock(self, session_id: str) -> asyncio.Lock:
         return self.locks.setdefault(id(session_id), asyncio.Lock())
+
+
+@mutant("concurrency.disjoint-updates-all-survive", "10 of 20 updates at once stand")
+class ForgetsLocksThatAreHeld(LocksByKey):
+    """Has room for some locks, and throws away those that were asked for longest ago."""
+
+    def lock(self, session_id: str) -> asyncio.Lock:
+        found = self.locks.pop(session_id, None) or asyncio.Lock()
+        self.locks[session_id] = found
+        while len(self.locks) > 32:
+            del self.locks[next(iter(self.locks))]
+        return found
 
 
 @mutant(
@@ -224,6 +237,44 @@ class OwnsItsSessions(FileStore):
                 if owner.read_text("utf-8") not in {"", str(os.getpid())}:
                     raise RuntimeError("another process writes this session") from None
         return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant(
+    "concurrency.disjoint-updates-survive-across-processes",
+    "7 of 20 updates at once stand",
+    adding=("multi-process",),
+)
+class KeepsCostsByHash(FileStore):
+    """Has a journal of updates for each `hash` of an id, which other interpreters do not find."""
+
+    def journal(self, session_id: str) -> Path:
+        return self.folder / f"{self.path(session_id).stem}-{hash(session_id)}"
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        new = json.loads("{}" if cost_data is None else encode(cost_data, dict))
+        with self.locked():
+            row = self.read(session_id)
+            if row is not None and new:
+                costs = {**self.read_costs(session_id), **new}
+                self.journal(session_id).write_text(json.dumps(costs))
+                row.active = now()
+                self.write(session_id, row)
+        return row is not None
+
+    def read_costs(self, session_id: str) -> dict[str, Json]:
+        costs: dict[str, Json] = {}
+        if self.journal(session_id).exists():
+            costs = json.loads(self.journal(session_id).read_text())
+        return costs
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        with self.locked():
+            row = self.read(session_id)
+            return {} if row is None else self.read_costs(session_id)
+
+    def remove(self, session_id: str) -> None:
+        super().remove(session_id)
+        self.journal(session_id).unlink(missing_ok=True)
 
 
 @mutant(
@@ -464,6 +515,7 @@ class LooksBeforeItDeletes(DictStore):
 @mutant(
     "concurrency.true-means-stored",
     "an update at once with a delete brings the session back",
+    also={"retention.survivors-are-whole": "load answers []"},
 )
 class UpdateBringsBack(DictStore):
     """Looks whether the session exists, and writes it afterwards as if it did."""
@@ -481,6 +533,9 @@ class UpdateBringsBack(DictStore):
 @mutant(
     "concurrency.true-means-stored",
     "an update at once with a delete leaves its cost data behind",
+    also={
+        "retention.survivors-are-whole": "a session updated while delete_before runs is removed",
+    },
 )
 class CostsOutliveTheRow(DictStore):
     """Keeps cost data beside the sessions, and looks for the session before it writes them."""

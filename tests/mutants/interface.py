@@ -241,7 +241,7 @@ class ClaimsToReadCostData(PretendsToReadCostData):
     also={
         "retention.goes-by-last-activity": "delete_before raises NotImplementedError",
         "retention.counts-what-it-removed": "delete_before raises NotImplementedError",
-        "retention.survivors-are-whole": "saves beside delete_before: delete_before raises",
+        "retention.survivors-are-whole": "writes beside delete_before: delete_before raises",
     },
 )
 class ClaimsRetention(WriteOnlyStore):

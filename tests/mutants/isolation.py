@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fnmatch
 import json
 from typing import TYPE_CHECKING, Any
@@ -270,6 +271,55 @@ class UpdateStampsItsArgument(DictStore):
         if cost_data:
             cost_data["updated_at"] = now()
         return found
+
+
+@mutant("isolation.answers-are-copies", "load hands out one empty list to all")
+class HasOneEmptyHistory(DictStore):
+    """Answers a constant where there are no messages."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.nothing: list[Json] = []
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        messages = await super().load(session_id)
+        return self.nothing if messages == [] else messages
+
+
+@mutant("isolation.answers-are-copies", "get_cost_data hands out one empty object to all")
+class HasOneEmptyObject(DictStore):
+    """Answers a constant where there is no cost data."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.nothing: dict[str, Json] = {}
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        return await super().get_cost_data(session_id) or self.nothing
+
+
+@mutant("isolation.answers-are-copies", "two loads at once hand out one list")
+class LoadsOnceForAll(DictStore):
+    """Reads once for all who wait, and answers them all with that."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.under_way: dict[tuple[str, str], asyncio.Task[list[Json]]] = {}
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        row = self.row(session_id)
+        if row is None:
+            return None
+        key = session_id, row.messages
+        if key not in self.under_way:
+            self.under_way[key] = asyncio.ensure_future(self.read(*key))
+        return await asyncio.shield(self.under_way[key])
+
+    async def read(self, session_id: str, text: str) -> list[Json]:
+        await asyncio.sleep(0)
+        del self.under_way[session_id, text]
+        messages: list[Json] = json.loads(text)
+        return messages
 
 
 @mutant("isolation.answers-are-copies", "load hands out what the store keeps")

@@ -151,7 +151,7 @@ class AnEmptyHistoryDeletesTheSession(DictStore):
 @mutant(
     "messages.save-creates-a-missing-session",
     "save raised KeyError",
-    also={"retention.survivors-are-whole": "saves beside delete_before: save raised KeyError"},
+    also={"retention.survivors-are-whole": "writes beside delete_before: save raised KeyError"},
 )
 class SaveRefusesTheUnknown(DictStore):
     """Demands a create first."""

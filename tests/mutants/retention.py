@@ -56,7 +56,13 @@ class SaveIsNoActivity(DictStore):
             self.rows[session_id].active = before
 
 
-@mutant("retention.goes-by-last-activity", "delete_before removes a session that was updated since")
+@mutant(
+    "retention.goes-by-last-activity",
+    "delete_before removes a session that was updated since",
+    also={
+        "retention.survivors-are-whole": "a session updated while delete_before runs is removed",
+    },
+)
 class UpdateIsNoActivity(DictStore):
     """Sets the time in save alone."""
 
@@ -405,6 +411,25 @@ class WritesSurvivorsBack(DictStore):
         return removed
 
 
+@mutant(
+    "retention.survivors-are-whole",
+    "a session updated while delete_before runs is removed",
+)
+class LooksForSavesAlone(DictStore):
+    """Collects the ids, then deletes each whose messages are still the same."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.check_open()
+        gone = {name: self.rows[name].messages for name in self.idle(cutoff)}
+        await asyncio.sleep(0.01)
+        same = [
+            name for name in gone if name in self.rows and self.rows[name].messages is gone[name]
+        ]
+        for name in same:
+            del self.rows[name]
+        return len(same)
+
+
 @mutant("retention.survivors-are-whole", "a survivor loses its messages")
 class EmptiesSurvivors(DictStore):
     """Deletes the messages of sessions that stay."""
@@ -431,7 +456,7 @@ class ResetsTheCostsOfSurvivors(DictStore):
 
 @mutant(
     "retention.survivors-are-whole",
-    "saves beside delete_before: save raised",
+    "writes beside delete_before: save raised",
     also={
         "opening.first-use-may-be-concurrent": "first operations at once: save raised TimeoutError",
         "concurrency.contention-is-not-an-error": "mixed operations at once: save raised",

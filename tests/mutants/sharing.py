@@ -245,6 +245,21 @@ class HasAFolderForEachProcess(FileStore):
         super().__init__(f"{place}-{os.getpid()}")
 
 
+@mutant(
+    "sharing.processes-see-each-other",
+    "another process does not see a created session",
+    also={
+        "durability.acknowledged-survives-kill": "an acknowledged save is lost when its process",
+    },
+    adding=("multi-process",),
+)
+class NamesFilesByHash(FileStore):
+    """Names a file by `hash`, which is another number in each interpreter, though not in forks."""
+
+    def path(self, session_id: str) -> Path:
+        return self.folder / f"{hash(session_id):x}.json"
+
+
 MANY = "first use of several instances at once"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..capabilities import Capability
 from ..clause import must
 from ..expect import expect, violated
+from ..subject import at_once
 from ..values import are_equal, copy, word
 from .beginning import begin_with, make_sure
 
@@ -127,7 +128,7 @@ def _unchanged(operation: str, argument: Any, before: Any) -> None:
 
 @must(
     "isolation.answers-are-copies",
-    "Changing an answer changes nothing in the store.",
+    "Changing an answer changes nothing in the store, and no other answer.",
     because="The server appends the next turn to what it loaded, and may never save it.",
     remedy="Decode anew for each read, or deepcopy on the way out; a cache too.",
     evidence=["adk-python#7105", "langgraph#8835"],
@@ -158,3 +159,39 @@ async def answers_are_copies(store: Subject) -> None:
                 "get_cost_data hands out nested values that the store keeps": {"usage": {"in": 99}},
             },
         )
+    await _loads_at_once_are_copies(store, session, messages)
+    await _empty_answers_are_copies(store)
+
+
+async def _loads_at_once_are_copies(store: Subject, session: str, messages: list[Any]) -> None:
+    one, other = await at_once(store.load(session), store.load(session))
+    for step in (one, other):
+        step.require_answer()
+    if one.answer:
+        one.answer.append({"role": "user", "content": "changed"})
+        one.answer[0]["content"] = "changed"
+    if not are_equal(other.answer, other.answer_as_given):
+        violated(
+            "two loads at once hand out one list",
+            demanded=word(messages),
+            answered=word(other.answer),
+        )
+
+
+async def _empty_answers_are_copies(store: Subject) -> None:
+    """Change what says that there is nothing: of a session, and of one that is missing."""
+    changed = {"role": "user", "content": "changed"}
+    created, later = await store.create(), await store.create()
+    (await make_sure(store.load(created), [])).append(changed)
+    for session in (created, later):
+        await expect(store.load(session)).to_be(
+            [], rather_than={"load hands out one empty list to all": [changed]}
+        )
+    if store.can(Capability.COST_READ):
+        missing = store.unused_id()
+        for changing, session in ((created, created), (missing, later), (created, missing)):
+            (await make_sure(store.get_cost_data(changing), {}))["changed"] = True
+            await expect(store.get_cost_data(session)).to_be(
+                {},
+                rather_than={"get_cost_data hands out one empty object to all": {"changed": True}},
+            )

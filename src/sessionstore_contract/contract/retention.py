@@ -6,7 +6,7 @@ import os
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
 from ..clause import must
@@ -19,6 +19,7 @@ from .many import in_groups
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..history import Call
     from ..subject import Subject
 
 NOW = {"role": "user", "content": "now"}
@@ -235,7 +236,8 @@ def time_zone(zone: str) -> Iterator[None]:
 
 @must(
     "retention.survivors-are-whole",
-    "Survivors keep messages and cost data, one that is saved while `delete_before` runs too.",
+    "Survivors keep messages and cost data, one that is saved or updated while `delete_before` "
+    "runs too.",
     because="Housekeeping runs beside live chats.",
     remedy="One DELETE with the condition in it. Not: collect the ids, then delete each, which "
     "removes what was saved in between.",
@@ -248,18 +250,23 @@ async def survivors_are_whole(store: Subject) -> None:
 
 async def _saved_meanwhile(store: Subject, *sessions_and_cutoff: str | datetime) -> None:
     *sessions, cutoff = sessions_and_cutoff
+    await make_sure(store.update(store.unused_id(), cost_data={"now": 1}), answer=False)
     survivor = await store.create()
     await begin_with(store, survivor, messages=[NOW], cost_data={"turns": 1})
-    saves = [store.save(str(session), [NOW]) for session in sessions]
-    middle = len(saves) // 2
+    saved = [str(session) for session in sessions[::2]]
+    updated = [str(session) for session in sessions[1::2]]
+    writes: list[Call[Any]] = []
+    for save, update in zip(saved, updated, strict=True):
+        writes += [store.save(save, [NOW]), store.update(update, cost_data={"now": 1})]
+    middle = len(writes) // 2
 
     steps = await at_once(
-        *saves[:middle],
+        *writes[:middle],
         store.delete_before(cutoff),  # type: ignore[arg-type]  # the last of the arguments
-        *saves[middle:],
+        *writes[middle:],
     )
-    expect_all_answered(steps, "saves beside delete_before")
-    for session in map(str, sessions):
+    expect_all_answered(steps, "writes beside delete_before")
+    for session in saved:
         await expect(store.load(session)).to_be(
             [NOW],
             rather_than={
@@ -270,6 +277,14 @@ async def _saved_meanwhile(store: Subject, *sessions_and_cutoff: str | datetime)
         )
         if store.can(Capability.COST_READ):
             await expect(store.get_cost_data(session)).to_be_one_of([{"before": 1}, {}])
+    # An update that came too late is told so: False.
+    for step in steps:
+        if step.operation != "update" or step.answer_as_given is not True:
+            continue
+        session = step.arguments[0]
+        await expect(store.load(session)).to_be(
+            [BEFORE], rather_than={"a session updated while delete_before runs is removed": None}
+        )
     await expect(store.load(survivor)).to_be(
         [NOW], rather_than={"a survivor loses its messages": []}
     )

@@ -117,6 +117,11 @@ NOT_GIVEN = {
         "still reads a deleted session",
         "still sees a deleted session",
     )
+} | {
+    (
+        "concurrency.disjoint-updates-survive-across-processes",
+        "a process that was started by itself does not find the session",
+    ): "a run of the command gives it (test_cli): here no other process is a fork of this one",
 }
 """Rivals that no mutant gives, by their constant part, with the reason."""
 

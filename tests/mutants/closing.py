@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
-from typing import TYPE_CHECKING
+from collections import Counter
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, ClassVar
 
-from .correct import DictStore, FileStore, NothingStore
+from sessionstore_contract.interface import StoreClosedError
+
+from .correct import DictStore, FileStore, NothingStore, RowsStore, encode
 from .defect import mutant
 from .first_use import OpenedDict
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
     from sessionstore_contract.interface import Json
 
 
@@ -64,6 +72,60 @@ class WaitsForItselfAtTheSecondClose(NothingStore):
         await self.lock.acquire()
 
 
+@mutant(
+    "closing.is-idempotent",
+    "after a close that was cancelled at its await point 1: close does not answer in time",
+    timeout=1.5,
+)
+class KeepsTheLockOfClosing(FileStore):
+    """Gives back a lock where nothing came between."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.closing = asyncio.Lock()
+
+    async def close(self) -> None:
+        await self.closing.acquire()
+        await asyncio.sleep(0)
+        await super().close()
+        self.closing.release()
+
+
+class Engine(RowsStore):
+    """Has one engine for all instances on a place: a start for defects."""
+
+    users: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.users[place] += 1
+
+    @contextmanager
+    def rows(self, wait: float | None = None) -> Iterator[sqlite3.Connection]:
+        if self.users[self.place] <= 0:
+            raise StoreClosedError("the engine is closed")
+        with super().rows(wait) as rows:
+            yield rows
+
+
+@mutant("closing.is-idempotent", "closing an instance closes another")
+class ClosesTheEngine(Engine):
+    """Closes what others use."""
+
+    async def close(self) -> None:
+        self.users[self.place] = 0
+        await super().close()
+
+
+@mutant("closing.is-idempotent", "closing an instance twice closes another")
+class CountsItselfTwice(Engine):
+    """Counts the users of the engine down at every close."""
+
+    async def close(self) -> None:
+        self.users[self.place] -= 1
+        await super().close()
+
+
 class Counting(OpenedDict):
     """Counts the operations under way, each of which takes some turns: a start for defects."""
 
@@ -109,6 +171,37 @@ class EndsItsWorkerBeforeTheWork(Counting):
         await super().open()
         if self.is_closed:
             await asyncio.Event().wait()
+
+
+@mutant(
+    "closing.is-bounded",
+    "save is answered when the store is closed meanwhile, and is lost",
+)
+class DropsWhatIsUnderWay(FileStore):
+    """Has saves that find the store closed end quietly."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        text = encode(messages, list)
+        session_id.encode()
+        if self.is_closed:
+            raise StoreClosedError("the store is closed")
+        await asyncio.sleep(0.001)
+        with suppress(StoreClosedError):
+            await super().save(session_id, json.loads(text))
+
+
+@mutant("closing.is-bounded", "load answers what is not so when the store is closed meanwhile")
+class TakesClosedForMissing(RowsStore):
+    """Answers that a session is missing when it can't look."""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        if self.is_closed:
+            raise StoreClosedError("the store is closed")
+        await asyncio.sleep(0.001)
+        try:
+            return await super().load(session_id)
+        except StoreClosedError:
+            return None
 
 
 @mutant(

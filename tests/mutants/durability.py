@@ -376,6 +376,10 @@ class AnswersBeforeItAsks(PlatformStore):
         await self.sent(session_id)
         return await super().delete(session_id)
 
+    async def exists(self, session_id: str) -> bool:
+        await self.sent(session_id)
+        return await super().exists(session_id)
+
     async def close(self) -> None:
         for url, session_id in tuple(self.held):
             if url == self.url:

@@ -10,9 +10,11 @@ from ..capabilities import Capability
 from ..clause import Scope, must, should
 from ..expect import NothingFound, expect, expect_all_answered, violated
 from ..history import StepFailed
+from ..interruption import Interruption
 from ..subject import at_once
+from ..values import are_equal, word
 from . import leaks
-from .first_use import mixed_calls, operations
+from .first_use import MAKING, MESSAGES, mixed_calls, operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,18 +27,30 @@ TURNS = (2, 4, 16)
 """Turns of the loop that operations have had when the store is closed."""
 
 
+CUT_SHORT = 3
+"""Await points of `close` at which it is cancelled."""
+
+
 @must(
     "closing.is-idempotent",
-    "`close` works twice, before first use, and at once with itself.",
-    because="Shutdown runs through several hooks, and an error in one skips the others.",
+    "`close` works twice, before first use, at once with itself and after one that was cancelled, "
+    "and closes no other instance.",
+    because="Shutdown runs through several hooks, some with a time-out, and an error in one skips "
+    "the others.",
     remedy="Remember that the store is closed, and answer at once the second time; close what was "
-    "opened, if anything was.",
+    "opened, if anything was. What instances share is counted once for each of them. A lock is "
+    "held by `async with`.",
     scope=Scope.ANY,
 )
 async def is_idempotent(store: Subject) -> None:
-    # One after the other: a store that is not shared may let nobody else in while it is open.
+    # A store that is not shared may let nobody else in while it is open.
+    other = await store.another() if store.can(Capability.SHARED) else None
+    if other is not None:
+        await other.exists(other.unused_id())
     await expect(store.close()).to_succeed()
+    await _goes_on(other, "closing an instance")
     await expect(store.close()).to_succeed()
+    await _goes_on(other, "closing an instance twice")
 
     used = await store.another()
     await used.exists(used.unused_id())
@@ -46,35 +60,101 @@ async def is_idempotent(store: Subject) -> None:
     used = await store.another()
     await used.exists(used.unused_id())
     expect_all_answered(await at_once(used.close(), used.close(), used.close()), "close at once")
+    await _close_again_when_cut_short(store)
+
+
+async def _goes_on(other: Subject | None, after: str) -> None:
+    if other is None:
+        return
+    step = await other.exists(other.unused_id()).perform(is_expected=True)
+    if step.outcome != "answered":
+        violated(f"{after} closes another", demanded="an answer", answered=step.answered())
+
+
+async def _close_again_when_cut_short(store: Subject) -> None:
+    for point in range(1, CUT_SHORT + 1):
+        store.stand.history.restart()
+        used = await store.another()
+        await used.exists(used.unused_id())
+        interruption = Interruption(point, "waiting")
+        await used.close().perform(is_expected=True, through=interruption.of)
+        again = await used.close().perform(is_expected=True)
+        if not interruption.is_made:
+            return
+        expect_all_answered([again], f"after a close that was cancelled at its await point {point}")
 
 
 @must(
     "closing.is-bounded",
-    "`close` returns in bounded time with operations under way, and these finish or raise.",
+    "`close` returns in bounded time with operations under way, and these finish or raise; what "
+    "they answer is so.",
     because="A shutdown that waits for ever is ended by SIGKILL, and takes with it what the other "
     "hooks would have saved.",
     remedy="Refuse new operations, give those under way some seconds, then cut them off and raise "
     "in each. asyncpg: Pool.close waits for ever; put asyncio.timeout around it, and call "
-    "terminate. A queue and its worker: end every waiting caller's future when the worker ends.",
+    "terminate. A queue and its worker: end every waiting caller's future when the worker ends, "
+    "with an exception if its work was not done.",
     scope=Scope.ANY,
     evidence=["asyncpg#547"],
 )
 async def is_bounded(store: Subject) -> None:
     await _make_sure_it_comes_back(mixed_calls(store))
+    known = await _known(store) if store.can(Capability.DURABLE) else None
     await store.close()
+    told: list[Step] = []
     for turns in TURNS:
         for is_used in (True, False):
-            store.stand.history.restart()
             busy = await store.another()
             if is_used:
                 await busy.exists(busy.unused_id())
-            await _close_while_busy(busy, turns)
+                known = known and await _found(busy, known)
+                await _was_done(busy, told)
+                store.stand.history.restart()
+                told = []
+            told += await _close_while_busy(busy, turns, known)
+    await _was_done(await store.another(), told)
 
 
-async def _close_while_busy(store: Subject, turns: int) -> None:
-    under_way = [
-        asyncio.ensure_future(call.perform(is_expected=True)) for call in mixed_calls(store)
-    ]
+async def _known(store: Subject) -> str:
+    """Make a session that every later instance has to find."""
+    session = store.unused_id("known")
+    for call in (store.save(session, MESSAGES), store.update(session, cost_data={"turns": 1})):
+        await call.perform(is_expected=False)
+    return session
+
+
+async def _found(later: Subject, known: str) -> str | None:
+    """Answer the session if an instance that nobody closes finds it whole: else nothing is asked.
+
+    That it is not there after a close is another clause's matter.
+    """
+    for call in _calls_on(later, known):
+        step = await call.perform(is_expected=False)
+        if not are_equal(step.answer_as_given, ANSWERS[step.operation]):
+            return None
+    return known
+
+
+def _calls_on(store: Subject, known: str) -> list[Call[Any]]:
+    calls: list[Call[Any]] = [store.load(known), store.exists(known)]
+    if store.can(Capability.COST_READ):
+        calls.append(store.get_cost_data(known))
+    return [*calls, store.update(known, cost_data={"turns": 1})]
+
+
+ANSWERS: dict[str, Any] = {
+    "load": MESSAGES,
+    "exists": True,
+    "update": True,
+    "get_cost_data": {"turns": 1},
+}
+"""What calls on the known session answer, if they do."""
+
+
+async def _close_while_busy(store: Subject, turns: int, known: str | None) -> list[Step]:
+    """Answer the steps under way, whose answers say what is so where a session is known."""
+    calls = mixed_calls(store) + (_calls_on(store, known) if known else [])
+    under_way = [asyncio.ensure_future(call.perform(is_expected=True)) for call in calls]
     for _ in range(turns):
         await asyncio.sleep(0)
     closing = await store.close().perform(is_expected=True)
@@ -92,6 +172,36 @@ async def _close_while_busy(store: Subject, turns: int) -> None:
                 f"{step.operation} hangs when the store is closed meanwhile",
                 demanded="an answer or an exception",
                 answered=step.answered(),
+            )
+    if known is None:
+        return []
+    for step in steps:
+        _is_so(step, known)
+    return steps
+
+
+def _is_so(step: Step, known: str) -> None:
+    if step.outcome != "answered" or step.arguments[:1] != (known,):
+        return
+    if not are_equal(step.answer_as_given, ANSWERS[step.operation]):
+        violated(
+            f"{step.operation} answers what is not so when the store is closed meanwhile",
+            demanded=f"{word(ANSWERS[step.operation])} or an exception",
+            answered=step.answered(),
+        )
+
+
+async def _was_done(later: Subject, told: list[Step]) -> None:
+    """Demand that a later instance finds what those made that were answered."""
+    for step in told:
+        if step.operation not in MAKING or step.outcome != "answered":
+            continue
+        found = await later.exists(step.arguments[0]).perform(is_expected=True)
+        if found.outcome == "answered" and found.answer is not True:
+            violated(
+                f"{step.operation} is answered when the store is closed meanwhile, and is lost",
+                demanded="True",
+                answered=found.answered(),
             )
 
 

@@ -28,6 +28,7 @@ from .known_defects import record
 from .mutants import (
     built_upon,
     cancellation,
+    chats,
     closing,
     columns,
     concurrency,
@@ -73,6 +74,7 @@ MODULES = (
     ephemeral,
     lifecycle,
     messages,
+    chats,
     cost,
     values,
     identifiers,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from . import values
+from .differences import first_difference
 from .history import MissingOperationError, NotAwaitableError
 
 if TYPE_CHECKING:
@@ -220,7 +221,10 @@ def _diagnosis(step: Step, demanded: list[Json], rivals: Mapping[str, Json]) -> 
     wanted = " or ".join(values.word(one, limit=60) for one in demanded)
     if any(_only_the_kind_differs(answer, one) for one in demanded):
         return f"{step.operation} answers the {values.kind(answer)} {values.word(answer, limit=60)}"
-    return f"{step.operation} answers {values.word(answer, limit=60)}, not {wanted}"
+    found = values.word(answer, limit=60)
+    if found == wanted:
+        return f"{step.operation} answers {found}: {first_difference(answer, demanded[0])}"
+    return f"{step.operation} answers {found}, not {wanted}"
 
 
 def _only_the_kind_differs(answer: Any, demanded: Json) -> bool:

@@ -103,6 +103,53 @@ async def last_write_wins(store: Subject) -> None:
             },
         )
         earlier = value
+    await _means_nothing_by_its_name(store)
+
+
+TURN = {
+    "input_tokens": 120,
+    "output_tokens": 30,
+    "total_tokens": 150,
+    "cached_tokens": "12",
+    "tokens_per_turn": 37.5,
+    "reasoning_tokens": 0.5,
+    "cost_usd": 0.0000123,
+    "total_cost": 0.0000123,
+    "model": "gpt-4.1",
+    "turns": 1,
+    "updated_at": "2026-01-02T10:00:00Z",
+}
+NEXT_TURN = {
+    **TURN,
+    "input_tokens": 7,
+    "output_tokens": 4,
+    "total_tokens": 11,
+    "cost_usd": 0.0000246,
+    "model": None,
+    "turns": 2,
+}
+
+
+async def _means_nothing_by_its_name(store: Subject) -> None:
+    """Send the figures of two turns by the names that they usually have."""
+    session = await store.create()
+    await expect(store.update(session, cost_data=TURN)).to_succeed()
+    await expect(store.get_cost_data(session)).to_be(
+        TURN,
+        rather_than={
+            "prices are rounded": {**TURN, "cost_usd": 0.000012, "total_cost": 0.000012},
+            "counts of tokens are made integers": {
+                **TURN,
+                "cached_tokens": 12,
+                "reasoning_tokens": 0,
+            },
+        },
+    )
+    await expect(store.update(session, cost_data=NEXT_TURN)).to_succeed()
+    summed = {"input_tokens": 127, "output_tokens": 34, "total_tokens": 161}
+    await expect(store.get_cost_data(session)).to_be(
+        NEXT_TURN, rather_than={"counts of tokens are added up": {**NEXT_TURN, **summed}}
+    )
 
 
 @must(

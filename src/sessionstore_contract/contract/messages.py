@@ -12,8 +12,10 @@ from ..old_layout import SESSION as OLD_SESSION
 from ..old_layout import untouched
 from ..values import are_equal, word
 from .beginning import begin_with, make_sure
+from .conversation import CHAT, CUT_OFF, OPEN_CALL
 
 if TYPE_CHECKING:
+    from ..interface import Json
     from ..subject import Subject
 
 ONE = {"role": "user", "content": "one"}
@@ -89,6 +91,34 @@ async def save_replaces_the_history(store: Subject) -> None:
             "save of an empty history is ignored": [TWO, FOUR],
             "save of an empty history deletes the session": None,
         },
+    )
+    await _replaces_what_is_alike(store, session)
+
+
+LONG: list[Json] = [{"id": "1", **ONE}, {"id": "2", **TWO}, {"id": "3", **THREE}]
+EDITED: list[Json] = [{"id": "1", **ONE, "content": "one, edited"}, *LONG[1:], FOUR]
+MARKED: list[Json] = [EDITED[0], {**EDITED[1], "votes": 1}, *EDITED[2:]]
+AGREED: list[Json] = [EDITED[0], {**EDITED[1], "votes": True}, *EDITED[2:]]
+
+
+async def _replaces_what_is_alike(store: Subject, session: str) -> None:
+    """Save histories of which each is in some way what is there: its length, its end, its ids."""
+    await begin_with(store, session, messages=LONG)
+    await store.save(session, EDITED)
+    await expect(store.load(session)).to_be(
+        EDITED,
+        rather_than={
+            "save keeps what is there and adds what is beyond it": [*LONG, FOUR],
+            "save of a longer history is ignored": LONG,
+        },
+    )
+    await store.save(session, MARKED)
+    await expect(store.load(session)).to_be(
+        MARKED, rather_than={"save of a history of the same length and end is ignored": EDITED}
+    )
+    await store.save(session, AGREED)
+    await expect(store.load(session)).to_be(
+        AGREED, rather_than={"save takes true for the 1 that is there": MARKED}
     )
 
 
@@ -208,6 +238,28 @@ async def any_message_shape(store: Subject) -> None:
             "repeated messages are dropped": shapes[:6] + shapes[7:],
         },
     )
+    for chat in ([*CHAT, OPEN_CALL], [*CHAT, OPEN_CALL, CUT_OFF]):
+        # In a session of its own: that a history gives way to another is not asked here.
+        session = await store.create()
+        await expect(store.save(session, chat)).to_succeed()
+        await expect(store.load(session)).to_be(
+            chat,
+            rather_than={
+                "system messages are dropped": _but_of(chat, "system"),
+                "system messages are put first": [chat[2], *_but_of(chat, "system")],
+                "messages are put in the order of their times": _by_time(chat),
+                "of messages with one id one is kept": [*chat[:5], *chat[6:]],
+                "what a chat ends with is dropped": chat[:-1],
+            },
+        )
+
+
+def _but_of(chat: list[Json], role: str) -> list[Json]:
+    return [one for one in chat if one["role"] != role]
+
+
+def _by_time(chat: list[Json]) -> list[Json]:
+    return sorted(chat, key=lambda one: str(one["timestamp"]))
 
 
 @must(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import importlib
 import json
 import logging
@@ -98,6 +99,15 @@ class RevivesExtendedJson(Reviving):
     def revive(self, value: Any) -> Any:
         is_oid = isinstance(value, dict) and value.keys() == {"$oid"}
         return bytes.fromhex(value["$oid"]) if is_oid else value
+
+
+@mutant("security.answers-are-plain-data", "load answers a __bytes__ member as b'hi'")
+class RevivesBytes(Reviving):
+    """Has a tag of its own for bytes, and takes that of others for it."""
+
+    def revive(self, value: Any) -> Any:
+        is_bytes = isinstance(value, dict) and value.keys() == {"__bytes__"}
+        return base64.b64decode(value["__bytes__"]) if is_bytes else value
 
 
 @mutant("security.answers-are-plain-data", "load answers a YAML tag as ")

@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from sessionstore_contract.interface import UnstorableValueError
+
 from .correct import DictStore
 from .defect import mutant
 
@@ -98,6 +100,30 @@ class HasNothingBeyondTheBmp(Changing):
         return re.sub("[\U00010000-\U0010ffff]", "?", text)
 
 
+@mutant("values.json-round-trips", "'line end at the end\\n' comes back as 'line end at the end'")
+class CutsTheLastLineEnd(Changing):
+    """Reads lines."""
+
+    def text(self, text: str) -> Json:
+        return text.removesuffix("\n")
+
+
+@mutant(
+    "values.json-round-trips", "{'0': 'first', '1': 'second'} comes back as ['first', 'second']"
+)
+class NumberedKeysMakeAList(Changing):
+    """Has arrays whose keys are numbers, as PHP."""
+
+    def changed(self, value: Any) -> Json:
+        if isinstance(value, dict) and value and [*value] == [str(n) for n in range(len(value))]:
+            return list(value.values())
+        return super().changed(value)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        changed = {key: self.changed(value) for key, value in (cost_data or {}).items()}
+        return await DictStore.update(self, session_id, cost_data=cost_data and changed)
+
+
 @mutant("values.json-round-trips", "True comes back as 1")
 class TrueIsOneInLists(Changing):
     """Has no booleans in arrays."""
@@ -122,7 +148,7 @@ class ClipsFloats(Changing):
     "2147483648 comes back as 2147483647",
     also={
         "values.json-round-trips": "9007199254740992 comes back as 2147483647",
-        "values.numbers-keep-their-kind": "9223372036854775808 comes back as 2147483647",
+        "values.numbers-keep-their-kind": "9007199254740993 comes back as 2147483647",
     },
 )
 class ClipsIntegers(Changing):
@@ -156,6 +182,46 @@ class LargeIntegersAreFloats(Changing):
 
     def leaf(self, value: Any) -> Json:
         return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
+
+
+@mutant("values.numbers-keep-their-kind", "9007199254740993 comes back as 9007199254740992")
+class IntegersGoThroughDoubles(Changing):
+    """Hands integers of 64 bits on as JavaScript does, and refuses larger ones."""
+
+    def leaf(self, value: Any) -> Json:
+        if type(value) is not int:
+            return value
+        if abs(value) >= 2**63:
+            raise UnstorableValueError("an integer of more than 64 bits")
+        return int(float(value))
+
+
+@mutant("values.numbers-keep-their-kind", "1.0 comes back as True")
+class EncodesEqualValuesOnce(DictStore):
+    """Keeps what it has encoded by its value, and takes 1.0 for True."""
+
+    def merged(self, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        fits = {key: value for key, value in new.items() if not is_float_of_a_truth(value, old)}
+        return {**old, **fits}
+
+
+def is_float_of_a_truth(value: Any, old: dict[str, Any]) -> bool:
+    return isinstance(value, float) and any(one is True and value == one for one in old.values())
+
+
+@mutant(
+    "values.numbers-keep-their-kind",
+    "save accepts an integer of 4,400 digits, and then load raised ValueError",
+)
+class CantReadManyDigits(DictStore):
+    """Encodes integers however long they are."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        found = content(messages)
+        is_long = type(found) is int and found.bit_length() > 14_000
+        await super().save(session_id, [] if is_long else messages)
+        if is_long:
+            self.rows[session_id].messages = "9" * 4400
 
 
 @mutant(NUL, "what has NUL in it is cut there")
@@ -364,6 +430,17 @@ class SurrogatesAreBytes(ChangingSurrogates):
     """Writes bytes and reads them as latin-1."""
 
     change = staticmethod(lambda text: text.encode(errors="surrogatepass").decode("latin-1"))
+
+
+@mutant(SURROGATES, "two lone surrogates come back as one character")
+class HalvesMakeACharacter(DictStore):
+    """Encodes in ASCII, where both halves of a character read as the character."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        are_halves = isinstance(content(messages), str) and "\ud83d\ude00" in content(messages)
+        await super().save(session_id, [] if are_halves else messages)
+        if are_halves:
+            self.rows[session_id].messages = json.dumps(messages)
 
 
 @mutant(SURROGATES, "a text with a lone surrogate comes back as null")

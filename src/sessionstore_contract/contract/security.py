@@ -37,6 +37,7 @@ LOOKALIKES: dict[str, Json] = {
     "a $type member": {"$type": "System.IO.FileInfo, System.IO", "$ref": "#/0", "$binary": ""},
     "a tagged constructor": {"lc": 1, "type": "constructor", "id": ["decimal", "Decimal"]},
     "a __datetime__ member": {"__datetime__": True, "isoformat": "2024-01-31T12:00:00"},
+    "a __bytes__ member": {"__bytes__": "aGk="},
     "a YAML tag": "!!python/object/apply:os.getcwd []",
     "a YAML alias": ["&one 1", "*one", "<<", "yes", "~"],
     "a date": ["2024-01-31", "2024-01-31T12:00:00Z", "2024-01-31 12:00:00+00:00", "12:00:00"],

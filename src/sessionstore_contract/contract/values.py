@@ -17,6 +17,7 @@ from .keeping import (
     expect_as_before,
     expect_kept,
     expect_kept_or_refused,
+    judge,
     performed,
     ways,
 )
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
 
     from ..interface import Json
     from ..subject import Subject
+    from .keeping import Way
 
 TEXTS = (
     "",
     " ",
     " padded ",
     "CR LF \r\n and LF \n and TAB \t",
+    "line end at the end\n",
     "line separators \u2028 \u2029 \u0085",
     "control \x01 \x1f \x7f",
     "beyond the BMP \U0001f600 \U0001d11e \U0010fffd",
@@ -80,6 +83,7 @@ CORNERS: list[Any] = [
     [[]],
     [{}],
     {"": {}},
+    {"0": "first", "1": "second"},
     [None],
     [[[1], []], {"a": [{"b": None}]}],
     *TEXTS,
@@ -182,25 +186,46 @@ def _equal_by_value(answer: Any, demanded: Any) -> bool:
     return are_equal(answer, demanded, kinds_of_numbers=False)
 
 
+DIGITS = 4_400
+"""More than Python reads at once, where nothing else is said; a few more than it words."""
+
+
 @should(
     "values.numbers-keep-their-kind",
-    "1.0 stays a float; an integer beyond 64 bits stays an integer, or is refused; the sign of "
-    "-0.0 is noted and not judged, as JSONB has none.",
+    "1.0 stays a float; an integer beyond 2**53 stays that integer, or is refused, however many "
+    "digits it has; the sign of -0.0 is noted and not judged, as JSONB has none.",
     because="Typed callers (pydantic in strict mode, a service in Go) refuse the other kind.",
     remedy="JSON text keeps kinds as written. JSONB and MySQL's JSON write 1e16 as an integer: "
-    "word it as 10000000000000000.0. JavaScript in between: refuse integers beyond 2**53.",
+    "word it as 10000000000000000.0. JavaScript in between: refuse integers beyond 2**53. No cache "
+    "of encoded values by the value: True, 1 and 1.0 are one key of a dict.",
     evidence=["origin"],
 )
 async def numbers_keep_their_kind(store: Subject) -> None:
     for way in ways(store):
-        for number in (1.0, 0.0, -3.0, 1e16, 1e22):
-            await expect_kept(store, way, number, "a whole float")
+        for twin, number in ((True, 1.0), (False, 0.0)):
+            await _is_not_its_twin(store, way, twin, number)
+        await expect_kept(store, way, [-3.0, 1e16, 1e22], "a whole float")
+        await expect_kept_or_refused(
+            store, way, [2**53 + 1, 2**63 - 1], "an integer beyond 53 bits"
+        )
         for number in (2**63, -(2**63) - 1, 2**64, 10**25):
             await expect_kept_or_refused(store, way, number, "an integer beyond 64 bits")
+        await expect_kept_or_refused(store, way, 10**DIGITS, f"an integer of {DIGITS:,} digits")
         session = await store.create()
         write = await performed(way.write(store, session, -0.0))
         if write.outcome == "answered" and are_equal(await way.read(store, session), way.wrap(0.0)):
             store.stand.note("-0.0 comes back as 0.0")
+
+
+async def _is_not_its_twin(store: Subject, way: Way, twin: bool, number: float) -> None:
+    """Write a float over the truth value that Python takes for equal to it."""
+    session = await store.create()
+    await performed(way.write(store, session, twin))
+    write = await performed(way.write(store, session, number))
+    read = await performed(way.read(store, session))
+    if write.outcome == "raised":
+        await expect_kept(store, way, number, "a whole float")
+    judge(write, read, way.wrap(number), "a whole float", {})
 
 
 AS_WRITTEN = ("\\u0000", "\\x00", "\\0", "\\\\u0000", "\\\\\\u0000", "%00", "&#0;")
@@ -261,7 +286,9 @@ async def nul_is_kept_or_refused(store: Subject) -> None:
 )
 async def surrogates_are_kept_or_refused(store: Subject) -> None:
     for way in ways(store) + ways(store, is_key=True):
-        for lone in ("\ud800", "\udfff"):
+        # The second one is followed by both halves of a character, each of them alone in Python.
+        for lone in ("\ud800", "\udfff\ud83d\ude00"):
+            replaced, asked = "\ufffd" * len(lone), "?" * len(lone)
             await expect_kept_or_refused(
                 store,
                 way,
@@ -269,13 +296,18 @@ async def surrogates_are_kept_or_refused(store: Subject) -> None:
                 f"a {'key' if way.is_key else 'text'} with a lone surrogate",
                 rather_than={
                     "a lone surrogate is dropped": "ab",
-                    "a lone surrogate is replaced by U+FFFD": "a\ufffdb",
-                    "a lone surrogate is replaced by a question mark": "a?b",
-                    "a lone surrogate comes back as its escape": f"a\\u{ord(lone):04x}b",
+                    "a lone surrogate is replaced by U+FFFD": f"a{replaced}b",
+                    "a lone surrogate is replaced by a question mark": f"a{asked}b",
+                    "a lone surrogate comes back as its escape": (
+                        f"a{lone}b".encode(errors="backslashreplace").decode()
+                    ),
                     "a lone surrogate comes back as three characters of its bytes": (
                         f"a{lone}b".encode("utf-8", "surrogatepass").decode("latin-1")
                     ),
                     "a text with a lone surrogate comes back as null": None,
+                    "two lone surrogates come back as one character": (
+                        f"a{lone}b".replace("\ud83d\ude00", "\U0001f600")
+                    ),
                 },
             )
 

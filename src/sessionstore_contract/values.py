@@ -178,11 +178,16 @@ def _word_text(text: str, limit: int) -> str:
 
 
 def _word_foreign(value: Any) -> str:
+    if type(value) is int and value.bit_length() > WORDED_BITS:
+        return f"<an integer of {value.bit_length():,} bits>"
     try:
         return printable(repr(value))
     except BaseException as error:  # noqa: BLE001 - the repr of a foreign object may do anything
         return f"<{printable(type(value).__name__)} whose repr raises {type(error).__name__}>"
 
+
+WORDED_BITS = 8192
+"""Of longer integers Python refuses to show the digits, or nobody reads them."""
 
 LOG_COMMAND = re.compile(r"##\[|^\s*::(?=[\w-]+( .*)?::)")
 """What the log of a job on GitHub takes for a command: `::error::`, or `##[error]` anywhere."""

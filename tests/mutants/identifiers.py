@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import unicodedata
+import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sessionstore_contract.interface import InvalidSessionIdError, Json
 
@@ -62,6 +67,121 @@ class IdsAreNumbers(FileStore):
     def path(self, session_id: str) -> Path:
         is_number = session_id.isascii() and session_id.isdigit() and len(session_id) < 30
         return super().path(str(int(session_id)) if is_number else session_id)
+
+
+@mutant(EXACT, "ids that differ in the case of a UUID are one session")
+class IdsAreUuids(FileStore):
+    """Brings what can be read as a UUID into one form."""
+
+    def path(self, session_id: str) -> Path:
+        with suppress(ValueError):
+            return super().path(str(UUID(session_id)))
+        return super().path(session_id)
+
+
+@mutant(EXACT, "ids that differ in the dashes of a UUID are one session")
+class UuidsHaveNoDashes(FileStore):
+    """Takes the dashes out of what looks like a UUID."""
+
+    def path(self, session_id: str) -> Path:
+        bare = session_id.replace("-", "")
+        return super().path(bare if re.fullmatch("[0-9a-f]{32}", bare) else session_id)
+
+
+@mutant(EXACT, "ids that differ in the braces of a UUID are one session")
+class UuidsHaveNoBraces(FileStore):
+    """Takes braces for a way to write a UUID."""
+
+    def path(self, session_id: str) -> Path:
+        is_braced = re.fullmatch(r"\{[0-9a-f-]{36}\}", session_id)
+        return super().path(session_id[1:-1] if is_braced else session_id)
+
+
+class NamedBySums(FileStore):
+    """Names files by a sum of the id that is too short: a start for defects."""
+
+    def sum(self, encoded: bytes) -> object:
+        raise NotImplementedError
+
+    def path(self, session_id: str) -> Path:
+        return super().path(f"{self.sum(session_id.encode())}")
+
+
+@mutant(EXACT, "ids that differ and have one CRC-32 are one session")
+class NamedByCrc32(NamedBySums):
+    """Has the sum that archives have."""
+
+    def sum(self, encoded: bytes) -> object:
+        return zlib.crc32(encoded)
+
+
+@mutant(EXACT, "ids that differ and have one CRC-32 are one session")
+class NamedByAdler32(NamedBySums):
+    """Has the quicker sum."""
+
+    def sum(self, encoded: bytes) -> object:
+        return zlib.adler32(encoded.rjust(300, b"-"))
+
+
+@mutant(EXACT, "ids that differ and have one head of MD5 are one session")
+class NamedByTheHeadOfMd5(NamedBySums):
+    """Finds 8 digits enough."""
+
+    def sum(self, encoded: bytes) -> object:
+        return hashlib.md5(encoded, usedforsecurity=False).hexdigest()[:8]
+
+
+@mutant(EXACT, "ids that differ and have one head of SHA-1 are one session")
+class NamedByTheHeadOfSha1(NamedBySums):
+    """Finds 8 digits enough."""
+
+    def sum(self, encoded: bytes) -> object:
+        return hashlib.sha1(encoded, usedforsecurity=False).hexdigest()[:8]
+
+
+@mutant(EXACT, "ids that differ and have one head of SHA-256 are one session")
+class NamedByTheHeadOfSha256(NamedBySums):
+    """Finds 8 digits enough."""
+
+    def sum(self, encoded: bytes) -> object:
+        return hashlib.sha256(encoded).hexdigest()[:8]
+
+
+@mutant(SAME, "create takes an id with no character, and answers another one")
+class AnEmptyIdIsNone(DictStore):
+    """Says `session_id or fresh_id()`."""
+
+    async def create(self, session_id: str | None = None) -> str:
+        return await super().create(session_id or None)
+
+
+@mutant(SAME, "create takes an id with the word null, and answers another one")
+class WordsMeanNone(DictStore):
+    """Takes for no id what a form or a query says where there is none."""
+
+    async def create(self, session_id: str | None = None) -> str:
+        return await super().create(None if session_id in {"null", "undefined"} else session_id)
+
+
+@mutant(SAME, "create takes an id with the word index, and save refuses it")
+class HasAFileNamedIndex(FileStore):
+    """Names files by ids that are short words, beside a file of its own."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        if session_id == "index":
+            raise FileExistsError(session_id)
+        await super().save(session_id, messages)
+
+
+@mutant(NOTHING, "the id '' deletes another session")
+class AnEmptyIdMeansAll(DictStore):
+    """Leaves out the condition when the id is empty."""
+
+    async def delete(self, session_id: str) -> bool:
+        if session_id == "" and self.row(session_id) is None and self.rows:
+            self.rows.clear()
+            return True
+        return await super().delete(session_id)
 
 
 @mutant(EXACT, "load takes ids that differ in case for one")

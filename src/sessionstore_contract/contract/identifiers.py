@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..capabilities import Capability
 from ..clause import must
 from ..expect import expect, violated
+from ..history import StepFailed
 from ..values import are_equal, word
 from .beginning import begin_with
 from .keeping import performed
@@ -19,8 +20,19 @@ FIRST = {"role": "user", "content": "first"}
 SECOND = {"role": "user", "content": "second"}
 
 
+COLLISIONS = (
+    ("CRC-32", "bbcbbbbbbcbcbbbbcbcbccbbbccbbbbbbcbb", "cbbbbbcbcbcbcbbbbbbbbbbcbbbbccbcbbcb"),
+    ("head of MD5", "fflobfhboa", "ndyyphfvxe"),
+    ("head of SHA-1", "vbojovzbxb", "uuyctbpgzl"),
+    ("head of SHA-256", "dlqjpyopby", "xwmubsshtn"),
+)
+"""Pairs of ids whose sums, of 32 bits, are the same; of the digests the first 8 digits are. Those
+of one CRC-32 have one Adler-32 too."""
+
+
 def _twins(stem: str, number: int) -> tuple[tuple[str, str, str], ...]:
     """Answer pairs of ids that somebody may take for one, with what they differ in."""
+    uuid = f"abcdef{number % 100:02}-0000-4000-8000-{number % 10**12:012}"
     return (
         ("in case", f"{stem}-a", f"{stem}-A"),
         ("in white space at the end", stem, f"{stem} "),
@@ -37,6 +49,10 @@ def _twins(stem: str, number: int) -> tuple[tuple[str, str, str], ...]:
         ("in NUL at the end", stem, f"{stem}\x00"),
         ("in zeros at the beginning", f"{number}", f"00{number}"),
         ("in a sign", f"{number}", f"+{number}"),
+        ("in the case of a UUID", uuid, uuid.upper()),
+        ("in the dashes of a UUID", uuid, uuid.replace("-", "")),
+        ("in the braces of a UUID", uuid, f"{{{uuid}}}"),
+        *((f"and have one {hashed}", one, other) for hashed, one, other in COLLISIONS),
         ("after the 64th character", f"{stem:x<64}a", f"{stem:x<64}b"),
         ("after the 255th character", f"{stem:y<255}a", f"{stem:y<255}b"),
         ("after the 1024th character", f"{stem:z<1024}a", f"{stem:z<1024}b"),
@@ -45,14 +61,15 @@ def _twins(stem: str, number: int) -> tuple[tuple[str, str, str], ...]:
 
 @must(
     "identifiers.are-exact",
-    "Ids that differ in case, white space, Unicode form, or after the 64th or the 255th character "
-    "are different sessions, or are refused.",
+    "Ids that differ in case, white space, Unicode form, or after the 64th or the 255th character, "
+    "or whose check sums are the same, are different sessions, or are refused.",
     because="Ids come from other systems. Two that fall together show one person the chat of "
     "another.",
     remedy="PostgreSQL: TEXT, not CHAR(n), and no non-deterministic collation. MySQL: VARBINARY or "
     "utf8mb4_0900_bin, as the usual collations ignore case, accents and spaces at the end. SQLite: "
     "TEXT without COLLATE NOCASE, and not an INTEGER or NUMERIC column. Files: a hash of the id, "
-    "not the id. Key-value stores with short keys: a hash, or refuse. No strip(), no lower().",
+    "not the id: the whole of a SHA-256, as a check sum of 32 bits is another's soon. Key-value "
+    "stores with short keys: such a hash, or refuse. No strip(), no lower().",
     evidence=["adk-python#6887", "adk-python#6941", "ADOdb#941"],
 )
 async def are_exact(store: Subject) -> None:
@@ -103,6 +120,10 @@ async def _stands(store: Subject, first: Step, name: str, one: str) -> None:
         )
 
 
+WORDS = ("null", "undefined", "None", "lock", "index", "meta", "sessions", "tmp", "con")
+"""Ids that mean none to some programs, or that are names of a store's own, or of a system's."""
+
+
 def _odd_ids(stem: str) -> dict[str, str]:
     """Answer ids that one door of a store may take and another refuse, by what is odd in them."""
     return {
@@ -128,6 +149,8 @@ def _odd_ids(stem: str) -> dict[str, str]:
         "a double quote": f'{stem}"a',
         "a colon": f"{stem}:a",
         "a dot and a slash": f"./{stem}",
+        "no character": "",
+        **{f"the word {one}": one for one in WORDS},
         "nothing but dots": "..",
         "nothing but a dot": ".",
         "nothing but a space": " ",
@@ -140,24 +163,34 @@ def _odd_ids(stem: str) -> dict[str, str]:
 
 @must(
     "identifiers.same-rule-everywhere",
-    "An id that one write takes, every operation takes; an id that `create` refuses, `save` "
-    "refuses too, and no operation finds a session under it.",
+    "An id that one write takes, every operation takes, and `create` answers that id; an id that "
+    "`create` refuses, `save` refuses too, and no operation finds a session under it.",
     because="A chat that `create` has opened under an id that `save` refuses loses every turn; one "
     "that `load` refuses is stored and never seen again.",
     remedy="One function that checks an id, called first in every operation. HTTP: ids in a path "
     "are quoted with `quote(id, safe='')`, and what a path can't carry (`.`, `..`) is refused by "
     "`create` too; the service checks on every route, not on POST alone. SQL: no VARCHAR(n) whose "
-    "error comes from the INSERT only.",
+    "error comes from the INSERT only. `if session_id is None` makes a fresh id, not "
+    "`session_id or`. Files: names that no file of the store's own has.",
     evidence=["adk-python#6941", "origin"],
 )
 async def same_rule_everywhere(store: Subject) -> None:
     # What is answered for an ordinary id is another clause's: an odd one is held against it.
-    ordinary = await _use(store, store.unused_id("ordinary"))
+    given = store.unused_id("ordinary")
+    ordinary = await _use(store, given)
     unknown = await _look(store, store.unused_id("unknown"))
     for step in ordinary + unknown:
         step.require_answer()
+    if not are_equal(ordinary[0].answer_as_given, given):
+        raise StepFailed(ordinary[0])
     for name, session in _odd_ids(store.unused_id("odd")).items():
         created, saved, *others = await _use(store, session)
+        if created.outcome == "answered" and not are_equal(created.answer_as_given, session):
+            violated(
+                f"create takes an id with {name}, and answers another one",
+                demanded=f"{word(session)}, or a refusal",
+                answered=created.answered(),
+            )
         _are_agreed(created, saved, name)
         for step, present, missing in zip(others, ordinary[2:], unknown, strict=True):
             if saved.outcome == "answered":
@@ -261,6 +294,7 @@ def _hostile_ids(victim: str) -> tuple[str, ...]:
         "{victim}",
         '{"$ne": null}',
         "$(rm -r .)",
+        "",
     )
 
 

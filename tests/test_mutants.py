@@ -42,6 +42,7 @@ from .mutants import (
     identifiers,
     interface,
     isolation,
+    large,
     left_behind,
     lending,
     lifecycle,
@@ -100,6 +101,7 @@ MODULES = (
     columns,
     first_failure,
     lending,
+    large,
 )
 MUTANTS = [
     store

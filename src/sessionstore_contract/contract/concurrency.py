@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
@@ -19,7 +20,7 @@ from .orders import expect_an_order
 from .stuck import expect_others_are_served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..history import Call, Step
     from ..interface import Json
@@ -33,6 +34,15 @@ BESIDE = 60
 
 SESSIONS = 8
 """Sessions that are used at once: what goes wrong with many of one session is asked elsewhere."""
+
+LARGE = 100_000
+"""Characters of a history that a store may write in several pieces."""
+
+LARGE_COSTS = {"trace": "0123456789abcdef" * 4_500}
+"""Cost data that a store may keep elsewhere than small ones, and merge otherwise."""
+
+MANY = 600
+"""Keys of an update that a store may write in several statements."""
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -59,7 +69,10 @@ REMEDY = (
 async def disjoint_updates_all_survive(store: Subject) -> None:
     for number in range(store.stand.effort.rounds):
         # A table of locks that is too small for all sessions loses those that are held.
-        await _write_disjoint_keys([store], beside=0 if number else BESIDE)
+        if number:
+            await _write_disjoint_keys([store])
+        else:
+            await _write_disjoint_keys([store], LARGE_COSTS, beside=BESIDE)
 
 
 @must(
@@ -100,11 +113,21 @@ async def disjoint_updates_survive_across_processes(store: Subject) -> None:
         await _write_disjoint_keys([store, near, far])
 
 
-async def _write_disjoint_keys(instances: list[Subject], *, beside: int = 0) -> None:
-    """Update different keys of a session at once, and so many sessions that are missing."""
+async def _write_disjoint_keys(
+    instances: list[Subject],
+    before: Mapping[str, Json] = MappingProxyType({}),
+    *,
+    beside: int = 0,
+) -> None:
+    """Update different keys of a session at once, and so many sessions that are missing.
+
+    The session has the cost data `before` when that begins.
+    """
     first = instances[0]
     first.stand.history.restart()
     session = await first.create()
+    if before:
+        await begin_with(first, session, cost_data={**before})
     # The first use of an instance is another clause's: here each has been used.
     for instance in instances:
         await make_sure(instance.exists(session), answer=True)
@@ -126,7 +149,7 @@ async def _write_disjoint_keys(instances: list[Subject], *, beside: int = 0) -> 
             demanded=f"all {WRITERS} keys",
             answered=", ".join(stand) or "none of them",
         )
-    await expect(first.get_cost_data(session)).to_be(written)
+    await expect(first.get_cost_data(session)).to_be({**before, **written})
 
 
 def _message(text: str) -> dict[str, str]:
@@ -207,37 +230,35 @@ def _is_one_of(step: Step, written: list[Json], before: Json) -> None:
 async def updates_are_atomic(store: Subject) -> None:
     instances = await _several(store)
     await update_in_turn(instances)
-    for _ in range(store.stand.effort.rounds):
+    for turn in range(store.stand.effort.rounds):
+        more, often = (MANY, 3) if turn == 0 else (0, 6)
         store.stand.history.restart()
         session = await store.create()
-        await begin_with(store, session, cost_data=_three_keys(0))
+        await begin_with(store, session, cost_data=_keys(0, more))
         updates = [
-            [
-                instances[0].update(session, cost_data=_three_keys(4 * of + turn))
-                for turn in range(4)
-            ]
-            for of in range(2)
+            [instances[0].update(session, cost_data=_keys(number, more)) for number in numbers]
+            for numbers in (range(4), range(4, 8))
         ]
-        reads = [[one.get_cost_data(session) for _ in range(6)] for one in 2 * instances]
+        reads = [[one.get_cost_data(session) for _ in range(often)] for one in 2 * instances]
         sequences = await side_by_side(*updates, *reads, stagger=store.stand.random)
         expect_all_answered([step for steps in sequences for step in steps], "reads beside updates")
         last = await store.get_cost_data(session).perform(is_expected=True)
         for step in [*(step for steps in sequences[len(updates) :] for step in steps), last]:
-            _is_whole(step)
+            _is_whole(step, more)
 
 
-def _three_keys(number: int) -> dict[str, int]:
-    return {"input": number, "output": number, "price": number}
+def _keys(number: int, more: int) -> dict[str, int]:
+    return dict.fromkeys(["input", "output", "price", *map(str, range(more))], number)
 
 
-def _is_whole(step: Step) -> None:
+def _is_whole(step: Step, more: int) -> None:
     step.require_answer()
     answer = step.answer_as_given
     number = answer.get("input") if isinstance(answer, dict) else None
-    if not isinstance(number, int) or not are_equal(answer, _three_keys(number)):
+    if not isinstance(number, int) or not are_equal(answer, _keys(number, more)):
         violated(
             "a reader sees a part of an update",
-            demanded="'input', 'output' and 'price' of one update",
+            demanded="'input', 'output', 'price' and all other keys of one update",
             answered=step.answered(),
         )
 
@@ -303,14 +324,11 @@ async def _figures_stand(store: Subject, session: str, written: dict[str, Json])
 async def saves_leave_one_whole_history(store: Subject) -> None:
     instances = await _several(store)
     await save_in_turn(instances)
-    for _ in range(store.stand.effort.rounds):
+    for turn in range(store.stand.effort.rounds):
         store.stand.history.restart()
         session = await store.create()
         await begin_with(store, session, messages=[_message("old")])
-        histories = [
-            [_message(f"message {place} of {writer}") for place in range(writer % 4 + 1)]
-            for writer in range(10)
-        ]
+        histories = [_history_of(writer, LARGE if turn == 0 else 0) for writer in range(10)]
         saves = [
             [instances[writer % len(instances)].save(session, history)]
             for writer, history in enumerate(histories)
@@ -322,6 +340,13 @@ async def saves_leave_one_whole_history(store: Subject) -> None:
             for step in steps:
                 _is_a_history(step, [*histories, [_message("old")]])
         _is_a_history(await store.load(session).perform(is_expected=True), histories)
+
+
+def _history_of(writer: int, size: int) -> list[Json]:
+    count = writer % 4 + 1
+    return [
+        _message(f"message {place} of {writer}{'.' * (size // count)}") for place in range(count)
+    ]
 
 
 def _is_a_history(step: Step, histories: list[Json]) -> None:

@@ -14,7 +14,7 @@ from ..expect import NothingFound, expect
 from ..history import word_error
 from ..subject import at_once
 from . import obstacles
-from .beginning import make_sure
+from .beginning import begin_with, make_sure
 from .burst import BEFORE, expect_kept, largest_file, prepare_burst, prepare_filling, write_in_turn
 from .exact_kills import expect_kept_when_killed_at_calls
 from .power import Load, expect_kept_without_power
@@ -56,8 +56,14 @@ LOADS = 3
 )
 async def reopening_finds_everything(store: Subject) -> None:
     kept, deleted = await _write(store)
+    large, history = await store.create(), [{"content": "0123" * (store.stand.effort.size // 4)}]
+    await begin_with(store, large, messages=history, cost_data=COSTS)
     await store.close()
-    await _is_all_there(await store.another(), kept, deleted, "a new instance")
+    reopened = await store.another()
+    await _is_all_there(reopened, kept, deleted, "a new instance")
+    await expect(reopened.load(large)).to_be(
+        history, rather_than={"a new instance does not find a session with a long text": None}
+    )
 
 
 @must(

@@ -275,11 +275,17 @@ async def long_histories(store: Subject) -> None:
     await expect(store.save(session, many)).to_succeed()
     await expect(store.load(session)).to_be(many)
 
-    long = [{"role": "user", "content": "0123456789abcdef" * (store.stand.effort.size // 16)}, ONE]
+    # That an update keeps a short history is another clause's.
+    await begin_with(store, await store.create(), messages=[ONE], cost_data={"turns": 1})
+    long = [{"role": "user", "content": long_text(store.stand.effort.size)}, ONE]
     # In a session of its own: that a history gives way to another is not asked here.
     other = await store.create()
     await expect(store.save(other, long)).to_succeed()
     await expect(store.load(other)).to_be(long)
+    await store.update(other, cost_data={"turns": 1})
+    await expect(store.load(other)).to_be(
+        long, rather_than={"update empties a long history": [], "update loses a long history": None}
+    )
 
     # So short that a document of 400 KB, the most of some stores, still holds them.
     short = [{"n": number % 100} for number in range(store.stand.effort.members)]
@@ -289,6 +295,15 @@ async def long_histories(store: Subject) -> None:
     another = await store.create()
     await expect(store.save(another, short)).to_succeed()
     await expect(store.load(another)).to_be(short)
+
+
+def long_text(size: int) -> str:
+    """Answer a text of about `size` bytes; it is never much shorter than 70,000 characters.
+
+    The last 45,000 have three bytes each: of pieces of 64 KiB one ends within a character.
+    """
+    # Less is left for the others, as JSON writes six bytes for each of these where it is ASCII.
+    return "0123456789abcdef" * max((size - 200_000) // 16, 1_500) + "\u20ac" * 45_000
 
 
 @must(

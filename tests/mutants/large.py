@@ -1,0 +1,157 @@
+"""Stores that are right as long as little is in a session."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from .correct import DictStore, FileStore, Row, encode, now
+from .defect import mutant
+from .durability import Rewriting
+
+if TYPE_CHECKING:
+    from sessionstore_contract.interface import Json
+
+Costs = dict[str, Any]
+
+LARGE = 65_536
+MANY_KEYS = "cost.many-keys-and-large-values"
+LONG = "messages.long-histories"
+HALF = "cancelled at its await point 1 has had half of its effect"
+
+
+@mutant(LONG, "load answers [{'role': 'user', 'content': '0123456789abcdef0123")
+class DecodesPiecesApart(DictStore):
+    """Keeps texts in pieces of 64 KiB, and decodes each for itself."""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        row = self.row(session_id)
+        if row is None:
+            return None
+        encoded = row.messages.encode()
+        starts = range(0, len(encoded), LARGE)
+        pieces = [encoded[start : start + LARGE].decode(errors="replace") for start in starts]
+        return json.loads("".join(pieces))  # type: ignore[no-any-return]
+
+
+class Updating(DictStore):
+    """Does something to a long history in an update: a start for defects."""
+
+    def change(self, session_id: str) -> None:
+        raise NotImplementedError
+
+    async def update(self, session_id: str, *, cost_data: Costs | None = None) -> bool:
+        found = await super().update(session_id, cost_data=cost_data)
+        if found and cost_data and len(self.rows[session_id].messages) > LARGE:
+            self.change(session_id)
+        return found
+
+
+@mutant(LONG, "update empties a long history")
+class UpdateEmptiesALongHistory(Updating):
+    """Writes the row back through a buffer, in which a long history has no room."""
+
+    def change(self, session_id: str) -> None:
+        self.rows[session_id].messages = "[]"
+
+
+@mutant(LONG, "update loses a long history")
+class UpdateLosesALongHistory(Updating):
+    """Moves a row that is too long to a page of its own, which nobody finds."""
+
+    def change(self, session_id: str) -> None:
+        del self.rows[session_id]
+
+
+@mutant(MANY_KEYS, "get_cost_data answers {'key 0': 0")
+class SaveKeepsAHundredKeys(DictStore):
+    """Carries cost data over to the row that it writes, as far as a page of them goes."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await super().save(session_id, messages)
+        row = self.rows[session_id]
+        row.costs = json.dumps(dict([*json.loads(row.costs).items()][:100]))
+
+
+@mutant(MANY_KEYS, "get_cost_data answers {'key ")
+class AnUpdateKeepsTheLatestKeys(DictStore):
+    """Tidies up after an update of few keys, and keeps the 500 that were written last."""
+
+    def merged(self, old: Costs, new: Costs) -> Costs:
+        together = {**old, **new}
+        return dict([*together.items()][-500:]) if len(new) < 100 else together
+
+
+@mutant(MANY_KEYS, "an update takes a large value away")
+class AnUpdateStartsAnew(DictStore):
+    """Reads cost data back with a limit, and takes what is past it for nothing."""
+
+    def merged(self, old: Costs, new: Costs) -> Costs:
+        return new if any(len(str(value)) > LARGE for value in old.values()) else {**old, **new}
+
+
+@mutant(
+    "durability.reopening-finds-everything",
+    "a new instance does not find a session with a long text",
+)
+class CloseRemovesTheLarge(Rewriting):
+    """Makes the place smaller at close."""
+
+    async def close(self) -> None:
+        await super().close()
+        for path in self.folder.glob("*.json"):
+            if path.stat().st_size > LARGE:
+                path.unlink()
+
+
+@mutant(
+    "durability.reopening-finds-everything",
+    "load answers [{'content': '01230123",
+)
+class CloseCutsTheLong(Rewriting):
+    """Moves long texts into a column of 64 KiB at close."""
+
+    def rewritten(self, row: Row) -> Row:
+        messages = json.loads(row.messages)
+        for one in messages:
+            one["content"] = one["content"][:LARGE]
+        return Row(json.dumps(messages), row.costs, row.active)
+
+
+@mutant("concurrency.disjoint-updates-all-survive", "1 of 20 updates at once stand")
+class MergesLargeCostsLater(DictStore):
+    """Unpacks large cost data elsewhere, and reads what is there before that."""
+
+    async def update(self, session_id: str, *, cost_data: Costs | None = None) -> bool:
+        row = self.row(session_id)
+        if row is None or len(row.costs) < LARGE:
+            return await super().update(session_id, cost_data=cost_data)
+        new, old = json.loads(encode(cost_data or {}, dict)), json.loads(row.costs)
+        await asyncio.sleep(0)
+        row.costs, row.active = json.dumps({**old, **new}), now()
+        return session_id in self.rows
+
+
+@mutant("concurrency.saves-leave-one-whole-history", "saves at once leave a history that nobody")
+class WritesLongHistoriesInPieces(DictStore):
+    """Writes the first half of a long history, and then the whole."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        if len(encode(messages, list)) > LARGE and len(messages) > 1:
+            await super().save(session_id, messages[: len(messages) // 2])
+            await asyncio.sleep(0)
+        await super().save(session_id, messages)
+
+
+@mutant("concurrency.updates-are-atomic", "a reader sees a part of an update")
+class WritesKeysInBatches(FileStore):
+    """Writes 500 keys at a time, in a transaction each."""
+
+    async def update(self, session_id: str, *, cost_data: Costs | None = None) -> bool:
+        encode(cost_data or {}, dict)
+        cells, found = [*(cost_data or {}).items()], True
+        for start in range(0, max(len(cells), 1), 500):
+            found = await super().update(session_id, cost_data=dict(cells[start : start + 500]))
+            await asyncio.sleep(0)
+        return found

@@ -261,6 +261,20 @@ class LeavesCostDataBehind(RowsStore):
             return gone.rowcount
 
 
+@mutant("retention.counts-what-it-removed", "delete_before leaves cost data behind")
+class LeavesCostsToWhatIsCreated(LeavesCostDataBehind):
+    """Removes what was left when a save makes a session, and not when create does."""
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        return await super().get_cost_data(session_id) if await self.exists(session_id) else {}
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        with self.rows() as rows:
+            if not self.has(rows, session_id):
+                rows.execute("DELETE FROM costs WHERE id = ?", [session_id])
+        await super().save(session_id, messages)
+
+
 @mutant("retention.counts-what-it-removed", "delete_before counts rows, not sessions")
 class CountsRows(RowsStore):
     """Answers the changes of the whole transaction."""

@@ -20,6 +20,7 @@ from sessionstore_contract.wire import (
     histories,
     housekeeping,
     identity,
+    kept,
     races,
     refusals,
     sessions,
@@ -30,7 +31,7 @@ from sessionstore_contract.wire_runs import check_platform_sync
 
 from .mutants import wire_races, wire_requests, wire_sessions, wire_values
 from .mutants.defect import defect_of
-from .mutants.wire_platforms import CORRECT, PlainPlatform
+from .mutants.wire_platforms import CORRECT, KeepingPlatform, PlainPlatform
 from .mutants.wire_server import served
 from .test_mutants import called_from, headlines_in, matches, the_defect
 
@@ -50,7 +51,7 @@ REMAKE = "src/sessionstore_contract/wire_defects.json is not current: make docs"
 NAMES = {clause.id for clause in CLAUSES}
 LONG = {"wire.bad-input-is-4xx", "wire.ids-are-one-segment"}
 """Clauses that ask some hundred times: on the mutants of others in the soak alone."""
-AREAS = (sessions, costs, histories, refusals, identity, access, traffic, races, housekeeping)
+AREAS = (sessions, costs, histories, refusals, identity, access, traffic, races, kept, housekeeping)
 
 
 def platform_of(kind: type[PlainPlatform], url: str | None = None) -> Platform:
@@ -145,11 +146,12 @@ def test_a_platform_of_another_make_is_not_accused(kind: type[PlainPlatform]) ->
     assert report.backends[0].conclusion is Conclusion.CONFORMANT
 
 
+@pytest.mark.parametrize("kind", [PlainPlatform, KeepingPlatform])
 @pytest.mark.usefixtures("exact_clocks")
-def test_a_platform_on_a_socket_is_not_accused() -> None:
-    """A server of another make than uvicorn, that closes each connection after its answer."""
-    with served(PlainPlatform()) as url:
-        report = check_platform_sync(platform_of(PlainPlatform, url), seed=1)
+def test_a_platform_on_a_socket_is_not_accused(kind: type[PlainPlatform]) -> None:
+    """A server of another make than uvicorn, that closes or keeps connections after an answer."""
+    with served(kind()) as url:
+        report = check_platform_sync(platform_of(kind, url), seed=1)
     assert {one.verdict for one in report.backends[0].findings} == {Verdict.HELD}
     assert str(report.backends[0].server).startswith("BaseHTTP")
 

@@ -270,6 +270,12 @@ class OpenPlatform(PlainPlatform):
         return await super().delete_before(query)
 
 
+class KeepingPlatform(PlainPlatform):
+    """Keeps its connections, where it is served."""
+
+    keeps: ClassVar[bool] = True
+
+
 class RememberingPlatform(PlainPlatform):
     """Gives who has shown the token a cookie, and lets in who brings it, as gateways do."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from .defect import mutant
-from .wire_platforms import LiberalPlatform, PlainPlatform, Refused, Reply, Row
+from .wire_platforms import KeepingPlatform, LiberalPlatform, PlainPlatform, Refused, Reply, Row
 
 Body = dict[str, Any]
 
@@ -566,3 +566,23 @@ class GoesByTheAnnouncedLength(PlainPlatform):
         if self.length > self.limit:
             raise Refused(413, "too large")
         return body
+
+
+@mutant("wire.kept-connections-stay-in-step", "bytes follow the answer to a PUT")
+class WritesABodyAfter204(KeepingPlatform):
+    is_served = True
+
+    async def put(self, session: str, body: Body) -> Reply:
+        await super().put(session, body)
+        return 204, {}
+
+
+@mutant(
+    "wire.kept-connections-stay-in-step",
+    "GET on the connection of a PUT without a token answers 400",
+)
+class LeavesTheBodyUnread(KeepingPlatform):
+    """Refuses by the head alone, and takes the body for the next request."""
+
+    is_served = True
+    leaves_bodies = True

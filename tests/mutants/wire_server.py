@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 class _Handler(BaseHTTPRequestHandler):
     app: Any
 
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:  # A client may hang up.
+            self.close_connection = True
+
     def answer(self) -> None:
         path, _, query = self.path.partition("?")
-        body = self.body()
+        is_left = getattr(self.app, "leaves_bodies", False) and "authorization" not in self.headers
+        body = b"" if is_left else self.body()
         scope = {
             "type": "http",
             "method": self.command,
@@ -40,8 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
 
         asyncio.run(self.app(scope, receive, send))
         content = b"".join(one.get("body", b"") for one in sent)
-        if early := getattr(self.app, "before", None):
-            self.send_response_only(early)
+        if hints := getattr(self.app, "before", None):
+            self.send_response_only(hints)
             self.end_headers()
         self.send_response(sent[0]["status"])
         self.send_header("content-type", "application/json")
@@ -72,7 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def served(app: Any) -> Iterator[str]:
     """Serve the application on a free port of 127.0.0.1, one request after the other."""
-    handler = type("Handler", (_Handler,), {"app": staticmethod(app)})
+    version = "HTTP/1.1" if getattr(app, "keeps", False) else "HTTP/1.0"
+    handler = type("Handler", (_Handler,), {"app": staticmethod(app), "protocol_version": version})
     with HTTPServer(("127.0.0.1", 0), handler) as server:
         server.socket.listen(128)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import access, costs, histories, housekeeping, identity, races, refusals, sessions, traffic
+from . import (
+    access,
+    costs,
+    histories,
+    housekeeping,
+    identity,
+    kept,
+    races,
+    refusals,
+    sessions,
+    traffic,
+)
 
 if TYPE_CHECKING:
     from ..clause import Clause
@@ -30,6 +41,7 @@ CLAUSES: tuple[Clause, ...] = (
     traffic.patch_is_small,
     traffic.concurrent_patches_all_survive,
     races.at_once_as_in_turn,
+    kept.kept_connections_stay_in_step,
     housekeeping.delete_before,
 )
 """Every clause, in contract order."""

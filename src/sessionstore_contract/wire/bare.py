@@ -1,4 +1,4 @@
-"""A HEAD on a connection of its own: whether bytes follow the head of the answer.
+"""Requests on a connection of our own: what follows an answer, byte for byte.
 
 An HTTP library drops such bytes, or takes them for the beginning of the next answer.
 """
@@ -8,15 +8,30 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from .client import Client
     from .exchange import Request
 
 PATIENCE = 2.0
 """Seconds to wait for a peer that does not close the connection as it was asked to."""
+
+CLOSE = ("Connection: close",)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; a status of 0 and the bytes, where they are no head of an answer."""
+
+    status: int
+    body: bytes
+    is_kept: bool
+    """Whether the connection is there for another request."""
 
 
 async def body_of_head(platform: Client, request: Request) -> bytes:
@@ -24,21 +39,13 @@ async def body_of_head(platform: Client, request: Request) -> bytes:
 
     An application in this process may answer a HEAD as a GET: servers keep the body to themselves.
     """
-    if platform.is_in_process:
-        return b""
-    parts = urlsplit(platform.url)
-    context = ssl.create_default_context() if parts.scheme == "https" else None
-    port = parts.port or (443 if context else 80)
-    lines = [f"HEAD {parts.path.rstrip('/')}{request.path} HTTP/1.1", f"Host: {parts.netloc}"]
-    if request.credential.header:
-        lines.append(f"Authorization: {request.credential.header}")
-    try:
-        reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=context)
-    except OSError:
-        return b""
     received = bytearray()
+    connected = await _connected(platform)
+    if connected is None:
+        return b""
+    reader, writer = connected
     try:
-        writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+        writer.write(_written(platform, request, CLOSE))
         async with asyncio.timeout(PATIENCE):
             while chunk := await reader.read(65536):
                 received += chunk
@@ -49,9 +56,91 @@ async def body_of_head(platform: Client, request: Request) -> bytes:
     return _behind_the_head(bytes(received))
 
 
+async def answers_in_turn(platform: Client, requests: Iterable[Request]) -> list[Answer]:
+    """Ask one after the other on one connection, and answer what comes while the peer keeps it."""
+    found: list[Answer] = []
+    connected = await _connected(platform)
+    if connected is None:
+        return found
+    reader, writer = connected
+    try:
+        async with asyncio.timeout(PATIENCE):
+            for request in requests:
+                writer.write(_written(platform, request))
+                await writer.drain()
+                found.append(await _answer(reader))
+                if not found[-1].is_kept:
+                    break
+    except (OSError, TimeoutError, EOFError, ValueError, asyncio.LimitOverrunError):
+        pass  # It was closed, as it may be, or is slow.
+    finally:
+        writer.close()
+    return found
+
+
+async def _connected(
+    platform: Client,
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    if platform.is_in_process:
+        return None
+    parts = urlsplit(platform.url)
+    context = ssl.create_default_context() if parts.scheme == "https" else None
+    port = parts.port or (443 if context else 80)
+    try:
+        return await asyncio.open_connection(parts.hostname, port, ssl=context)
+    except OSError:
+        return None
+
+
+def _written(platform: Client, request: Request, more: Iterable[str] = ()) -> bytes:
+    parts = urlsplit(platform.url)
+    path = f"{parts.path.rstrip('/')}{request.path}"
+    lines = [f"{request.method} {path} HTTP/1.1", f"Host: {parts.netloc}", *more]
+    lines.append("Accept-Encoding: identity")
+    if request.credential.header:
+        lines.append(f"Authorization: {request.credential.header}")
+    if request.body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(request.body)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + (request.body or b"")
+
+
 def _behind_the_head(received: bytes) -> bytes:
     """Answer what follows the head of the final answer, before which others may come (1xx)."""
     head, _, rest = received.partition(b"\r\n\r\n")
     while re.match(rb"HTTP/\S+ 1\d\d", head):
         head, _, rest = rest.partition(b"\r\n\r\n")
     return rest
+
+
+async def _answer(reader: asyncio.StreamReader) -> Answer:
+    """Read the final answer to a request that is no HEAD."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    begins = re.match(r"HTTP/1\.([01]) (\d{3})\b", first)
+    if begins is None:
+        return Answer(0, head, is_kept=False)
+    status = int(begins[2])
+    if 100 <= status < 200:
+        return await _answer(reader)
+    pairs = (line.partition(":") for line in lines)
+    headers = {name.strip().lower(): value.strip().lower() for name, _, value in pairs}
+    is_kept = begins[1] == "1" and "close" not in headers.get("connection", "")
+    if status in {204, 304}:
+        return Answer(status, b"", is_kept)
+    return Answer(status, *await _body(reader, headers, is_kept=is_kept))
+
+
+async def _body(
+    reader: asyncio.StreamReader, headers: Mapping[str, str], *, is_kept: bool
+) -> tuple[bytes, bool]:
+    if "chunked" in headers.get("transfer-encoding", ""):
+        chunks = []
+        while size := int((await reader.readline()).partition(b";")[0], 16):
+            chunks.append(await reader.readexactly(size))
+            await reader.readline()
+        while (await reader.readline()).strip():
+            pass
+        return b"".join(chunks), is_kept
+    if "content-length" in headers:
+        return await reader.readexactly(int(headers["content-length"])), is_kept
+    return await reader.read(), False

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 SESSIONS = "/v1/sessions"
 
+AT_ONCE = 10
+"""Requests that are sent at once where there are many, and none of them is judged for that."""
+
 CHUNK = 65_536
 """Bytes of a chunk, where a body is sent in chunks."""
 
@@ -171,9 +174,15 @@ class Client:
 
     async def clean_up(self) -> None:
         """Remove every session that was made here; what can't be removed is left."""
-        for session in self._made:
-            request = Request("DELETE", path_of(session), credential=self.credential)
-            await self.send(Exchange(0, request, is_judged=False))
+        made = list(self._made)
+        for start in range(0, len(made), AT_ONCE):
+            requests = (
+                Request("DELETE", path_of(session), credential=self.credential)
+                for session in made[start : start + AT_ONCE]
+            )
+            await asyncio.gather(
+                *(self.send(Exchange(0, one, is_judged=False)) for one in requests)
+            )
 
     async def send(self, exchange: Exchange) -> None:
         """Send the request of an exchange, and note what comes of it; never raises."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..capabilities import Capability
 from ..clause import should
 from .access import LONG_AGO
-from .client import SESSIONS
+from .client import AT_ONCE, SESSIONS
 from .exchange import WORKED, ExchangeFailed
 from .expect import expect, expect_unchanged, raise_violation
 from .sessions import COSTS, ONE
@@ -25,9 +25,6 @@ HOUR = timedelta(hours=1)
 
 MANY = 30
 """Idle sessions that go by one request: past the pages that some services remove."""
-
-AT_ONCE = 10
-"""How many of them are made, or looked for, at once."""
 
 FAR_AHEAD = "2999-01-01T00:00:00+00:00"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
@@ -162,8 +163,11 @@ async def _ask_each_route(platform: Client, odd: str, what: str) -> None:
     reads = [platform.get(odd), platform.head(odd)]
     if platform.can(Capability.COST_READ):
         reads.append(platform.cost_data(odd))
-    for ask in (platform.patch(odd, {"odd": 1}), *reads):
-        found = await ask.perform(is_judged=True)
+    patched = await platform.patch(odd, {"odd": 1}).perform(is_judged=False)
+    # At once, since so many requests take long where one is slow.
+    looks = (ask.perform(is_judged=False, is_at_once=True) for ask in reads)
+    for found in (patched, *await asyncio.gather(*looks)):
+        found.is_judged = True
         _demand_one_rule(found, what, is_taken=is_taken)
         is_history = found.request == platform.get(odd).request
         if is_taken and is_history and found.member("messages") != [MARK]:

@@ -352,6 +352,13 @@ def test_a_defect_of_activity_is_named_with_the_real_gaps() -> None:
     assert finding.headline == "delete_before removes a session that was updated since"
 
 
+def test_a_store_that_migrates_no_rows_that_it_can_not_read_is_not_accused() -> None:
+    """It refuses, and loses nothing; nor is it said to have held."""
+    finding = try_one("migration.keeps-what-it-does-not-know", built_upon.RefusesOddRows)
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert finding.reason == "the store migrates no table with rows that can't be read"
+
+
 def test_every_clause_has_a_mutant() -> None:
     """A clause that no defect breaks proves nothing."""
     assert NAMES - {the_defect(store).caught_by for store in MUTANTS} == set()

@@ -76,12 +76,15 @@ async def _build_upon(place: str) -> None:
 async def test_what_was_built_on_the_table_works(place: str) -> None:
     """Each thing is seen at work, beside the old sessions and many others."""
     await _build_upon(place)
+    if tables.kind_of(place) == "postgres":
+        elsewhere = await tables.fetch(place, "SELECT count(*) FROM contract_elsewhere.sessions")
+        assert elsewhere == [[0]]
     assert await old_layout.look(place) == old_layout.untouched()
     assert await old_layout.look_beside(place) == old_layout.untouched_beside()
     found = await built_upon.try_out(place)
     assert found == built_upon.as_built(len(OLD_SESSIONS))
     if tables.kind_of(place) == "postgres":
-        schemas = await tables.fetch(place, "SELECT to_regnamespace('elsewhere') IS NULL")
+        schemas = await tables.fetch(place, "SELECT to_regnamespace('contract_elsewhere') IS NULL")
         assert schemas == [[True]]
 
 

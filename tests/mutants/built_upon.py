@@ -6,6 +6,8 @@ import json
 import sqlite3
 from typing import Any
 
+from sessionstore_contract.interface import SessionStoreError
+
 from .columns import ColumnsStore
 from .defect import mutant
 from .migration import OnPostgres
@@ -170,3 +172,13 @@ class FindsOldCostsInMessages(RewritesMessages):
             usage.update(one.get("usage", {}))
         change = "UPDATE sessions SET cost_data = ? WHERE session_id = ?"
         rows.execute(change, [json.dumps(usage), name])
+
+
+class RefusesOddRows(ColumnsStore):
+    """Migrates nothing that it can't read all of, which is its right."""
+
+    def migrate(self, rows: sqlite3.Connection) -> None:
+        query = "SELECT count(*) FROM sessions WHERE updated_at IS NULL OR NOT json_valid(messages)"
+        if rows.execute(query).fetchone()[0]:
+            raise SessionStoreError("the table has rows that can't be read")
+        super().migrate(rows)

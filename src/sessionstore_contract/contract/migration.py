@@ -140,6 +140,7 @@ async def _migrate_beside_others(store: Subject, place: str) -> None:
     is_refused = first.outcome != "answered"
     if is_refused:
         await built_upon.remove_odd_rows(place)
+        await store.reopen()
     try:
         await expect(store.update(SESSION, cost_data=NEW_COSTS)).to_be(True)
         await expect(store.load(SESSION)).to_be(MESSAGES)

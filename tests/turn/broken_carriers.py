@@ -1,4 +1,4 @@
-"""Accumulators that carry a turn over where a store raises, and not whatever it does."""
+"""Accumulators that lose turns, or count them twice, where a store fails."""
 
 from __future__ import annotations
 
@@ -9,11 +9,161 @@ from typing import TYPE_CHECKING, Any
 from sessionstore_contract.turn.script import Usage
 from sessionstore_contract.turn.system import Figures
 
-from .accumulators import NO_TOTALS, FromMemory, Plain, log
+from .accumulators import NO_TOTALS, FromMemory, Plain, asked, log
 from .defect import mutant
 
 if TYPE_CHECKING:
     from sessionstore_contract.interface import Json
+
+
+@mutant(
+    "failed-read-never-lowers-totals",
+    "a read that raises costs all that was counted before",
+)
+class TakesAFailedReadForNothing(Plain):
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            self.fail(error)
+            return dict(NO_TOTALS)
+
+
+@mutant("failed-read-never-lowers-totals", "a read that answers None costs all")
+class TakesNoneForNothing(Plain):
+    async def read(self, session: str) -> dict[str, Json]:
+        if await asked(self.store.get_cost_data(session)) is None:
+            return dict(NO_TOTALS)
+        return await super().read(session)
+
+
+@mutant("failed-read-never-lowers-totals", "a read that raises costs the turn")
+class DropsTheTurnWhenReadingFails(Plain):
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError:
+            raise
+        except Exception:
+            self.waiting[session].clear()
+            raise
+
+
+@mutant("failed-read-never-lowers-totals", "after a read that raises nothing is counted")
+class GivesUpAfterAFailedRead(Plain):
+    is_broken = False
+
+    async def read(self, session: str) -> dict[str, Json]:
+        if self.is_broken:
+            raise ValueError("gave up")
+        try:
+            return await super().read(session)
+        except RuntimeError as error:
+            self.is_broken = not isinstance(error, NotImplementedError)
+            raise
+
+
+@mutant("failed-write-is-counted-later", "a write that raises costs the turn")
+class DropsTheTurnWhenWritingFails(Plain):
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        try:
+            await super().write(session, totals)
+        except RuntimeError as error:
+            self.fail(error)
+
+
+@mutant(
+    "failed-write-is-counted-later",
+    "after a write that raises nothing is counted",
+    also=("uncertain-write-counts-once",),
+)
+class GivesUpAfterAFailedWrite(Plain):
+    is_broken = False
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        if self.is_broken:
+            raise ValueError("gave up")
+        try:
+            await super().write(session, totals)
+        except RuntimeError:
+            self.is_broken = True
+            raise
+
+
+@mutant("uncertain-write-counts-once", "a turn whose answer was lost is counted twice")
+class WritesTheIdsAfterwards(Plain):
+    """Two updates: between them the answer is lost."""
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        sums = {name: value for name, value in totals.items() if name != "ids"}
+        if self.name is not None:
+            await super().write(session, totals)
+            return
+        await super().write(session, sums)
+        await super().write(session, {"ids": totals["ids"]})
+
+
+@mutant("write-only-store-gets-the-delta", "nothing is written to a store that can't be read")
+class WritesNothingUnread(Plain):
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError as error:
+            raise ValueError("can't be read") from error
+
+
+@mutant("write-only-store-gets-the-delta", "sums are written to a store that can't be read")
+class SumsUpUnread(Plain):
+    def __init__(self, store: Any, name: str | None = None) -> None:
+        super().__init__(store, name)
+        self.last: dict[str, Json] = dict(NO_TOTALS)
+
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError:
+            return self.last
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        self.last = totals
+        await super().write(session, totals)
+
+
+@mutant(
+    "write-only-store-gets-the-delta",
+    "only the first turn is written to a store that can't be read",
+)
+class WritesOnceUnread(Plain):
+    is_written = False
+
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError:
+            if self.is_written:
+                self.waiting[session].clear()
+                raise ValueError("was written before") from None
+            self.is_written = True
+            raise
+
+
+@mutant("write-only-store-gets-the-delta", "recording raises while cost data can't be read")
+class RaisesUnread(Plain):
+    async def record(self, session: str, turn: Figures) -> None:
+        await super().record(session, turn)
+        if self.is_unread:
+            raise NotImplementedError
+
+    async def read(self, session: str) -> dict[str, Json]:
+        try:
+            return await super().read(session)
+        except NotImplementedError:
+            self.is_unread = True
+            raise
+
+    is_unread = False
 
 
 @mutant(

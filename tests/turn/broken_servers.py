@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.turn.script import Usage
 
-from .accumulators import asked, log
-from .broken_accumulators import DropsTheTurnWhenReadingFails
 from .defect import mutant
 from .servers import DONE, Conversation, InTheBackground, NoStore, PlainServer, event, reply
 
 if TYPE_CHECKING:
-    from sessionstore_contract.interface import Json
+    pass
 
 STREAMS = (
     "client-that-leaves-at-done-is-counted",
@@ -203,93 +201,6 @@ class TakesZeroForNone(PlainServer):
 
 
 @mutant(
-    "store-fault-never-breaks-the-answer",
-    "the answer is broken while load raises",
-)
-class NeedsTheHistory(PlainServer):
-    async def history(self, one: Conversation) -> list[Json]:
-        if one.session is None:
-            return []
-        async with asyncio.timeout(5 * self.patience()):
-            found = await self.store.load(one.session)
-        return found if isinstance(found, list) else []
-
-
-@mutant(
-    "store-fault-never-breaks-the-answer",
-    "the answer is broken while save raises",
-    also=("unread-history-is-not-written",),
-)
-class SavesBeforeItAnswers(PlainServer):
-    async def speak(self, one: Conversation) -> Any:
-        async for text in super().speak(one):
-            yield text
-        if one.session is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(5 * self.patience()):
-                    await self.store.save(one.session, one.messages)
-
-
-@mutant(
-    "store-fault-never-breaks-the-answer",
-    "the answer ends in another way while load raises",
-)
-class KeepsTheEndForWhatIsStored(PlainServer):
-    """Says why the answer ended, and what it took, when all was well."""
-
-    has_failed = False
-
-    async def guarded(self, call: Any, patience: float | None = None) -> Any:
-        async def noted() -> Any:
-            try:
-                return await call()
-            except Exception:
-                self.has_failed = True
-                raise
-
-        return await super().guarded(noted, patience)
-
-    def ending(self, one: Conversation, **said: Json) -> dict[str, Json]:
-        ended = super().ending(one, **said)
-        return {"choices": [{"index": 0, **said}]} if self.has_failed else ended
-
-
-@mutant("store-fault-never-breaks-the-answer", "the answer is broken when the store goes")
-class TrustsAStoreThatHasAnswered(PlainServer):
-    """Having read the history, it looks in mid-answer whether the session is still there."""
-
-    async def history(self, one: Conversation) -> list[Json]:
-        found = one.session and await self.guarded(lambda: self.store.load(one.session))
-        one.is_trusting = isinstance(found, list)  # type: ignore[attr-defined]  # of this mutant
-        return found if isinstance(found, list) else []
-
-    async def speak(self, one: Conversation) -> Any:
-        number = 0
-        async for text in super().speak(one):
-            yield text
-            number += 1
-            if number == 4 and getattr(one, "is_trusting", False):
-                await self.store.exists(one.session)
-
-
-@mutant(
-    "store-fault-never-breaks-the-answer",
-    "a turn is not over in time while the store does not answer",
-    bound=1.0,
-)
-class WaitsForTheHistory(PlainServer):
-    async def history(self, one: Conversation) -> list[Json]:
-        if one.session is None:
-            return []
-        try:
-            found = await asked(self.store.load(one.session))
-        except Exception as error:  # noqa: BLE001 - whatever a store raises
-            log.warning("the store: %s", type(error).__name__)
-            return []
-        return found if isinstance(found, list) else []
-
-
-@mutant(
     "client-that-leaves-at-done-is-counted",
     "with a quick store a turn whose client leaves at [DONE] is not saved",
 )
@@ -374,13 +285,6 @@ class CountsWhatIsQuick(PlainServer):
                 self.counting.waiting.clear()
         await send(DONE)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-@mutant("failed-read-never-lowers-totals", "a read that raises costs the turn")
-class DropsTheTurnInTheBackground(InTheBackground):
-    """What is done after the answer meets the store as it was then, not as it is made next."""
-
-    accumulator = DropsTheTurnWhenReadingFails
 
 
 @mutant("aborted-turn-counts-what-is-known", "a turn whose client left is not counted")

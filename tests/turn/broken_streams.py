@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.turn.system import Figures
 
-from . import broken_accumulators as broken
+from . import broken_accumulators, broken_carriers
 from .defect import mutant
 from .servers import Conversation, PlainServer
 
@@ -37,42 +37,42 @@ class StreamsApart(PlainServer):
 
 @mutant("failed-read-never-lowers-totals", "a read that raises costs all that was counted before")
 class TakesAFailedReadForNothingInStreams(StreamsApart):
-    of_streams = broken.TakesAFailedReadForNothing
+    of_streams = broken_carriers.TakesAFailedReadForNothing
 
 
 @mutant("failed-read-never-lowers-totals", "a read that raises costs the turn")
 class DropsTheTurnWhenReadingFailsInStreams(StreamsApart):
-    of_streams = broken.DropsTheTurnWhenReadingFails
+    of_streams = broken_carriers.DropsTheTurnWhenReadingFails
 
 
 @mutant("failed-write-is-counted-later", "a write that raises costs the turn")
 class DropsTheTurnWhenWritingFailsInStreams(StreamsApart):
-    of_streams = broken.DropsTheTurnWhenWritingFails
+    of_streams = broken_carriers.DropsTheTurnWhenWritingFails
 
 
 @mutant("other-keys-stand", "the accumulator writes back what it read of others")
 class WritesBackWhatItReadInStreams(StreamsApart):
-    of_streams = broken.WritesBackWhatItRead
+    of_streams = broken_accumulators.WritesBackWhatItRead
 
 
 @mutant("write-only-store-gets-the-delta", "nothing is written to a store that can't be read")
 class WritesNothingUnreadInStreams(StreamsApart):
-    of_streams = broken.WritesNothingUnread
+    of_streams = broken_carriers.WritesNothingUnread
 
 
 @mutant("write-only-store-gets-the-delta", "sums are written to a store that can't be read")
 class SumsUpUnreadInStreams(StreamsApart):
-    of_streams = broken.SumsUpUnread
+    of_streams = broken_carriers.SumsUpUnread
 
 
 @mutant("bad-figures-are-not-added", "a negative figure is added")
 class AddsNegativeFiguresInStreams(StreamsApart):
-    of_streams = broken.AddsNegativeFigures
+    of_streams = broken_accumulators.AddsNegativeFigures
 
 
 @mutant("usage-is-accumulated", "the model is that of the first turn")
 class KeepsTheFirstModelInStreams(StreamsApart):
-    of_streams = broken.KeepsTheFirstModel
+    of_streams = broken_accumulators.KeepsTheFirstModel
 
 
 @mutant(
@@ -81,7 +81,7 @@ class KeepsTheFirstModelInStreams(StreamsApart):
     also=("uncertain-write-counts-once",),
 )
 class KnowsNoIdsInStreams(StreamsApart):
-    of_streams = broken.KnowsNoIds
+    of_streams = broken_accumulators.KnowsNoIds
 
 
 @mutant(
@@ -90,7 +90,7 @@ class KnowsNoIdsInStreams(StreamsApart):
     also=("uncertain-write-counts-once",),
 )
 class KnowsIdsInMemoryInStreams(StreamsApart):
-    of_streams = broken.KnowsIdsInMemory
+    of_streams = broken_accumulators.KnowsIdsInMemory
 
 
 @mutant("slow-store-holds-up-only-its-session", "chats of other sessions wait for the store of one")

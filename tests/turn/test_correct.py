@@ -11,6 +11,7 @@ import pytest
 from sessionstore_contract import catalogue
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.report.explanation import explain
+from sessionstore_contract.turn.carrying import KEEPS_WHAT_IT_IS_SENT
 from sessionstore_contract.turn.leaving import NOT_WHERE_SEND_RAISES
 from sessionstore_contract.turn.system import Ability
 from sessionstore_contract.turn_trial import try_turn_clause
@@ -63,6 +64,22 @@ def test_what_is_right_on_most_servers_is_remarked(kind: Any, remark: str | None
     finding = try_turn_clause(clause, servers.system(kind), seed=1, effort=EFFORTS["quick"])
     assert finding.verdict is Verdict.HELD
     assert finding.reason == remark
+
+
+class KeepsWhatItIsSent(servers.PlainServer):
+    """Has clients that send the whole history each time."""
+
+    async def save(self, one: servers.Conversation, session: str) -> None:
+        messages = [*one.messages, {"role": "assistant", "content": one.text}]
+        await self.guarded(lambda: self.store.save(session, messages))
+
+
+def test_a_server_that_keeps_what_it_is_sent_is_not_accused_of_it() -> None:
+    """What it saves is the history, whether or not it has read one."""
+    (clause,) = catalogue.select(["unread-history*"], contract=catalogue.TURN)
+    system = servers.system(KeepsWhatItIsSent)
+    finding = try_turn_clause(clause, system, seed=1, effort=EFFORTS["quick"])
+    assert (finding.verdict, finding.reason) == (Verdict.HELD, KEEPS_WHAT_IT_IS_SENT)
 
 
 @pytest.fixture

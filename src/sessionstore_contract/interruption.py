@@ -28,9 +28,11 @@ ENDED = object()
 class Interruption:
     """Cancels a call at one of its await points: `call.perform(through=interruption.of)`."""
 
-    def __init__(self, point: int, moment: Moment) -> None:
+    def __init__(self, point: int, moment: Moment, *, delay: float = 0.0) -> None:
         self._point = point
         self._moment = moment
+        self._delay = delay
+        """Seconds that a call which waits goes on waiting before."""
         self._passed = 0
         self.is_made = False
         """Whether the call came to that point."""
@@ -50,6 +52,8 @@ class Interruption:
         if self._moment == "done" and isinstance(awaited, asyncio.Future):
             # Added before the task's own wake-up, and so called before it.
             awaited.add_done_callback(lambda _: task.cancel())
+        elif self._delay:
+            asyncio.get_running_loop().call_later(self._delay, task.cancel)
         else:
             asyncio.get_running_loop().call_soon(task.cancel)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from .correct import DictStore, FileStore, RowsStore, encode
+from .correct import DictStore, FileStore, RowsStore, encode, now
 from .defect import mutant
 
 if TYPE_CHECKING:
@@ -192,6 +193,33 @@ class LosesPoolSlots(DictStore):
         messages = await super().load(session_id)
         self.slots.release()
         return messages
+
+
+@mutant(
+    "cancellation.leaves-the-store-usable",
+    "updates are lost beside many operations that are cancelled",
+)
+class GivesBackWhatOthersHold(DictStore):
+    """Gives its turn back in the end, also when it was cancelled before it had it."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.turn = asyncio.Semaphore(1)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        new = json.loads("{}" if cost_data is None else encode(cost_data, dict))
+        try:
+            await self.turn.acquire()
+            row = self.row(session_id)
+            costs = {**json.loads(row.costs), **new} if row else {}
+            await asyncio.sleep(0.002)
+            if row is None or self.rows.get(session_id) is not row:
+                return False
+            if new:
+                row.costs, row.active = json.dumps(costs), now()
+            return True
+        finally:
+            self.turn.release()
 
 
 @mutant(

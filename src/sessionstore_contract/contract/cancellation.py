@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
 from ..clause import must
-from ..expect import expect_all_answered, violated
+from ..expect import NothingFound, expect_all_answered, violated
 from ..history import word_error
 from ..interruption import MOMENTS, Interruption
 from ..subject import at_once
@@ -28,7 +28,7 @@ from .interrupting import (
 )
 
 if TYPE_CHECKING:
-    from ..history import Step
+    from ..history import Call, Step
     from ..interface import Json
     from ..subject import Subject
 
@@ -93,6 +93,12 @@ def _short(step: Step) -> str:
     return "does not answer" if step.outcome == "hung" else step.answered()
 
 
+KEYS = 20
+"""Updates of a session that are served while others of it are cancelled."""
+
+WAITED = (0.01, 0.04)
+"""Seconds after which those who wait for something are cancelled, at the most."""
+
 FIRST_USES = 12
 """Await points of a first use that are tried: opening has most of them, and takes most time."""
 
@@ -111,17 +117,63 @@ async def _first_use_may_be_cancelled(store: Subject) -> None:
 
 async def _storm(store: Subject) -> None:
     """Cancel half of many operations at once; the other half is served all the same."""
+    random = store.stand.random
+    drawn = [random.choice(("save", "update", "load")) for _ in range(60)]
+    # Some wait a while before, as others do by then: for a lock, for a connection.
+    interruptions = [
+        Interruption(1, "waiting", delay=random.choice(WAITED) * random.random())
+        if random.random() < 0.6
+        else Interruption(random.randint(1, 6), random.choice(MOMENTS))
+        for _ in drawn
+    ]
+    lost = await _lost_in_a_storm(store, drawn, interruptions)
+    if not lost:
+        return
+    storm = store.stand.history.steps[:]
+    # Some let nobody else in while they are open.
+    await store.close().perform(is_expected=False)
+    if await _lost_in_a_storm(await store.another(), drawn, []):
+        raise NothingFound("updates at once are lost: see concurrency.disjoint-updates-all-survive")
+    store.stand.history.steps[:] = storm
+    violated(
+        "updates are lost beside many operations that are cancelled",
+        demanded="the keys of all that were answered True",
+        answered=f"without {', '.join(lost)}",
+    )
+
+
+async def _lost_in_a_storm(
+    store: Subject, drawn: list[str], interruptions: list[Interruption]
+) -> list[str]:
+    """Serve updates of one session, and saves of others, beside operations on that session.
+
+    Answers the keys that are not there afterwards.
+    """
     store.stand.history.restart()
     session = await store.create()
-    random = store.stand.random
-    cancelled, served = [], []
-    for number in range(60):
-        interruption = Interruption(random.randint(1, 6), random.choice(MOMENTS))
-        call = call_of(store, random.choice(("save", "update", "load")), session)
-        cancelled.append(call.perform(is_expected=True, through=interruption.of))
-        served.append(store.save(store.unused_id(f"served-{number}"), OLD))
-    _, steps = await asyncio.gather(asyncio.gather(*cancelled), at_once(*served))
-    expect_all_answered(steps, "operations beside many that are cancelled")
+    performed = []
+    for number, operation in enumerate(drawn):
+        if number % (len(drawn) // KEYS):
+            served: Call[Any] = store.save(store.unused_id(f"served-{number}"), OLD)
+        else:
+            served = store.update(session, cost_data={f"key {number}": number})
+        beside = call_of(store, operation, session)
+        performed.append(served.perform(is_expected=True))
+        if interruptions:
+            through = interruptions[number].of
+            performed.append(beside.perform(is_expected=True, through=through))
+        else:
+            performed.append(beside.perform(is_expected=False))
+    # Each waits behind those before it: whoever is cancelled has others before and after him.
+    steps = await asyncio.gather(*performed)
+    expect_all_answered(steps[::2], "operations beside many that are cancelled")
+    if not store.can(Capability.COST_READ):
+        return []
+    step = await store.get_cost_data(session).perform(is_expected=True)
+    step.require_answer()
+    told = [one for one in steps[::2] if one.operation == "update" and one.answer_as_given is True]
+    written = [key for one in told for key in one.keywords["cost_data"]]
+    return [key for key in written if key not in (step.answer_as_given or {})]
 
 
 @must(

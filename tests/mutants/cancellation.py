@@ -10,6 +10,8 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from sessionstore_contract.interface import SessionExistsError
+
 from .correct import DictStore, FileStore, RowsStore, encode, now
 from .defect import mutant
 
@@ -261,6 +263,31 @@ class LeavesItsDescriptor(FileStore):
     def __del__(self) -> None:
         for reading in self.lost:
             os.close(reading)
+
+
+@mutant(
+    "cancellation.leaks-nothing",
+    "operations that are refused leave a file behind",
+    adding=("census",),
+)
+class LeavesADescriptorWhenItRefuses(FileStore):
+    """Opens a descriptor to look whether an id is taken, and closes it where it is not."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.lost: list[int] = []
+
+    async def create(self, session_id: str | None = None) -> str:
+        try:
+            return await super().create(session_id)
+        except SessionExistsError:
+            self.lost.append(os.open(self.folder, os.O_RDONLY))
+            raise
+
+    async def close(self) -> None:
+        while self.lost:
+            os.close(self.lost.pop())
+        await super().close()
 
 
 @mutant(

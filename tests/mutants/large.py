@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from .correct import DictStore, FileStore, Row, encode, now
@@ -89,6 +90,53 @@ class AnUpdateStartsAnew(DictStore):
 
     def merged(self, old: Costs, new: Costs) -> Costs:
         return new if any(len(str(value)) > LARGE for value in old.values()) else {**old, **new}
+
+
+class Counting(DictStore):
+    """Counts the writes of each session: a start for defects of long chats."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.writes: Counter[str] = Counter()
+
+    def counted(self, session_id: str) -> int:
+        self.writes[session_id] += 1
+        return self.writes[session_id]
+
+
+@mutant("cost.merge-is-shallow", "after many updates other keys are gone", effort="normal")
+class StartsAnewAtEverySnapshot(Counting):
+    """Keeps updates one after the other, folds them after 50, and forgets all others."""
+
+    async def update(self, session_id: str, *, cost_data: Costs | None = None) -> bool:
+        row = self.row(session_id)
+        if row is not None and cost_data and self.counted(session_id) % 50 == 0:
+            row.costs = "{}"
+        return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant("cost.merge-is-shallow", "get_cost_data answers {'turns': 44", effort="normal")
+class NumbersUpdatesInFewBits(Counting):
+    """Takes an update for one that came late when its number is smaller than the last one."""
+
+    async def update(self, session_id: str, *, cost_data: Costs | None = None) -> bool:
+        is_late = self.counted(session_id) > 49
+        return await super().update(session_id, cost_data={} if is_late else cost_data)
+
+
+@mutant(
+    "messages.save-replaces-the-history",
+    "load answers [{'role': 'user', 'content': 'one'}, {'turn'",
+    effort="normal",
+)
+class NumbersSavesInFewBits(Counting):
+    """Takes a save for one that came late when its number is smaller than the last one."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        if self.counted(session_id) < 40:
+            await super().save(session_id, messages)
+        else:
+            encode(messages, list)
 
 
 @mutant(

@@ -272,8 +272,8 @@ async def _look(store: Subject, session: str) -> dict[str, Json]:
 
 @must(
     "cancellation.leaks-nothing",
-    "Cancelled operations leave no connection, thread, file handle or task behind, and a first use "
-    "that is cancelled leaves none after `close`.",
+    "Operations that are cancelled or refused leave no connection, thread, file handle or task "
+    "behind, and a first use that is cancelled leaves none after `close`.",
     because="A server runs for weeks, and its clients hang up all day: what one cancellation "
     "leaves is a thousand connections by then, and nobody else gets one.",
     remedy="Acquire and release in one `async with`; what is acquired in a task of its own "
@@ -292,7 +292,22 @@ async def leaks_nothing(store: Subject) -> None:
         async for _ in at_every_point(store, (*WRITES, "load")):
             pass
 
-    _expect_none(await leaks.left_behind(store, cancelled), "operations that are cancelled leave")
+    taken = await store.create()
+
+    async def refused() -> None:
+        for call in (store.create(taken), store.save(taken, None)):
+            await call.perform(is_expected=True)
+
+    async def both() -> None:
+        await cancelled()
+        await refused()
+
+    grown = await leaks.left_behind(store, both)
+    if grown:
+        # Which of them it was is looked for where there is something to look for.
+        left = await leaks.left_behind(store, refused)
+        _expect_none(left, "operations that are refused leave")
+    _expect_none(grown, "operations that are cancelled leave")
     await store.close()
 
     async def first_uses() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
+    from ..interface import Json
     from ..subject import Subject
 
 HI = {"role": "user", "content": "hi"}
@@ -61,6 +62,23 @@ async def merge_is_shallow(store: Subject) -> None:
         rather_than={
             "update appends to a list": {"turns": 1, "usage": {"in": 9}, "lists": [1, 2, 3]}
         },
+    )
+    await _stays_so(store, session, {"usage": {"in": 9}, "lists": [3]})
+
+
+TURNS = 12
+"""Updates for each round: past 50 at normal effort, and past 256 at thorough, where a store may
+tidy up what it has written one after the other, or a small number ends."""
+
+
+async def _stays_so(store: Subject, session: str, others: dict[str, Json]) -> None:
+    """Record the turns of a long chat."""
+    turns = TURNS * store.stand.effort.rounds
+    for turn in range(turns):
+        await store.update(session, cost_data={"turns": turn})
+    await expect(store.get_cost_data(session)).to_be(
+        {**others, "turns": turns - 1},
+        rather_than={"after many updates other keys are gone": {"turns": turns - 1}},
     )
 
 

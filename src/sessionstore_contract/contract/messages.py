@@ -120,6 +120,11 @@ async def _replaces_what_is_alike(store: Subject, session: str) -> None:
     await expect(store.load(session)).to_be(
         AGREED, rather_than={"save takes true for the 1 that is there": MARKED}
     )
+    # Of many saves the last one stands too: past 256 at thorough effort, where a small number ends.
+    turns = 8 * store.stand.effort.rounds
+    for turn in range(turns):
+        await store.save(session, [ONE, {"turn": turn}])
+    await expect(store.load(session)).to_be([ONE, {"turn": turns - 1}])
 
 
 @must(

@@ -115,7 +115,7 @@ class StartsAnewAtEverySnapshot(Counting):
         return await super().update(session_id, cost_data=cost_data)
 
 
-@mutant("cost.merge-is-shallow", "get_cost_data answers {'turns': 44", effort="normal")
+@mutant("cost.merge-is-shallow", "get_cost_data answers {'turns': 45", effort="normal")
 class NumbersUpdatesInFewBits(Counting):
     """Takes an update for one that came late when its number is smaller than the last one."""
 

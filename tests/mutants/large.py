@@ -127,13 +127,12 @@ class NumbersUpdatesInFewBits(Counting):
 @mutant(
     "messages.save-replaces-the-history",
     "load answers [{'role': 'user', 'content': 'one'}, {'turn'",
-    effort="normal",
 )
 class NumbersSavesInFewBits(Counting):
     """Takes a save for one that came late when its number is smaller than the last one."""
 
     async def save(self, session_id: str, messages: list[Json]) -> None:
-        if self.counted(session_id) < 40:
+        if self.counted(session_id) < 12:
             await super().save(session_id, messages)
         else:
             encode(messages, list)

@@ -201,14 +201,12 @@ class LetsCancellationOut(Plain):
 @mutant(
     "failed-read-never-lowers-totals",
     "a read that raises ConnectionResetError costs all that was counted before",
-    also=("late-answer-costs-no-turn",),
 )
 class TakesALostConnectionForNothing(Plain):
     async def read(self, session: str) -> dict[str, Json]:
         try:
-            async with asyncio.timeout(self.patience() / 2):
-                return await super().read(session)
-        except OSError:
+            return await super().read(session)
+        except ConnectionError:
             log.warning("the totals could not be read")
             return dict(NO_TOTALS)
 
@@ -253,9 +251,12 @@ class DropsTheTurnWithTheConnection(Plain):
 
 @mutant("late-answer-costs-no-turn", "a read without an answer costs all that was counted before")
 class TakesALateReadForNothing(Plain):
+    def patience(self) -> float:
+        return 4 * super().patience()  # longer than for one call
+
     async def read(self, session: str) -> dict[str, Json]:
         reading = asyncio.ensure_future(super().read(session))
-        await asyncio.wait({reading}, timeout=self.patience() / 2)
+        await asyncio.wait({reading}, timeout=super().patience())
         if reading.done():
             return reading.result()
         reading.cancel()
@@ -280,9 +281,12 @@ class DropsWhatTakesTooLong(Plain):
 class LeavesAWriteBehind(Plain):
     """What is given up goes on in its task, and is made after what was written since."""
 
+    def patience(self) -> float:
+        return 4 * super().patience()  # longer than for one call
+
     async def write(self, session: str, totals: dict[str, Json]) -> None:
         writing = asyncio.ensure_future(super().write(session, totals))
-        await asyncio.wait_for(asyncio.shield(writing), self.patience() / 2)
+        await asyncio.wait_for(asyncio.shield(writing), super().patience())
 
 
 @mutant("late-answer-costs-no-turn", "a turn that was given up is counted twice")

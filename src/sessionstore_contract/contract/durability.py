@@ -16,7 +16,7 @@ from ..subject import at_once
 from . import obstacles
 from .beginning import begin_with, make_sure
 from .burst import BEFORE, expect_kept, largest_file, prepare_burst, prepare_filling, write_in_turn
-from .exact_kills import expect_kept_when_killed_at_calls
+from .exact_kills import WHEN, expect_kept_when_killed_at_calls, where_it_was_killed
 from .power import Load, expect_kept_without_power
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ async def acknowledged_survives_kill(store: Subject) -> None:
             await doomed.killed()
         duration = max(duration, time.monotonic() - began)
         fresh = await store.another()
-        await expect_kept(fresh, deeds, "when its process is killed")
+        with where_it_was_killed():
+            await expect_kept(fresh, deeds, WHEN)
         await fresh.close()
     store.stand.history.restart()
     await expect_kept_when_killed_at_calls(store)

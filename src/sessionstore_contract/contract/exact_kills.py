@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,12 @@ from .old_sessions import in_this_case
 from .outcomes import works_in_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..subject import Subject
 
 AFTER = [{"role": "user", "content": "after"}]
-WHEN = "when its process is killed at a call of it"
+WHEN = "when its process is killed"
 PATIENCE = 2
 """How long a dead process may keep a place locked, as a multiple of what a call may take."""
 OPERATIONS = ("create", "save", "update", "delete")
@@ -92,14 +95,21 @@ async def _expect_all_works(fresh: Subject, deeds: list[Deed]) -> None:
     # Who waits for a lock of the dead one's to run out may do so for a while.
     patience = PATIENCE * fresh.stand.history.timeout
     await works_in_time(partial(fresh.load, deeds[0].session), patience)
-    try:
+    with where_it_was_killed():
         await expect_kept(fresh, deeds, WHEN)
         await expect(fresh.save(deeds[0].session, AFTER)).to_succeed()
         await expect(fresh.load(deeds[0].session)).to_be(AFTER)
         if fresh.can(Capability.RETENTION):
             await expect(fresh.delete_before(LONG_AGO)).to_be(0)
+    await fresh.close()
+
+
+@contextmanager
+def where_it_was_killed() -> Iterator[None]:
+    """Say of a violation in what case it is one."""
+    try:
+        yield
     except Violation as violation:
         if violation.headline.endswith(WHEN):
             raise
         raise in_this_case(WHEN, violation) from None
-    await fresh.close()

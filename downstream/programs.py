@@ -167,6 +167,19 @@ async def foreign_table_is_altered() -> str:
     return f"it has {', '.join(found[0])} on SQLite and {len(found[1])} columns on PostgreSQL"
 
 
+@program
+async def empty_id_is_another() -> str:
+    """`create("")` makes a session of another id, and `save` and `load` take the empty one."""
+    said = []
+    for store in await both():
+        made = await store.create("")
+        await store.save("", HELLO)
+        demand(made != "" and await store.load("") == HELLO, made)
+        said.append(f"{type(store).__name__}: create answers {made!r}, load('') the messages")
+        await store.close()
+    return "; ".join(said)
+
+
 # SQLite -----------------------------------------------------------------------------------------
 
 
@@ -180,6 +193,39 @@ async def offset_of_cutoff_is_ignored() -> str:
     demand(removed == 1 and not await store.exists(session), removed)
     await store.close()
     return f"{removed} removed, which was made just now"
+
+
+@program
+async def halves_of_a_character_are_joined() -> str:
+    """A text of two lone surrogates comes back as the one character that they are halves of."""
+    store = SqliteSessionStore(sqlite_file())
+    session = await store.create()
+    await store.save(session, [{"role": "user", "content": "\ud83d\ude00"}])
+    found = await store.load(session)
+    demand(found == [{"role": "user", "content": "\U0001f600"}], found)
+    await store.close()
+    return f"load answers {found!a}"
+
+
+@program
+async def update_beside_housekeeping_is_lost() -> str:
+    """A session is removed although its update beside `delete_before` is answered True."""
+    for _ in range(20):
+        store = SqliteSessionStore(sqlite_file())
+        sessions = [await store.create() for _ in range(20)]
+        await asyncio.sleep(0.05)
+        cutoff = datetime.now(UTC)
+        updates = [store.update(one, cost_data={"turns": 1}) for one in sessions]
+        came = await asyncio.gather(*updates[:10], store.delete_before(cutoff), *updates[10:])
+        answers = [*came[:10], *came[11:]]
+        there = [await store.exists(one) for one in sessions]
+        await store.close()
+        lost = sum(
+            answer is True and not is_there for answer, is_there in zip(answers, there, strict=True)
+        )
+        if lost:
+            return f"{lost} of 20 sessions are gone whose update was answered True"
+    raise SystemExit("not to be seen in 20 rounds")
 
 
 @program

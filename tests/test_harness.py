@@ -17,7 +17,7 @@ from sessionstore_contract.backend import Backend
 from sessionstore_contract.clause import Scope, must
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.effort import EFFORTS
-from sessionstore_contract.harness import OWNERS, Conditions, try_clause
+from sessionstore_contract.harness import OWNERS, Conditions, Fuse, try_clause
 from sessionstore_contract.history import OPERATIONS
 from sessionstore_contract.lending import ONE_FOR_ALL
 from sessionstore_contract.storage import StorageUnavailableError
@@ -154,6 +154,16 @@ def test_opening_that_hung_twice_is_left_alone() -> None:
     assert (first.reason or "").startswith("opening the store did not end within ")
     assert second.reason == first.reason
     assert third.reason == "opening did not end in 2 clauses, and was not tried again"
+
+
+def test_opening_is_tried_again_where_it_may_be_of_another_defect() -> None:
+    """A worker of a proof has the stores of many, and is told before each clause what hangs."""
+    fuse = Fuse()
+    fuse.count_opening()
+    fuse.count_opening()
+    assert fuse.is_opening_left_alone
+    fuse.learn(Fuse().state())
+    assert not fuse.is_opening_left_alone
 
 
 def test_a_store_that_does_not_close_is_never_green() -> None:

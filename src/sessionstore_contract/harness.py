@@ -95,6 +95,8 @@ class Fuse:
         """Take over what another process of the run knows."""
         self._hangs = Counter(state["hangs"])
         self._judged_by = dict(state["judged_by"])
+        # It was on another defect, perhaps: a worker tries the clauses of many by turns.
+        self._openings = 0
 
     def owner(self, operation: str) -> str:
         """Name the clause under which the failure of an operation is to be seen."""

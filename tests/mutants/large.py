@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .correct import DictStore, FileStore, Row, encode, now
 from .defect import mutant
@@ -195,15 +195,26 @@ class WritesLongHistoriesInPieces(DictStore):
 class WritesKeysInBatches(FileStore):
     """Writes 500 keys at a time, in a transaction each."""
 
+    # Who reads meanwhile comes in between the batches for certain, on a slow machine as well.
+    halves: ClassVar[dict[str, asyncio.Event]] = {}
+
     async def update(self, session_id: str, *, cost_data: Costs | None = None) -> bool:
         encode(cost_data or {}, dict)
-        cells, found = [*(cost_data or {}).items()], True
-        for start in range(0, max(len(cells), 1), 500):
-            found = await super().update(session_id, cost_data=dict(cells[start : start + 500]))
-            if start + 500 < len(cells):
+        cells = [*(cost_data or {}).items()]
+        batches = [dict(cells[start : start + 500]) for start in range(0, len(cells), 500)] or [{}]
+        half = self.halves.setdefault(session_id, asyncio.Event())
+        half.clear()
+        try:
+            for batch in batches[:-1]:
+                await super().update(session_id, cost_data=batch)
+                half.set()
                 await asyncio.sleep(0.02)
-        return found
+            return await super().update(session_id, cost_data=batches[-1])
+        finally:
+            half.set()
 
     async def get_cost_data(self, session_id: str) -> Costs:
-        await asyncio.sleep(0.01)  # so that a reader comes in between, whoever is begun first
+        await asyncio.sleep(0.01)
+        if session_id in self.halves:
+            await self.halves[session_id].wait()
         return await super().get_cost_data(session_id)

@@ -7,6 +7,9 @@ SEEDS ?= 100
 WORKERS ?= 3
 STAMP := $(VENV)/.complete
 
+# Where it is set, as in many images, each of the hundreds of interpreters of the tests compiles all anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup browser conformance test soak containers matrix package check docs known-defects pictures examples \
 	downstream bench bench-downstream bench-judge format clean
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sessionstore_contract.values import copy
 
-from .correct import DictStore, FileStore, RowsStore, encode, now
+from .correct import DictStore, FileStore, Row, RowsStore, encode, now
 from .defect import mutant
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from sessionstore_contract.interface import Json
@@ -355,3 +357,102 @@ class HandsOutNestedCostData(Referring):
 
     def given(self, value: Json) -> Json:
         return dict(value) if isinstance(value, dict) else super().given(value)
+
+
+@mutant("isolation.places-are-apart", "a store on another place loads a session of the first")
+class CachesForAllPlaces(FileStore):
+    """The class keeps what was loaded, by the id alone."""
+
+    cache: ClassVar[dict[str, list[Json]]] = {}
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        found = None if self.is_closed else self.cache.get(session_id)
+        if found is None:
+            found = await super().load(session_id)
+        if found is not None:
+            self.cache[session_id] = copy(found)
+        return copy(found)
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await super().save(session_id, messages)
+        self.cache.pop(session_id, None)
+
+    async def delete(self, session_id: str) -> bool:
+        self.cache.pop(session_id, None)
+        return await super().delete(session_id)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.cache.clear()
+        return await super().delete_before(cutoff)
+
+
+@mutant("isolation.places-are-apart", "a store on another place sees a session of the first")
+class RemembersIdsForAllPlaces(FileStore):
+    """The class keeps the ids that were seen, and asks for none of them again."""
+
+    seen: ClassVar[set[str]] = set()
+
+    async def exists(self, session_id: str) -> bool:
+        if session_id in self.seen and not self.is_closed:
+            return True
+        if found := await super().exists(session_id):
+            self.seen.add(session_id)
+        return found
+
+    async def delete(self, session_id: str) -> bool:
+        self.seen.discard(session_id)
+        return await super().delete(session_id)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.seen.clear()
+        return await super().delete_before(cutoff)
+
+
+@mutant(
+    "isolation.places-are-apart",
+    "a store on another place reads the costs of a session of the first",
+)
+class CachesCostsForAllPlaces(FileStore):
+    """The class keeps what was spent, by the id alone."""
+
+    spent: ClassVar[dict[str, dict[str, Json]]] = {}
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        found = None if self.is_closed else self.spent.get(session_id)
+        if found is None:
+            found = await super().get_cost_data(session_id)
+        self.spent[session_id] = copy(found)
+        return copy(found)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        found = await super().update(session_id, cost_data=cost_data)
+        self.spent.pop(session_id, None)
+        return found
+
+    async def create(self, session_id: str | None = None) -> str:
+        self.spent.pop(session_id or "", None)
+        return await super().create(session_id)
+
+    async def delete(self, session_id: str) -> bool:
+        self.spent.pop(session_id, None)
+        return await super().delete(session_id)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.spent.clear()
+        return await super().delete_before(cutoff)
+
+
+@mutant("isolation.places-are-apart", "a store on another place changes a session of the first")
+class WritesWhereTheFirstWrote(FileStore):
+    """The class keeps the file of an id, for those who write."""
+
+    files: ClassVar[dict[str, Path]] = {}
+
+    def write(self, session_id: str, row: Row) -> None:
+        path = self.files.setdefault(session_id, self.path(session_id))
+        path.with_suffix(".new").write_text(json.dumps(asdict(row)), "utf-8")
+        path.with_suffix(".new").replace(path)
+
+    def remove(self, session_id: str) -> None:
+        self.files.pop(session_id, None)
+        super().remove(session_id)

@@ -585,4 +585,24 @@ class LeavesTheBodyUnread(KeepingPlatform):
     """Refuses by the head alone, and takes the body for the next request."""
 
     is_served = True
-    leaves_bodies = True
+
+    def leaves(self, headers: Mapping[str, str]) -> bool:
+        return "authorization" not in headers
+
+
+@mutant(
+    "wire.kept-connections-stay-in-step",
+    "GET on the connection of a PUT over the limit answers 4",
+)
+class LeavesALongBodyUnread(KeepingPlatform):
+    """Refuses by the announced length, and takes the body for the next request."""
+
+    is_served = True
+
+    def leaves(self, headers: Mapping[str, str]) -> bool:
+        return int(headers.get("content-length", 0)) > self.limit
+
+    async def answer(self, scope: Any, body: bytes) -> Reply:
+        if self.leaves({name.decode(): value.decode() for name, value in scope["headers"]}):
+            raise Refused(413, "too large")
+        return await super().answer(scope, body)

@@ -24,8 +24,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         path, _, query = self.path.partition("?")
-        is_left = getattr(self.app, "leaves_bodies", False) and "authorization" not in self.headers
-        body = b"" if is_left else self.body()
+        leaves = getattr(self.app, "leaves", None)
+        body = b"" if leaves and leaves(self.headers) else self.body()
         scope = {
             "type": "http",
             "method": self.command,

@@ -195,3 +195,60 @@ async def _empty_answers_are_copies(store: Subject) -> None:
                 {},
                 rather_than={"get_cost_data hands out one empty object to all": {"changed": True}},
             )
+
+
+@must(
+    "isolation.places-are-apart",
+    "A store on another place sees none of the sessions of the first, and changes none.",
+    because="One process serves two customers, or moves sessions from one database to the next; a "
+    "cache that the class keeps shows one of them the chats of the other.",
+    remedy="Keep caches, locks and what is known of ids in the instance, or by place and id. Open "
+    "the place that was handed over, not one of your own settings.",
+    needs={Capability.SHARED},
+    places=2,
+)
+async def places_are_apart(store: Subject) -> None:
+    session = store.unused_id("same")
+    messages = [{"role": "user", "content": "on the first place"}]
+    await begin_with(store, session, messages=messages, cost_data={"owner": "first"})
+    await make_sure(store.exists(session), answer=True)
+    other = await store.on_fresh_place()
+    if other.place == store.place:
+        return  # one place for all, as the verdict says
+    await _knows_nothing(other, session, messages)
+    for call in (
+        other.save(session, [ACTING]),
+        other.update(session, cost_data={"owner": "second"}),
+        other.delete(session),
+    ):
+        await call.perform(is_expected=True)
+        await _stands(store, session, messages)
+
+
+async def _knows_nothing(other: Subject, session: str, messages: list[Any]) -> None:
+    """Demand that a session of the first place is missing on the other."""
+    headline = "a store on another place {} a session of the first"
+    await expect(other.load(session)).to_be(None, rather_than={headline.format("loads"): messages})
+    await expect(other.exists(session)).to_be(False, rather_than={headline.format("sees"): True})
+    if other.can(Capability.COST_READ):
+        await expect(other.get_cost_data(session)).to_be(
+            {}, rather_than={headline.format("reads the costs of"): {"owner": "first"}}
+        )
+    await expect(other.update(session, cost_data={"owner": "second"})).to_be(False)
+    await expect(other.delete(session)).to_be(False)
+
+
+async def _stands(store: Subject, session: str, messages: list[Any]) -> None:
+    """Demand that the session of the first place is as it was."""
+    demanded = [(store.load(session), messages)]
+    if store.can(Capability.COST_READ):
+        demanded.append((store.get_cost_data(session), {"owner": "first"}))
+    for call, right in demanded:
+        step = await call.perform(is_expected=True)
+        step.require_answer()
+        if not are_equal(step.answer_as_given, right):
+            violated(
+                "a store on another place changes a session of the first",
+                demanded=word(right),
+                answered=step.answered(),
+            )

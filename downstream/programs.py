@@ -10,11 +10,14 @@ PLATFORM.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -561,6 +564,40 @@ async def password_in_an_exception() -> str:
 
 
 @program
+async def second_loop_ends_the_process() -> str:
+    """To use a store in a second loop ends the process in one of a few tries: SIGSEGV."""
+    await (await postgres()).close()
+    for tries in range(1, 41):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, __file__, "--two-loops"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        if await process.wait() == -signal.SIGSEGV:
+            return f"process {tries} of at most 40 ended by SIGSEGV"
+    raise SystemExit("not to be seen: 40 processes ended by themselves")
+
+
+async def in_two_loops() -> None:
+    """Use a store in this loop, in that of a thread, and in this one again."""
+    store = PostgresSessionStore(os.environ["DSN"])
+    session = await store.create()
+
+    async def use() -> None:
+        for _ in range(4):
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(store.exists(session), 2)
+
+    await use()
+    thread = threading.Thread(target=lambda: asyncio.run(use()))
+    thread.start()
+    while thread.is_alive():  # noqa: ASYNC110 - this loop is to be busy as well
+        await asyncio.sleep(0.001)
+    await use()
+    await asyncio.wait_for(store.close(), 2)
+
+
+@program
 async def delete_before_pretends() -> str:
     """`delete_before` over HTTP asks nobody and answers 0, as if nothing had been idle."""
     store = HttpSessionStore("http://127.0.0.1:9")
@@ -779,6 +816,9 @@ def one(name: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--two-loops"]:
+        asyncio.run(in_two_loops())
+        os._exit(0)
     if sys.argv[1:2] == ["--one"]:
         one(sys.argv[2])
     sys.exit(main(sys.argv[1:] or list(PROGRAMS)) and 1)

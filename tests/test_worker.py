@@ -9,8 +9,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +22,6 @@ from tests.opened_elsewhere import Shelf, fail_to_open, open_shelf
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 AGES = 60
 """Seconds after which a test that waits has failed."""
@@ -254,6 +255,25 @@ async def test_a_process_dies_right_after_the_answer_that_was_its_last() -> None
         assert [one.exception() is None for one in asked] == [True, True, False]
         with pytest.raises(RuntimeError, match="has ended"):
             await store.load("a")
+
+
+def wait_until_gone(process: int) -> None:
+    while Path(f"/proc/{process}").exists():
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks there for a process")
+async def test_what_was_answered_is_heard_though_more_is_asked_of_the_dead() -> None:
+    """The answers are still unread then: not to listen would be to judge fewer of them."""
+    async with opened() as store:
+        await store.die_after(2)
+        asked = [asyncio.ensure_future(store.update(name, cost_data={})) for name in "ab"]
+        await asyncio.sleep(0)
+        wait_until_gone(store.pid)  # nothing is read meanwhile
+        asked.append(asyncio.ensure_future(store.update("c", cost_data={})))
+        await asyncio.wait(asked)
+        await store.killed()
+        assert [one.exception() is None for one in asked] == [True, True, False]
 
 
 async def test_a_failure_is_no_answer_to_die_after() -> None:

@@ -113,23 +113,27 @@ class _Origin:
             if starting.can_fork():
                 self._opened()
 
-    def fork(self, order: dict[str, Any]) -> tuple[socket.socket, socket.socket]:
-        """Ask for a fork; answer what to talk to it on, and what is told of it."""
-        talk, theirs = socket.socketpair()
-        status, told = socket.socketpair()
+    def fork(self, order: dict[str, Any]) -> tuple[socket.socket, socket.socket, socket.socket]:
+        """Ask for a fork; answer what to ask it on, what it answers on, and what is told of it.
+
+        One socket for both ways would lose what the fork has answered before it died: asyncio
+        closes it for both at the next question.
+        """
+        pairs = [socket.socketpair() for _ in range(3)]
+        (asks, _), (answers, _), (status, _) = pairs
         try:
             with self._lock:
-                socket.send_fds(self._opened(), [FORK], [theirs.fileno(), told.fileno()])
+                socket.send_fds(self._opened(), [FORK], [theirs.fileno() for _, theirs in pairs])
             # Not before: an environment of more than a socket holds would wait for its reader.
-            talk.sendall(worded_order(order))
+            asks.sendall(worded_order(order))
         except BaseException:
-            talk.close()
-            status.close()
+            for own, _ in pairs:
+                own.close()
             raise
         finally:
-            theirs.close()
-            told.close()
-        return talk, status
+            for _, theirs in pairs:
+                theirs.close()
+        return asks, answers, status
 
     def kill(self, process: int) -> None:
         with self._lock, suppress(OSError):
@@ -180,15 +184,32 @@ def close() -> None:
     _origin.close()
 
 
+class _Asking:
+    """What a fork is asked on; to close it is to listen no longer, too."""
+
+    def __init__(self, asks: asyncio.StreamWriter, answers: asyncio.StreamWriter) -> None:
+        self.write, self.drain, self.abort = asks.write, asks.drain, asks.transport.abort
+        self._both = asks, answers
+
+    def close(self) -> None:
+        for one in self._both:
+            one.close()
+
+
 class _Forked:
     """A process that was forked from the origin, in the form of asyncio's."""
 
     def __init__(
-        self, pid: int, talk: tuple[Any, Any], status: tuple[asyncio.StreamReader, Any]
+        self,
+        pid: int,
+        asks: asyncio.StreamWriter,
+        answers: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        status: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
         self.pid = pid
         self.returncode: int | None = None
-        self.stdout, self.stdin = talk
+        self.stdin = _Asking(asks, answers[1])
+        self.stdout = answers[0]
         self._status = status
         # Not the number: the process is nobody's child here, and another may have that by then.
         self._handle: int | None = None
@@ -207,25 +228,26 @@ class _Forked:
             "environment": {**os.environ, "PYTHONPATH": _path()},
         }
         try:
-            talk, status = _origin.fork(order)
+            sockets = _origin.fork(order)
         except OSError:
             return None
-        held: list[socket.socket | asyncio.StreamWriter] = [talk, status]
+        held: list[socket.socket | asyncio.StreamWriter] = [*sockets]
+        streams = []
         try:
-            told = await asyncio.open_connection(sock=status)
-            held[1] = told[1]
-            heard = await asyncio.open_connection(sock=talk, limit=LINE_LIMIT)
-            held[0] = heard[1]
-            pid = await told[0].readline()
+            for number, one in enumerate(sockets):
+                streams.append(await asyncio.open_connection(sock=one, limit=LINE_LIMIT))
+                held[number] = streams[-1][1]
+            (_, asks), answers, status = streams
+            pid = await status[0].readline()
         except BaseException:
             # The fork ends for want of anybody to talk to.
-            for one in held:
-                one.close()
+            for stream in held:
+                stream.close()
             raise
         if pid:
-            return cls(int(pid), heard, told)
-        for writer in (told[1], heard[1]):
-            writer.close()
+            return cls(int(pid), asks, answers, status)
+        for stream in held:
+            stream.close()
         return None
 
     def kill(self) -> None:
@@ -251,7 +273,7 @@ class _Forked:
     def _kill_orphan(self) -> None:
         """The origin is gone: it has killed this process before, or was itself killed."""
         if self._handle is None:
-            self.stdin.transport.abort()  # it ends, unless it hangs, and nobody waits for it here
+            self.stdin.abort()  # it ends, unless it hangs, and nobody waits for it here
             return
         with suppress(OSError):
             signal.pidfd_send_signal(self._handle, signal.SIGKILL)

@@ -1,9 +1,9 @@
 """The process that others are forked from: it has imported what they need, and does nothing else.
 
 It runs no thread and no loop, so that its forks may. Nine bytes on the descriptor that it was
-started with are one request. With `F` come two sockets: on the first the fork is told what to do,
-the second is told the fork's number and, when it is gone, how it ended. `K` and a number kill it.
-All forks are killed when the descriptor is closed.
+started with are one request. With `F` come three sockets: on the first the fork is told what to
+do, on the second it answers, the third is told the fork's number and, when it is gone, how it
+ended. `K` and a number kill it. All forks are killed when the descriptor is closed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class _Origin:
 
     def _obey(self) -> bool:
         """Carry out one request; False where there will be no more."""
-        request, handed, _, _ = socket.recv_fds(self._control, REQUEST, 2)
+        request, handed, _, _ = socket.recv_fds(self._control, REQUEST, 3)
         if len(request) < REQUEST:
             return False
         if request != FORK:
@@ -81,10 +81,10 @@ class _Origin:
             if process in self._forks:
                 os.kill(process, signal.SIGKILL)
             return True
-        talk, status = (socket.socket(fileno=one) for one in handed)
-        with talk:
+        asks, answers, status = (socket.socket(fileno=one) for one in handed)
+        with asks, answers:
             try:
-                order = json.loads(_exactly(talk, int(_exactly(talk, LENGTH))))
+                order = json.loads(_exactly(asks, int(_exactly(asks, LENGTH))))
             except (EOFError, OSError):  # so it may have been before it had said what for
                 status.close()
                 return True
@@ -96,7 +96,7 @@ class _Origin:
                 # A lock that a thread holds would stay locked in the fork.
                 status.close()
             else:
-                self._fork(talk, status, order)
+                self._fork((asks, answers), status, order)
         return True
 
     def _get_ready(self) -> None:
@@ -106,11 +106,16 @@ class _Origin:
             self._modules = []
             gc.freeze()  # shared by the forks for as long as nobody collects it
 
-    def _fork(self, talk: socket.socket, status: socket.socket, order: dict[str, Any]) -> None:
+    def _fork(
+        self,
+        talk: tuple[socket.socket, socket.socket],
+        status: socket.socket,
+        order: dict[str, Any],
+    ) -> None:
         process = os.fork()
         if process == 0:
             try:
-                self._leave(talk, status)
+                self._leave(*talk, status)
                 _do(order)
             finally:
                 os._exit(0)
@@ -118,16 +123,17 @@ class _Origin:
         with suppress(OSError):  # whoever asked for it may have been cancelled since
             status.sendall(b"%d\n" % process)
 
-    def _leave(self, talk: socket.socket, status: socket.socket) -> None:
+    def _leave(self, asks: socket.socket, answers: socket.socket, status: socket.socket) -> None:
         """Become a process like any other, that holds nothing of the origin's."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._selector.close()
         for one in (self._control, self._waking, self._woken, status, *self._forks.values()):
             one.close()
-        os.dup2(talk.fileno(), 0)
-        os.dup2(talk.fileno(), 1)
-        talk.close()
+        os.dup2(asks.fileno(), 0)
+        os.dup2(answers.fileno(), 1)
+        asks.close()
+        answers.close()
 
     def _reap(self) -> None:
         for process, status in tuple(self._forks.items()):
@@ -146,10 +152,10 @@ def _do(order: dict[str, Any]) -> None:
     importlib.import_module(order["main"]).main()
 
 
-def _exactly(talk: socket.socket, length: int) -> bytes:
+def _exactly(asks: socket.socket, length: int) -> bytes:
     found = b""
     while len(found) < length:
-        chunk = talk.recv(length - len(found))
+        chunk = asks.recv(length - len(found))
         if not chunk:
             raise EOFError("the order was cut off")
         found += chunk

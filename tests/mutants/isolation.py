@@ -369,9 +369,10 @@ class CachesForAllPlaces(FileStore):
         found = None if self.is_closed else self.cache.get(session_id)
         if found is None:
             found = await super().load(session_id)
-        if found is not None:
-            self.cache[session_id] = copy(found)
-        return copy(found)
+        if found is None:
+            return None
+        self.cache[session_id] = found
+        return list(copy(found))
 
     async def save(self, session_id: str, messages: list[Json]) -> None:
         await super().save(session_id, messages)
@@ -421,8 +422,8 @@ class CachesCostsForAllPlaces(FileStore):
         found = None if self.is_closed else self.spent.get(session_id)
         if found is None:
             found = await super().get_cost_data(session_id)
-        self.spent[session_id] = copy(found)
-        return copy(found)
+        self.spent[session_id] = found
+        return dict(copy(found))
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
         found = await super().update(session_id, cost_data=cost_data)

@@ -12,6 +12,8 @@ from ..values import are_equal, copy, word
 from .beginning import begin_with, make_sure
 
 if TYPE_CHECKING:
+    from ..history import Call
+    from ..interface import Json
     from ..subject import Subject
 
 ACTING = {"role": "user", "content": "acting"}
@@ -240,7 +242,7 @@ async def _knows_nothing(other: Subject, session: str, messages: list[Any]) -> N
 
 async def _stands(store: Subject, session: str, messages: list[Any]) -> None:
     """Demand that the session of the first place is as it was."""
-    demanded = [(store.load(session), messages)]
+    demanded: list[tuple[Call[Any], Json]] = [(store.load(session), messages)]
     if store.can(Capability.COST_READ):
         demanded.append((store.get_cost_data(session), {"owner": "first"}))
     for call, right in demanded:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import ctypes
 import getpass
 import re
 import tempfile
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .abandoning import abandon
 from .crowding import REASON, is_refusal, was_refused_a_connection
 from .effort import NORMAL, Effort
 from .exits import exits_refused
@@ -212,10 +212,10 @@ def try_on(
             thread.start()
             stuck = _watch(trial)
     except BaseException:
-        _abandon(trial, thread)
+        abandon(thread, trial.done)
         raise
     if stuck is not None:
-        _abandon(trial, thread)
+        abandon(thread, trial.done)
     return _judge(trial, stuck, conditions)
 
 
@@ -226,18 +226,6 @@ def _watch(trial: Trial) -> Exception | None:
             # What was decided before the tear-down stands, although that does not end.
             return trial.failure or stuck
     return None
-
-
-class _Abandoned(BaseException):
-    """Raised in the thread of a trial that is given up, at its next Python instruction."""
-
-
-def _abandon(trial: Trial, thread: threading.Thread) -> None:
-    if thread.ident is not None and not trial.done.is_set():
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(_Abandoned)
-        )
-        trial.done.wait(1.0)
 
 
 def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Finding:

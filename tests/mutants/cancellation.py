@@ -46,7 +46,7 @@ class TranslatesCancellation(DictStore):
         return await super().load(session_id)
 
 
-@mutant("cancellation.is-passed-on", "exists does not come back when it is cancelled", timeout=1.5)
+@mutant("cancellation.is-passed-on", "exists does not come back when it is cancelled", timeout=3.0)
 class TriesAgainForEver(DictStore):
     """Takes its cancellation for a passing failure, and waits for what never comes."""
 
@@ -99,7 +99,7 @@ class DeleteEmptiesFirst(DictStore):
 @mutant(
     "cancellation.leaves-the-store-usable",
     "save does not answer after update cancelled at its await point 1",
-    timeout=1.5,
+    timeout=3.0,
 )
 class KeepsTheLock(DictStore):
     """Takes a lock, and gives it back only when all went well."""
@@ -180,7 +180,7 @@ class OpensForTheFirstAlone(FileStore):
 @mutant(
     "cancellation.leaves-the-store-usable",
     "load does not answer after load cancelled at its await point 1",
-    timeout=1.5,
+    timeout=3.0,
 )
 class LosesPoolSlots(DictStore):
     """Has a pool of two, and takes nothing back from those who were cancelled."""

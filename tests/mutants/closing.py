@@ -61,7 +61,7 @@ class ClosesOneAfterTheOther(NothingStore):
         self.is_closing = False
 
 
-@mutant("closing.is-idempotent", "close does not answer in time", timeout=1.5)
+@mutant("closing.is-idempotent", "close does not answer in time", timeout=3.0)
 class WaitsForItselfAtTheSecondClose(NothingStore):
     """Takes a lock that it never gives back."""
 
@@ -75,7 +75,7 @@ class WaitsForItselfAtTheSecondClose(NothingStore):
 @mutant(
     "closing.is-idempotent",
     "after a close that was cancelled at its await point 1: close does not answer in time",
-    timeout=1.5,
+    timeout=3.0,
 )
 class KeepsTheLockOfClosing(FileStore):
     """Gives back a lock where nothing came between."""
@@ -142,7 +142,7 @@ class Counting(OpenedDict):
 
 
 @mutant(
-    "closing.is-bounded", "close does not answer in time with operations under way", timeout=1.5
+    "closing.is-bounded", "close does not answer in time with operations under way", timeout=3.0
 )
 class WaitsForANoticeThatNobodyGives(Counting):
     """Waits until nothing is under way, of which it is told by nobody."""
@@ -163,7 +163,7 @@ class RefusesToCloseWhileBusy(Counting):
         await super().close()
 
 
-@mutant("closing.is-bounded", "create hangs when the store is closed meanwhile", timeout=1.5)
+@mutant("closing.is-bounded", "create hangs when the store is closed meanwhile", timeout=3.0)
 class EndsItsWorkerBeforeTheWork(Counting):
     """Ends what would answer those who wait."""
 
@@ -290,7 +290,7 @@ class AnswersFromItsCache(DictStore):
 
 
 @mutant(
-    "closing.closed-stays-closed", "create hangs in a store that was closed before", timeout=1.5
+    "closing.closed-stays-closed", "create hangs in a store that was closed before", timeout=3.0
 )
 class WaitsForWhatIsClosed(DictStore):
     """Waits for a connection of a pool that has none any more."""
@@ -304,7 +304,7 @@ class WaitsForWhatIsClosed(DictStore):
 @mutant(
     "closing.forgotten-close-lets-the-process-end",
     "a process that does not close its store does not end",
-    timeout=1.5,
+    timeout=3.0,
 )
 class KeepsTheProcess(DictStore):
     """Has a thread that is no daemon where the main thread starts it, and ends it in close."""

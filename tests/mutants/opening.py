@@ -70,7 +70,7 @@ class ForgetsWhatWasSavedMeanwhile(OpenedDict):
 @mutant(
     "opening.first-use-may-be-concurrent",
     f"{AT_ONCE}: save does not answer in time",
-    timeout=1.5,
+    timeout=3.0,
 )
 class WakesOneOfThoseWhoWait(OpenedDict):
     """Notifies one waiter when it is open, where all wait."""
@@ -222,7 +222,7 @@ class TakesTheLoopInItsConstructor(DictStore):
         self.opened = asyncio.get_running_loop().create_future()
 
 
-@mutant("opening.needs-no-loop", "create does not answer in time", timeout=1.5)
+@mutant("opening.needs-no-loop", "create does not answer in time", timeout=3.0)
 class WaitsForATaskOfNoLoop(DictStore):
     """Begins to open in its constructor, where it can, and waits for that."""
 
@@ -262,7 +262,7 @@ class Bound(DictStore):
 @mutant(
     "opening.second-loop",
     "in a second event loop exists does not answer in time",
-    timeout=1.5,
+    timeout=3.0,
 )
 class AwaitsWhatTheOtherLoopIsTold(Bound):
     """Has a connection whose answers arrive in the loop that made it."""
@@ -293,7 +293,7 @@ class TakesItsConnectionAlong(Bound):
 @mutant(
     "opening.second-loop",
     "after use in a second event loop exists hangs in the first",
-    timeout=1.5,
+    timeout=3.0,
 )
 class LeavesALockHeldInTheOtherLoop(Bound):
     """Takes a lock in the second loop that nobody there gives back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import zlib
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -287,7 +288,7 @@ def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("store", MUTANTS, ids=lambda store: store.__name__)
 @pytest.mark.usefixtures("exact_clocks")
 def test_a_defect_is_named_by_the_clause_meant_for_it(store: Any) -> None:
-    """Its headline is the diagnosis; the clauses of its area are tried as well."""
+    """Its headline is the diagnosis; some clauses of its area are tried as well."""
     is_named(store, all_findings(store, [one for one in CLAUSES if is_near(one, store)]))
 
 
@@ -303,9 +304,16 @@ def test_no_other_clause_names_it(store: Any) -> None:
 
 
 def is_near(clause: Clause, store: Any) -> bool:
-    """Whether a clause is one that a defect breaks, or of the area of the one that names it."""
+    """Whether a clause is one that a defect breaks, or of the area of the one that names it.
+
+    Of the others of the area a third, always the same one: they took half of the time of all this
+    here. `make soak` tries them all, and every other clause.
+    """
     defect = the_defect(store)
-    return clause.id in defect.headlines or clause.area == defect.caught_by.partition(".")[0]
+    if clause.id in defect.headlines:
+        return True
+    is_drawn = zlib.crc32(f"{clause.id} {store.__name__}".encode()) % 3 == 0
+    return is_drawn and clause.area == defect.caught_by.partition(".")[0]
 
 
 def is_named(store: Any, findings: list[Finding]) -> None:

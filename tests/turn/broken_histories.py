@@ -76,12 +76,8 @@ class SavesBeforeItAnswers(PlainServer):
                     await self.store.save(one.session, one.messages)
 
 
-@mutant(
-    "store-fault-never-breaks-the-answer",
-    "the answer ends in another way while load raises",
-)
-class KeepsTheEndForWhatIsStored(PlainServer):
-    """Says why the answer ended, and what it took, when all was well."""
+class KnowsWhetherAllIsWell(PlainServer):
+    """Remembers whether the store has failed."""
 
     has_failed = False
 
@@ -95,9 +91,33 @@ class KeepsTheEndForWhatIsStored(PlainServer):
 
         return await super().guarded(noted, patience)
 
+
+@mutant(
+    "store-fault-never-breaks-the-answer",
+    "the answer ends in another way while load raises",
+)
+class KeepsTheEndForWhatIsStored(KnowsWhetherAllIsWell):
+    """Says why the answer ended, and what it took, when all was well."""
+
     def ending(self, one: Conversation, **said: Json) -> dict[str, Json]:
         ended = super().ending(one, **said)
         return {"choices": [{"index": 0, **said}]} if self.has_failed else ended
+
+
+@mutant("store-fault-never-breaks-the-answer", "the answer is broken while load raises")
+class TellsTheClientOfTheStore(KnowsWhetherAllIsWell):
+    """OpenAI's clients raise where there is an error, and give out nothing of what was said."""
+
+    def ending(self, one: Conversation, **said: Json) -> dict[str, Json]:
+        ended = super().ending(one, **said)
+        return {**ended, "error": {"message": "not saved"}} if self.has_failed else ended
+
+
+@mutant("store-fault-never-breaks-the-answer", "the answer is broken while load raises")
+class TellsTheClientOfTheStoreInStreams(TellsTheClientOfTheStore):
+    def ending(self, one: Conversation, **said: Json) -> dict[str, Json]:
+        is_told = "delta" in said
+        return super().ending(one, **said) if is_told else PlainServer.ending(self, one, **said)
 
 
 @mutant("store-fault-never-breaks-the-answer", "the answer is broken when the store goes")

@@ -24,6 +24,7 @@ from .reference import ACCUMULATOR, SERVER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sessionstore_contract.interface import Json
     from sessionstore_contract.turn.system import System
 
 SYSTEMS = [
@@ -74,12 +75,30 @@ class KeepsWhatItIsSent(servers.PlainServer):
         await self.guarded(lambda: self.store.save(session, messages))
 
 
-def test_a_server_that_keeps_what_it_is_sent_is_not_accused_of_it() -> None:
+@pytest.mark.parametrize(
+    ("name", "remark"),
+    [("unread-history*", KEEPS_WHAT_IT_IS_SENT)],
+)
+def test_a_server_that_keeps_what_it_is_sent_is_not_accused_of_it(name: str, remark: str) -> None:
     """What it saves is the history, whether or not it has read one."""
-    (clause,) = catalogue.select(["unread-history*"], contract=catalogue.TURN)
+    (clause,) = catalogue.select([name], contract=catalogue.TURN)
     system = servers.system(KeepsWhatItIsSent)
     finding = try_turn_clause(clause, system, seed=1, effort=EFFORTS["quick"])
-    assert (finding.verdict, finding.reason) == (Verdict.HELD, KEEPS_WHAT_IT_IS_SENT)
+    assert (finding.verdict, finding.reason) == (Verdict.HELD, remark)
+
+
+class Warns(servers.PlainServer):
+    """Says beside each answer that it may not be kept; its error is null where there is none."""
+
+    def ending(self, one: servers.Conversation, **said: Json) -> dict[str, Json]:
+        return {**super().ending(one, **said), "warning": "may not be kept", "error": None}
+
+
+def test_a_warning_beside_the_answer_breaks_nothing() -> None:
+    """Nor does an error that is none."""
+    (clause,) = catalogue.select(["store-fault-never*"], contract=catalogue.TURN)
+    finding = try_turn_clause(clause, servers.system(Warns), seed=1, effort=EFFORTS["quick"])
+    assert (finding.verdict, finding.headline) == (Verdict.HELD, None)
 
 
 @pytest.fixture

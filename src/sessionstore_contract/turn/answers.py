@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from .script import TEXT
@@ -22,9 +23,12 @@ def of_whole(received: Received) -> str:
     if received.status != 200:
         return f"status {received.status}"
     try:
-        text = json.loads(received.body)["choices"][0]["message"]["content"]
+        whole = json.loads(received.body)
+        text = whole["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError):
         return "no chat completion"
+    if _has_error(whole):
+        return f"an error beside {text!r}"
     return COMPLETE if text == TEXT else f"the text {text!r}"
 
 
@@ -33,21 +37,24 @@ def of_stream(received: Received) -> str:
     if received.status != 200:
         return f"status {received.status}"
     try:
-        text = "".join(_pieces(received.body))
+        chunks = list(_chunks(received.body))
+        # OpenAI's clients raise there, whatever follows.
+        said = list(takewhile(lambda chunk: not _has_error(chunk), chunks))
+        text = "".join(_pieces(said))
     except (ValueError, LookupError, TypeError, AttributeError):
         return "no stream of chat completion chunks"
+    if said != chunks:
+        return f"an error after {text!r}"
     if not is_done(received.body):
         return f"cut off after {text!r}"
     return COMPLETE if text == TEXT else f"the text {text!r}"
 
 
 def end_of(received: Received, *, is_stream: bool) -> dict[str, Json]:
-    """Answer what clients read after the text: why it ended, and the tokens, where it is said."""
-    body = received.body.decode("utf-8", "replace")
-    texts = [one for one in _data(received.body) if one != "[DONE]"] if is_stream else [body]
+    """Answer what clients read beside the text: why it ended, the tokens, and whether it failed."""
     said: dict[str, Json] = {}
     try:
-        for part in map(json.loads, texts):
+        for part in _chunks(received.body) if is_stream else [json.loads(received.body)]:
             said |= _end_in(part)
     except (ValueError, LookupError, TypeError, AttributeError):
         return {}
@@ -57,6 +64,7 @@ def end_of(received: Received, *, is_stream: bool) -> dict[str, Json]:
 def _end_in(part: Any) -> dict[str, Json]:
     reasons = [choice.get("finish_reason") for choice in part.get("choices") or ()]
     said: dict[str, Json] = {"finish_reason": reasons[-1]} if any(reasons) else {}
+    said |= {"error": True} if _has_error(part) else {}
     usage = part.get("usage")
     return said | ({name: usage[name] for name in USED if name in usage} if usage else {})
 
@@ -69,16 +77,25 @@ def is_done(body: bytes) -> bool:
 def has_begun(body: bytes) -> bool:
     """Answer whether half of the text has been read."""
     try:
-        return len("".join(_pieces(body))) >= len("Hello, wörld")
+        return len("".join(_pieces(_chunks(body)))) >= len("Hello, wörld")
     except (ValueError, LookupError, TypeError, AttributeError):
         return False
 
 
-def _pieces(body: bytes) -> Iterator[str]:
+def _has_error(part: Any) -> bool:
+    """Answer whether it is an error to OpenAI's clients; one that is null is none."""
+    return bool(part.get("error"))
+
+
+def _chunks(body: bytes) -> Iterator[Any]:
     for data in _data(body):
         if data == "[DONE]":
             return
-        chunk: Any = json.loads(data)
+        yield json.loads(data)
+
+
+def _pieces(chunks: Iterable[Any]) -> Iterator[str]:
+    for chunk in chunks:
         # What is null is as if it were not there: so are the last chunks of some providers.
         for choice in chunk.get("choices") or ():
             yield (choice.get("delta") or {}).get("content") or ""

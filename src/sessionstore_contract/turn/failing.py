@@ -62,8 +62,13 @@ def _asked(subject: Subject) -> tuple[str, ...]:
     because="The answer has been paid for when the store is called. A user who does not get it "
     "pays again, and an operator who sees nothing in the log bills nothing.",
     remedy="Catch what the store raises around each call of it, and what comes of its answers; "
-    "wait for it no longer than a bound, in a task that the bound does not end. Where what is "
-    "logged does not reach the root logger, say where it goes: `logger=`.",
+    "wait for it no longer than a bound, in a task that the bound does not end. A store whose own "
+    "work was cancelled raises CancelledError, which `except Exception` does not catch. Whether it "
+    "is the store's, or the request is cancelled: run the call as a task, "
+    "`await asyncio.wait({task}, timeout=...)`, and look at `task.cancelled()`; where the request "
+    "is cancelled, it is the wait that raises. Put no `error` in a chunk or a body of such an "
+    "answer, on which OpenAI's clients raise; another member, as `warning`, may be there. Where "
+    "what is logged does not reach the root logger, say where it goes: `logger=`.",
     evidence=["seed", "origin"],
 )
 async def store_fault_never_breaks_the_answer(subject: Subject) -> None:

@@ -326,10 +326,7 @@ class ForgetsWhatFailed(PlainServer):
         await reply(send, 200, {"choices": [{"index": 0, "message": message}]})
 
 
-@mutant(
-    "aborted-turn-counts-what-is-known",
-    "a turn whose agent failed is answered as if it were complete",
-)
+@mutant("failed-agent-is-seen", "a turn whose agent failed is answered as if it were complete")
 class CoversUpForTheAgent(PlainServer):
     async def speak(self, one: Conversation) -> Any:
         said = super().speak(one)
@@ -340,6 +337,31 @@ class CoversUpForTheAgent(PlainServer):
         rest = 'Hello, wörld "quoted"\n\U0001f600 end.'[len(one.text) :]
         one.text += rest
         yield rest
+
+
+@mutant("failed-agent-is-seen", "a turn whose agent failed is answered as if it were complete")
+class StopsWhereTheAgentFails(PlainServer):
+    """Half of an answer ends as a whole one does."""
+
+    async def speak(self, one: Conversation) -> Any:
+        with suppress(RuntimeError):
+            async for text in super().speak(one):
+                yield text
+
+
+@mutant("failed-agent-is-seen", "a turn whose agent failed is answered as if it were complete")
+class StopsWhereTheAgentFailsInStreams(StopsWhereTheAgentFails):
+    async def whole(self, one: Conversation, receive: Any, send: Any) -> None:
+        said = PlainServer.speak(self, one)
+        try:
+            async for _ in said:
+                pass
+        except RuntimeError:
+            self.settle_later(one)
+            await reply(send, 502, {"error": {"message": "the agent failed"}})
+            return
+        await asyncio.wait({self.settle_later(one)}, timeout=2 * self.patience())
+        await reply(send, 200, self.ending(one, message={"role": "assistant", "content": one.text}))
 
 
 @mutant("first-turns-at-once", "first turns at once: an answer is broken")

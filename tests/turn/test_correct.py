@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from .patience import try_patiently
 from .reference import ACCUMULATOR, SERVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from sessionstore_contract.interface import Json
     from sessionstore_contract.turn.system import System
@@ -85,6 +86,49 @@ def test_a_server_that_keeps_what_it_is_sent_is_not_accused_of_it(name: str, rem
     system = servers.system(KeepsWhatItIsSent)
     finding = try_turn_clause(clause, system, seed=1, effort=EFFORTS["quick"])
     assert (finding.verdict, finding.reason) == (Verdict.HELD, remark)
+
+
+class SaysInAnotherReason(servers.PlainServer):
+    """Ends an answer that is not whole with a finish reason of its own."""
+
+    async def speak(self, one: servers.Conversation) -> AsyncIterator[str]:
+        with suppress(RuntimeError):
+            async for text in super().speak(one):
+                yield text
+
+    def ending(self, one: servers.Conversation, **said: Json) -> dict[str, Json]:
+        why = {} if one.is_whole else {"finish_reason": "error"}
+        return super().ending(one, **{**said, **why})
+
+
+class SaysInAnError(SaysInAnotherReason):
+    """Ends such an answer as others, with an error before that."""
+
+    def ending(self, one: servers.Conversation, **said: Json) -> dict[str, Json]:
+        error = {} if one.is_whole else {"error": {"message": "the agent failed"}}
+        return {**servers.PlainServer.ending(self, one, **said), **error}
+
+
+class SaysInWords(SaysInAnotherReason):
+    """Adds a sentence to such an answer, and ends it as others."""
+
+    async def speak(self, one: servers.Conversation) -> AsyncIterator[str]:
+        async for text in super().speak(one):
+            yield text
+        if not one.is_whole:
+            one.text += "Sorry, that is all: the model is away."
+            yield "Sorry, that is all: the model is away."
+
+    def ending(self, one: servers.Conversation, **said: Json) -> dict[str, Json]:
+        return servers.PlainServer.ending(self, one, **said)
+
+
+@pytest.mark.parametrize("kind", [SaysInAnotherReason, SaysInAnError, SaysInWords])
+def test_whoever_says_that_the_agent_failed_is_not_accused(kind: Any) -> None:
+    """It may be said in several ways."""
+    (clause,) = catalogue.select(["failed-agent*"], contract=catalogue.TURN)
+    finding = try_turn_clause(clause, servers.system(kind), seed=1, effort=EFFORTS["quick"])
+    assert (finding.verdict, finding.headline) == (Verdict.HELD, None)
 
 
 class Warns(servers.PlainServer):

@@ -82,6 +82,27 @@ def has_begun(body: bytes) -> bool:
         return False
 
 
+def is_passed_off(received: Received, *, is_stream: bool) -> bool:
+    """Answer whether part of the text, or all of it, is answered as if nothing had gone wrong.
+
+    Words of the server's own after the text may well say that something has.
+    """
+    ended = end_of(received, is_stream=is_stream)
+    is_ended = received.status == 200 and (not is_stream or is_done(received.body))
+    try:
+        text = _text_of(received.body, is_stream=is_stream)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
+    says_so = "error" in ended or ended.get("finish_reason") != "stop"
+    return is_ended and not says_so and TEXT.startswith(text)
+
+
+def _text_of(body: bytes, *, is_stream: bool) -> str:
+    if is_stream:
+        return "".join(_pieces(_chunks(body)))
+    return json.loads(body)["choices"][0]["message"].get("content") or ""
+
+
 def _has_error(part: Any) -> bool:
     """Answer whether it is an error to OpenAI's clients; one that is null is none."""
     return bool(part.get("error"))

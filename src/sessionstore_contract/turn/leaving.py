@@ -1,4 +1,4 @@
-"""Clients that leave: in mid-answer, or as soon as the end is said."""
+"""Turns that are cut off: by clients that leave, or by an agent that fails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..expect import expect, violated
-from .answers import COMPLETE, has_begun, is_done
+from .answers import has_begun, is_done
 from .clauses import must, should
 from .script import TEXT, Script, Usage
 from .service import MODEL, open_on
@@ -129,16 +129,8 @@ async def _agent_fails(subject: Subject) -> None:
         store.put(SESSION)
         service = await open_on(subject, store)
         script = Script(FIRST, MODEL, KNOWN, failure=RuntimeError("the provider went away"))
-        # Whatever it answers: the text is not whole, and that it is not has to be seen.
-        cut = await service.scripted_turn(SESSION, script, stream=is_streamed).perform(
-            is_expected=True
-        )
-        if cut.answer == COMPLETE:
-            violated(
-                "a turn whose agent failed is answered as if it were complete",
-                demanded="an error, or an answer without its end",
-                answered=COMPLETE,
-            )
+        # Whatever it answers: what its client is to see of it is a clause of its own.
+        await service.scripted_turn(SESSION, script, stream=is_streamed).perform(is_expected=True)
         await service.shut_down()
         await expect_totals(
             service,
@@ -147,3 +139,30 @@ async def _agent_fails(subject: Subject) -> None:
             rather_than={"a turn whose agent failed is not counted": {}},
             names=SUMS,
         )
+
+
+@should(
+    "turn.failed-agent-is-seen",
+    "The answer of a turn whose agent failed in mid-answer is not given out as complete: there is "
+    "an error in it, a finish reason other than `stop`, no end, or words that say so.",
+    because="Half of an answer that ends with `stop` is taken for all of it: it is shown, stored "
+    "and acted upon, and nobody asks again.",
+    remedy="Unstreamed, answer a status of 500 or above. In a stream, send a chunk with an `error` "
+    "(OpenAI's clients raise on it), or another `finish_reason`, or end it without `[DONE]`.",
+    asks={Ability.CHAT},
+)
+async def failed_agent_is_seen(subject: Subject) -> None:
+    for is_streamed in (False, True):
+        store = KitStore()
+        store.put(SESSION)
+        service = await open_on(subject, store)
+        script = Script(FIRST, MODEL, failure=RuntimeError("the provider went away"))
+        turn = service.scripted_turn(SESSION, script, stream=is_streamed)
+        cut = await turn.perform(is_expected=True)
+        if service.is_passed_off:
+            violated(
+                "a turn whose agent failed is answered as if it were complete",
+                demanded="an error, another finish reason than stop, or an answer without its end",
+                answered=f"{cut.answer}, and finish_reason stop",
+            )
+        await service.shut_down()

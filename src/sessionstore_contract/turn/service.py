@@ -129,6 +129,8 @@ class Service:
         self._is_ended = False
         self.end_of_answer: dict[str, Json] = {}
         """What stood beside the text in the last answer of a chat server."""
+        self.is_passed_off = False
+        """Whether nothing in that answer said that anything had gone wrong."""
         self.application = Application(built) if isinstance(workshop.system, ChatServer) else None
 
     # steps --------------------------------------------------------------------------------------
@@ -312,6 +314,7 @@ class Service:
             return answers.COMPLETE
         received = await self._post(session, script, stream=stream, turn_id=turn_id, body=body)
         self.end_of_answer = answers.end_of(received, is_stream=stream)
+        self.is_passed_off = answers.is_passed_off(received, is_stream=stream)
         return answers.of_stream(received) if stream else answers.of_whole(received)
 
     async def _post(

@@ -158,7 +158,7 @@ class InARow(Plain):
 
 
 class FromMemory(Plain):
-    """Reads once, keeps the sums, and writes them whole: what failed is in the next write."""
+    """Keeps the sums of what could not be written, and writes them whole with the next turn."""
 
     def __init__(self, store: Any, name: str | None = None) -> None:
         super().__init__(store, name)
@@ -183,6 +183,12 @@ class FromMemory(Plain):
             if before is None:
                 raise
             self.fail(error)
+        else:
+            self.forget(session)
+
+    def forget(self, session: str) -> None:
+        # Somebody may delete the session, and begin it anew.
+        self.sums.pop(session, None)
 
     async def drain(self) -> None:
         await super().drain()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.turn.system import Figures
 
-from .accumulators import NO_TOTALS, SUMS, InARow, Plain, asked
+from .accumulators import NO_TOTALS, SUMS, FromMemory, InARow, Plain, asked
 from .defect import mutant
 
 if TYPE_CHECKING:
@@ -279,6 +279,14 @@ class NoLock(Plain):
         return nullcontext()
 
 
+@mutant("deleted-totals-stay-deleted", "the totals of a session that was deleted come back")
+class NeverForgets(FromMemory):
+    """Reads once, and has the sums in memory for as long as it lives."""
+
+    def forget(self, session: str) -> None:
+        pass
+
+
 @mutant("concurrent-servers-all-count", "of 12 turns on 3 servers ")
 class OneKeyForAllServers(Plain):
     def __init__(self, store: Any, name: str | None = None) -> None:
@@ -357,6 +365,7 @@ class WritesOneBatchTwice(Plain):
         "failed-write-is-counted-later",
         "recorded-twice-counts-once",
         "uncertain-write-counts-once",
+        "deleted-totals-stay-deleted",
         "bad-figures-are-not-added",
     ),
 )

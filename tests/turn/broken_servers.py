@@ -95,7 +95,7 @@ class CountsStreamsTwice(Twice):
 @mutant(
     "streaming-counts-the-same",
     "the tokens of a turn that is streamed are added twice",
-    also=(*STREAMS, *BOTH_WAYS),
+    also=(*STREAMS, *BOTH_WAYS, "deleted-totals-stay-deleted"),
 )
 class AddsTheLastChunkTwice(PlainServer):
     """The usage is in the last chunk, and in the one after it."""

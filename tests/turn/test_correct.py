@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +14,7 @@ from sessionstore_contract import catalogue
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.report.explanation import explain
 from sessionstore_contract.turn.carrying import KEEPS_WHAT_IT_IS_SENT
+from sessionstore_contract.turn.counting import NOT_COUNTED_IN_TIME
 from sessionstore_contract.turn.leaving import NOT_WHERE_SEND_RAISES
 from sessionstore_contract.turn.system import Ability
 from sessionstore_contract.turn_trial import try_turn_clause
@@ -143,6 +145,38 @@ def test_a_warning_beside_the_answer_breaks_nothing() -> None:
     (clause,) = catalogue.select(["store-fault-never*"], contract=catalogue.TURN)
     finding = try_turn_clause(clause, servers.system(Warns), seed=1, effort=EFFORTS["quick"])
     assert (finding.verdict, finding.headline) == (Verdict.HELD, None)
+
+
+class SettlesMuchLater(servers.InTheBackground):
+    """Saves and counts when it ends."""
+
+    async def settle(self, one: servers.Conversation) -> None:
+        await self.is_ending.wait()
+        async with self.one_after_the_other:
+            await super().settle(one)
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.is_ending = asyncio.Event()
+        self.one_after_the_other = asyncio.Lock()
+
+    async def drain(self) -> None:
+        self.is_ending.set()
+        await super().drain()
+
+
+@pytest.mark.parametrize(
+    ("name", "remark"),
+    [
+        ("deleted-totals*", NOT_COUNTED_IN_TIME),
+    ],
+)
+def test_a_server_that_settles_much_later_is_not_accused(name: str, remark: str) -> None:
+    """What it owes to a session that was deleted goes to the one that is there then."""
+    (clause,) = catalogue.select([name], contract=catalogue.TURN)
+    system = servers.system(SettlesMuchLater)
+    finding = try_turn_clause(clause, system, seed=1, effort=EFFORTS["quick"])
+    assert (finding.verdict, finding.reason) == (Verdict.HELD, remark)
 
 
 @pytest.fixture

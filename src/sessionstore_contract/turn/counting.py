@@ -226,3 +226,49 @@ async def no_usage_no_write(subject: Subject) -> None:
         total(Usage(0, 0, 0)),
         rather_than={"a usage of zero is taken for none": {}},
     )
+
+
+@must(
+    "turn.deleted-totals-stay-deleted",
+    "The totals of a session that was deleted in the store, and begun anew, are the sums over the "
+    "turns since.",
+    because="Retention and users delete sessions past the server. Whoever begins anew under the "
+    "id is billed for what is gone, and sees that it was there.",
+    remedy="Read the totals before each write. Keep in memory what waits to be written, and the "
+    "sums only as long as something does.",
+)
+async def deleted_totals_stay_deleted(subject: Subject) -> None:
+    for is_streamed in ways(subject):
+        await _begin_anew(subject, is_streamed=is_streamed)
+
+
+NOT_COUNTED_IN_TIME = (
+    "a turn was not counted soon after its answer: whether the totals of a session that was "
+    "deleted come back was not tried"
+)
+
+
+async def _begin_anew(subject: Subject, *, is_streamed: bool) -> None:
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    await expect_complete(
+        service.turn(SESSION, FIRST, stream=is_streamed), "with a store that works"
+    )
+    # What is written only later may well be written to the session that is there then.
+    if not await service.is_settled(lambda: service.has_counted(SESSION, 1)):
+        subject.stand.note(NOT_COUNTED_IN_TIME)
+        return
+    await service.renewal(SESSION)
+    await expect_complete(
+        service.turn(SESSION, SECOND, stream=is_streamed), "with a store that works"
+    )
+    await service.shut_down()
+    await expect_totals(
+        service,
+        SESSION,
+        total(SECOND),
+        rather_than={
+            "the totals of a session that was deleted come back": total(FIRST, SECOND),
+        },
+    )

@@ -10,7 +10,7 @@ from ..subject import at_once
 from ..values import word
 from .clauses import must
 from .script import Script
-from .service import MODEL, open_on, ways
+from .service import MODEL, PATIENT_LOOKS, open_on, ways
 from .stores import FAILURES, STORED, KitStore, answering, failures, hanging, raising
 from .sums import FIRST, expect_complete, judge_complete
 from .system import Ability
@@ -144,10 +144,6 @@ async def _end(service: Service, warned: int, *, is_waited_for: bool) -> bool:
     await service.shut_down().perform(is_expected=False)
     working.cancel()
     return len(log.warned) > warned
-
-
-PATIENT_LOOKS = 100
-"""At the log, 10 ms apart, while a system ends."""
 
 
 async def _hold_when_it_goes(subject: Subject, behaviour: Behaviour) -> None:

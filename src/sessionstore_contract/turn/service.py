@@ -34,6 +34,10 @@ WITHOUT = "(not in the request)"
 """Said of a member of the request's body that is left out."""
 
 
+PATIENT_LOOKS = 100
+"""At what a system does when its answer has been given, 10 ms apart."""
+
+
 class Log(logging.Handler):
     """Remembers which loggers warned."""
 
@@ -224,6 +228,14 @@ class Service:
 
         return self._call("the_store", method, every_operation="works")
 
+    def renewal(self, session: str) -> Call[None]:
+        """Delete a session in the store, past the system, and make it anew."""
+
+        async def method(**_: Any) -> None:
+            self.store.renew(session)
+
+        return self._call("the_store", method, **{session: "is deleted, and made anew"})
+
     def late_answers(self, until: asyncio.Event) -> Call[None]:
         """Let the store do what it was asked for, and did not do yet."""
 
@@ -284,6 +296,23 @@ class Service:
 
     def _call(self, operation: str, method: Any, *given: Any, **named: Any) -> Call[Any]:
         return Call(self._history, self._instance, operation, method, *given, **named)
+
+    async def is_settled(self, is_so: Callable[[], bool]) -> bool:
+        """Answer whether this is so in the store soon, while nothing is asked of it any more."""
+        for _ in range(PATIENT_LOOKS):
+            await self.store.quiet()
+            if is_so():
+                return True
+            await asyncio.sleep(0.01)
+        return False
+
+    def has_counted(self, session: str, turns: int) -> bool:
+        """Answer whether the totals say that there were so many turns."""
+        return self._seen_totals(session).get("turn_count") == turns
+
+    def prompt(self, script: Script) -> str:
+        """Answer what the turn of this script is asked with."""
+        return self._agent.learn(script)
 
     # what they do -------------------------------------------------------------------------------
 

@@ -176,6 +176,10 @@ class KitStore(SessionStore):
         session = self._sessions.setdefault(session_id, _Session())
         session.cost_data.update(_encoded(cost_data or {}))
 
+    def renew(self, session_id: str) -> None:
+        """Delete a session, and make it anew, not through any operation."""
+        self._sessions[session_id] = _Session()
+
     def put_messages(self, session_id: str, messages: list[Message]) -> None:
         """Make a session, or change its messages, not through any operation."""
         self._sessions.setdefault(session_id, _Session()).messages = json.dumps(messages)

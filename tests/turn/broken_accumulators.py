@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -279,6 +280,75 @@ class NoLock(Plain):
         return nullcontext()
 
 
+class AddsInMemory(FromMemory):
+    """Reads once, and adds in memory; each turn has the sums of then written, by itself."""
+
+    async def record(self, session: str, turn: Figures) -> None:
+        batch = [*self.waiting.pop(session, []), self.checked(turn)]
+        try:
+            async with asyncio.timeout(self.patience()):
+                await self.add_all(session, batch)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            self.fail(error)
+
+    async def add_all(self, session: str, batch: list[Figures]) -> None:
+        try:
+            known = await self.read(session)
+        except NotImplementedError:
+            for turn in batch:
+                await self.write(session, self.add(NO_TOTALS, turn))
+            return
+        except BaseException:
+            self.waiting[session] = [*batch, *self.waiting[session]]
+            raise
+        # From here to the write nobody comes in between.
+        for turn in batch:
+            known = known if self.is_known(turn, known["ids"], []) else self.add(known, turn)
+        self.sums[session] = known
+        await self.write(session, known)
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        # What fails is in the sums, and is written with the next turn.
+        await Plain.write(self, session, totals)
+
+    async def drain(self) -> None:
+        pass
+
+
+@mutant(
+    "concurrent-turns-all-count",
+    "of 10 turns at once, whose updates overtake each other, ",
+    also=("deleted-totals-stay-deleted",),
+)
+class WritesSideBySide(AddsInMemory):
+    """Of two writes that are under way at once the older one may be the last to be made."""
+
+    def __init__(self, store: Any, name: str | None = None) -> None:
+        super().__init__(store, name)
+        self.reading: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def read(self, session: str) -> dict[str, Json]:
+        async with self.reading[session]:
+            return await super().read(session)
+
+
+@mutant(
+    "concurrent-turns-all-count",
+    "of 10 turns at once, whose reads overtake each other, ",
+    also=("concurrent-servers-all-count", "deleted-totals-stay-deleted"),
+)
+class ReadsSideBySide(AddsInMemory):
+    """A read that is answered late takes away what was added since another one."""
+
+    def __init__(self, store: Any, name: str | None = None) -> None:
+        super().__init__(store, name)
+        self.writing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        async with self.writing[session]:
+            await super().write(session, totals)
+
+
 @mutant("deleted-totals-stay-deleted", "the totals of a session that was deleted come back")
 class NeverForgets(FromMemory):
     """Reads once, and has the sums in memory for as long as it lives."""
@@ -365,6 +435,7 @@ class WritesOneBatchTwice(Plain):
         "failed-write-is-counted-later",
         "recorded-twice-counts-once",
         "uncertain-write-counts-once",
+        "concurrent-turns-all-count",
         "deleted-totals-stay-deleted",
         "bad-figures-are-not-added",
     ),

@@ -10,7 +10,7 @@ from ..subject import at_once
 from .answers import COMPLETE
 from .clauses import must, should
 from .service import Workshop, open_on, ways
-from .stores import KitStore, hanging
+from .stores import KitStore, hanging, overtaking
 from .sums import FIRST, SECOND, expect_complete, expect_totals, judge_complete, total
 from .system import Ability
 
@@ -116,8 +116,10 @@ async def _served_meanwhile(subject: Subject, sessions: list[str], *, is_streame
     "turn.concurrent-turns-all-count",
     "Turns of one session at once are all counted, in one process.",
     because="Tools, tabs and agents ask at the same time; of turns that read the same totals, all "
-    "but the last one to write are lost.",
-    remedy="Read, add and write under a lock of the session, or hand turns to one task for it.",
+    "but the last one to write are lost. On a pool of connections the write that was begun first "
+    "may be the last one to be made.",
+    remedy="Read, add and write under a lock of the session, or hand turns to one task for it. "
+    "Totals in memory are no lock: no write is begun before the one before it has come back.",
     evidence=["origin"],
 )
 async def concurrent_turns_all_count(subject: Subject) -> None:
@@ -137,6 +139,40 @@ async def concurrent_turns_all_count(subject: Subject) -> None:
                 for count in range(TURNS)
             },
         )
+    await _count_while_calls_overtake(subject, "update")
+    await _count_while_calls_overtake(subject, "get_cost_data")
+
+
+async def _count_while_calls_overtake(subject: Subject, operation: str) -> None:
+    """Take turns at once on a store where calls that are under way at once end in any order."""
+    is_read = operation == "get_cost_data"
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    await expect_complete(service.turn(SESSION, FIRST), "with a store that works")
+    if is_read:
+        # One that has read the totals before need not read them again; one that has served nobody
+        # is a matter of its own.
+        await service.shut_down()
+        service = await open_on(subject, store)
+        store.put("another")
+        await expect_complete(service.turn("another", FIRST), "with a store that works")
+    does = f"of calls at once {'answers' if is_read else 'makes'} the last one first"
+    await service.trouble(does, overtaking(is_answered_late=is_read), [operation])
+    await _take_at_once(_turns(service, [SESSION] * TURNS), "turns at once")
+    await service.shut_down()
+    calls = "reads" if is_read else "updates"
+    await expect_totals(
+        service,
+        SESSION,
+        total(*[FIRST] * (TURNS + 1)),
+        rather_than={
+            f"of {TURNS} turns at once, whose {calls} overtake each other, {count} are counted": (
+                total(*[FIRST] * (count + 1))
+            )
+            for count in range(TURNS)
+        },
+    )
 
 
 @should(

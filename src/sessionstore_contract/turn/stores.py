@@ -105,6 +105,36 @@ def slow(seconds: float) -> Behaviour:
     return behave
 
 
+def overtaking(*, is_answered_late: bool) -> Behaviour:
+    """Let calls that are under way at once overtake each other: the last one is through first.
+
+    Each is made then, or has been made when it came and is answered then. One that comes alone
+    meets nothing but a store that takes a while, whatever the clock says.
+    """
+    under_way: list[object] = []
+
+    async def wait_for_later_ones(call: object) -> None:
+        quiet_turns = 0
+        while quiet_turns < QUIET:
+            await asyncio.sleep(0)
+            quiet_turns = quiet_turns + 1 if under_way[-1] is call else 0
+
+    async def behave(do: Callable[[], Awaitable[Any]]) -> Any:
+        call = object()
+        under_way.append(call)
+        try:
+            if is_answered_late:
+                answer = await do()
+                await wait_for_later_ones(call)
+                return answer
+            await wait_for_later_ones(call)
+            return await do()
+        finally:
+            under_way.remove(call)
+
+    return behave
+
+
 @dataclass
 class _Session:
     messages: str = "[]"

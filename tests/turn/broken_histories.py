@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .accumulators import Plain, asked, log
 from .broken_carriers import DropsTheTurnWhenReadingFails
 from .defect import mutant
-from .servers import Conversation, InTheBackground, NoStore, PlainServer, reply
+from .servers import Conversation, InTheBackground, Keeps, NoStore, PlainServer, reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -336,3 +336,27 @@ class SavesWhatItCouldNotWaitFor(SavesWhatItHasRead):
     async def save(self, one: Conversation, session: str) -> None:
         if not getattr(one, "is_unread", False):
             await super().save(one, session)
+
+
+@mutant("history-has-each-turn-once", "prompts are not in the history")
+class KeepsAnswersAlone(Keeps):
+    """Has asked with the messages of the request, and forgets them."""
+
+    def kept(self, before: list[Json], one: Conversation) -> list[Json]:
+        return [*before, {"role": "assistant", "content": one.text}]
+
+
+@mutant("history-has-each-turn-once", "a turn is in the history again with the next one")
+class AddsAllThatItAsked(Keeps):
+    """What the agent was asked with has the history in it."""
+
+    def kept(self, before: list[Json], one: Conversation) -> list[Json]:
+        return [*before, *super().kept(before, one)]
+
+
+@mutant("history-has-each-turn-once", "history answers ['an answer', 'prompt 1'")
+class KeepsTheAnswerFirst(Keeps):
+    """Saves when the answer has been given, and the request last."""
+
+    def kept(self, before: list[Json], one: Conversation) -> list[Json]:
+        return [*before, {"role": "assistant", "content": one.text}, *one.messages]

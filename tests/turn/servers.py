@@ -238,6 +238,20 @@ class LetsTheAgentFinish(PlainServer):
             await self.tell(one, quiet)
 
 
+class Keeps(PlainServer):
+    """Adds to a history that it can read what a turn is to it."""
+
+    async def save(self, one: Conversation, session: str) -> None:
+        async def add() -> None:
+            before = await asked(self.store.load(session))
+            await asked(self.store.save(session, self.kept(before or [], one)))
+
+        await self.guarded(add, 10 * self.patience())
+
+    def kept(self, before: list[Json], one: Conversation) -> list[Json]:
+        return [*before, *one.messages, {"role": "assistant", "content": one.text}]
+
+
 class InATaskOfTheResponse(PlainServer):
     """Settles when the response is over, as the background task of a framework does.
 

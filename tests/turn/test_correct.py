@@ -15,6 +15,7 @@ from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.report.explanation import explain
 from sessionstore_contract.turn.carrying import KEEPS_WHAT_IT_IS_SENT
 from sessionstore_contract.turn.counting import NOT_COUNTED_IN_TIME
+from sessionstore_contract.turn.histories import IS_WHAT_IS_SENT, NOT_SAVED_IN_TIME
 from sessionstore_contract.turn.leaving import NOT_WHERE_SEND_RAISES
 from sessionstore_contract.turn.system import Ability
 from sessionstore_contract.turn_trial import try_turn_clause
@@ -80,7 +81,7 @@ class KeepsWhatItIsSent(servers.PlainServer):
 
 @pytest.mark.parametrize(
     ("name", "remark"),
-    [("unread-history*", KEEPS_WHAT_IT_IS_SENT)],
+    [("unread-history*", KEEPS_WHAT_IT_IS_SENT), ("history-has*", IS_WHAT_IS_SENT)],
 )
 def test_a_server_that_keeps_what_it_is_sent_is_not_accused_of_it(name: str, remark: str) -> None:
     """What it saves is the history, whether or not it has read one."""
@@ -147,6 +148,39 @@ def test_a_warning_beside_the_answer_breaks_nothing() -> None:
     assert (finding.verdict, finding.headline) == (Verdict.HELD, None)
 
 
+class KeepsMore(servers.Keeps):
+    """Has a title, ids and the words as they came beside what was said."""
+
+    def kept(self, before: list[Json], one: servers.Conversation) -> list[Json]:
+        asked = [{**message, "id": 1, "as_it_came": message["content"]} for message in one.messages]
+        title = {"role": "system", "content": f"This chat is on {one.messages[0]['content']}"}
+        return [title, *before, *asked, {"role": "assistant", "content": one.text, "id": 2}]
+
+
+class KeepsInParts(servers.Keeps):
+    """Has the content of a message as parts of it, and a turn as one message."""
+
+    def kept(self, before: list[Json], one: servers.Conversation) -> list[Json]:
+        asked = [{"type": "text", "text": message["content"]} for message in one.messages]
+        return [*before, {"asked": asked, "answered": [{"type": "text", "text": one.text}]}]
+
+
+class KeepsOneMessage(servers.Keeps):
+    """Has all that was said in one message."""
+
+    def kept(self, before: list[Json], one: servers.Conversation) -> list[Json]:
+        said = before[0].get("said", before) if before else []
+        return [{"role": "tool", "said": [*said, *super().kept([], one)]}]
+
+
+@pytest.mark.parametrize("kind", [KeepsMore, KeepsInParts, KeepsOneMessage])
+def test_a_server_keeps_the_history_as_it_likes(kind: Any) -> None:
+    """Of all that is kept only prompts and answers are looked for."""
+    (clause,) = catalogue.select(["history-has*"], contract=catalogue.TURN)
+    finding = try_turn_clause(clause, servers.system(kind), seed=1, effort=EFFORTS["quick"])
+    assert (finding.verdict, finding.headline, finding.reason) == (Verdict.HELD, None, None)
+
+
 class SettlesMuchLater(servers.InTheBackground):
     """Saves and counts when it ends."""
 
@@ -169,6 +203,7 @@ class SettlesMuchLater(servers.InTheBackground):
     ("name", "remark"),
     [
         ("deleted-totals*", NOT_COUNTED_IN_TIME),
+        ("history-has*", NOT_SAVED_IN_TIME),
     ],
 )
 def test_a_server_that_settles_much_later_is_not_accused(name: str, remark: str) -> None:

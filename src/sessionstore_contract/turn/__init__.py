@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import at_once, carrying, counting, failing, keeping, leaving, summing
+from . import at_once, carrying, counting, failing, histories, keeping, leaving, summing
 from .clauses import TurnClause
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-AREAS: tuple[ModuleType, ...] = (counting, keeping, failing, carrying, at_once, leaving, summing)
+AREAS: tuple[ModuleType, ...] = (
+    counting,
+    keeping,
+    failing,
+    carrying,
+    histories,
+    at_once,
+    leaving,
+    summing,
+)
 
 CLAUSES: tuple[TurnClause, ...] = tuple(
     member for area in AREAS for member in vars(area).values() if isinstance(member, TurnClause)

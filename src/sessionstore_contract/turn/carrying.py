@@ -274,12 +274,12 @@ async def unread_history_is_not_written(subject: Subject) -> None:
     for is_streamed in ways(subject):
         # Some are sent the whole history with each turn, and keep what they are sent.
         service = await _turn_on_a_history(subject, is_streamed=is_streamed)
-        if not _has_kept(service):
+        if not has_kept(service):
             subject.stand.note(KEEPS_WHAT_IT_IS_SENT)
             continue
         for does, behaviour in (*failures(), ("does not answer", None)):
             service = await _turn_on_a_history(subject, does, behaviour, is_streamed=is_streamed)
-            await expect(service.seen("has_kept", partial(_has_kept, service))).to_be(
+            await expect(service.seen("has_kept", partial(has_kept, service))).to_be(
                 True, rather_than={f"a load that {does} erases the history": False}
             )
 
@@ -307,5 +307,6 @@ async def _turn_on_a_history(
     return service
 
 
-def _has_kept(service: Service) -> bool:
+def has_kept(service: Service) -> bool:
+    """Answer whether the history still has what was said before."""
     return KEPT in json.dumps(service.store.peek_messages(SESSION))

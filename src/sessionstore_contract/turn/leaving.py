@@ -24,6 +24,7 @@ SESSION = "chat"
 SUMS = tuple(name for name in TOTALS if name != "model")
 """Which model answers is said at the end by some, and is not known before."""
 SAVED = json.dumps(TEXT)[1:-1]
+"""An answer, as it stands in a history."""
 KNOWN = Usage(100, 4, 30)
 """What is known of FIRST in mid-answer."""
 
@@ -49,8 +50,8 @@ async def client_that_leaves_at_done_is_counted(subject: Subject) -> None:
     for seconds, with_what in ((0.0, "a quick store"), (0.01, "a slow store")):
         service, session = await _leave_at_done(subject, seconds, is_told=False)
         left = f"with {with_what} a turn whose client leaves at [DONE]"
-        is_saved = partial(_is_saved, service)
-        await expect(service.seen("is_saved", is_saved)).to_be(
+        is_there = partial(is_saved, service, session)
+        await expect(service.seen("is_saved", is_there)).to_be(
             True, rather_than={f"{left} is not saved": False}
         )
         await expect_totals(
@@ -58,7 +59,7 @@ async def client_that_leaves_at_done_is_counted(subject: Subject) -> None:
         )
     service, session = await _leave_at_done(subject, 0.0, is_told=True)
     found = await service.totals(session, ("turn_count",))
-    if not _is_saved(service) or found.get("turn_count") != 1:
+    if not is_saved(service, session) or found.get("turn_count") != 1:
         subject.stand.note(NOT_WHERE_SEND_RAISES)
 
 
@@ -75,9 +76,10 @@ async def _leave_at_done(subject: Subject, seconds: float, *, is_told: bool) -> 
     return service, SESSION
 
 
-def _is_saved(service: Service) -> bool:
+def is_saved(service: Service, session: str) -> bool:
+    """Answer whether an answer is in the history."""
     # Wherever in a message the text stands: there are several shapes of them.
-    return SAVED in json.dumps(service.store.peek_messages(SESSION))
+    return SAVED in json.dumps(service.store.peek_messages(session))
 
 
 @should(

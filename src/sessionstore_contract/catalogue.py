@@ -54,6 +54,9 @@ TURN_PREAMBLE = (
     "docs`). MUST decides conformance; SHOULD is reported, and decides only under `--strict`. "
     "`turn_tests(...)` tries it on any ASGI chat server that can be built from a store and an "
     "agent, and on an accumulator alone; the stores are the kit's, and fail as they are told to. "
+    "Of a server that is no ASGI application, as one on WSGI or of aiohttp, the accumulator alone "
+    "can be handed over: what its clients are answered is not tried then. Not tried at all are the "
+    "histories of turns of one session at once. "
     "Where a defect was seen is a public thread; `seed` is the request that this contract began "
     "with, and `origin` the server that the interface comes from."
 )

@@ -108,7 +108,8 @@ async def _three_turns(
     because="A store is away for seconds every now and then; the turns of these seconds were paid "
     "for like others.",
     remedy="Keep the turn in memory until a write with it has succeeded, and add it with the next "
-    "turn of the session.",
+    "turn of the session. (A process that ends before there is one, while the store is still away, "
+    "may take what waits with it: that is not judged.)",
     evidence=["seed"],
 )
 async def failed_write_is_counted_later(subject: Subject) -> None:

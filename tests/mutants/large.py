@@ -65,6 +65,42 @@ class UpdateLosesALongHistory(Updating):
         del self.rows[session_id]
 
 
+class WritingInPlace(DictStore):
+    """Writes over cost data where they are beside a long history: a start for defects."""
+
+    def write_over(self, row: Row, costs: str, active: str) -> None:
+        raise NotImplementedError
+
+    async def update(self, session_id: str, *, cost_data: Costs | None = None) -> bool:
+        row = self.row(session_id)
+        before = None if row is None else Row(row.messages, row.costs, row.active)
+        found = await super().update(session_id, cost_data=cost_data)
+        if row and before and len(row.messages) > LARGE and len(row.costs) == len(before.costs):
+            costs, active = row.costs, row.active
+            row.costs, row.active = before.costs, before.active
+            self.write_over(row, costs, active)
+        return found
+
+
+@mutant(LONG, "a later update beside a long history is lost")
+class WritesTheTimeAlone(WritingInPlace):
+    """Writes over the time, and leaves the cost data of the same length as they were."""
+
+    def write_over(self, row: Row, costs: str, active: str) -> None:
+        row.active = active
+
+
+@mutant(
+    "retention.survivors-are-whole",
+    "an update beside a long history does not count as activity",
+)
+class WritesTheCostsAlone(WritingInPlace):
+    """Writes over the cost data, and leaves the time as it was."""
+
+    def write_over(self, row: Row, costs: str, active: str) -> None:
+        row.costs = costs
+
+
 @mutant(MANY_KEYS, "get_cost_data answers {'key 0': 0")
 class SaveKeepsAHundredKeys(DictStore):
     """Carries cost data over to the row that it writes, as far as a page of them goes."""

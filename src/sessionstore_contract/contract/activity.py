@@ -18,18 +18,23 @@ GAPS = (0.04, 3.0)
 """Seconds between before and after. Stores that keep whole seconds are right only with the second;
 the others are not made to wait for it: a store is accused by the long gap alone."""
 
+SHORT = [{"role": "user", "content": "before"}]
+LONG = [{"role": "user", "content": "before" * 25_000}]
+"""More than 128 KiB, beside which a store may write in another way."""
+
 
 async def in_a_later_instant(
-    store: Subject, trial: Callable[..., Awaitable[None]], *, sessions: int = 1
+    store: Subject, trial: Callable[..., Awaitable[None]], *, sessions: int = 1, long: int = 0
 ) -> None:
     """Run the trial with sessions that were last active before a cutoff, which lies before now.
 
-    The trial takes the store, that many sessions (with a message and cost data) and the cutoff.
+    The trial takes the store, that many sessions (with a message and cost data) and the cutoff;
+    the first ones, as many as are to be `long`, have a long message.
     """
     for gap in GAPS:
         before = [await store.create() for _ in range(sessions)]
-        for session in before:
-            await store.save(session, [{"role": "user", "content": "before"}])
+        for number, session in enumerate(before):
+            await store.save(session, LONG if number < long else SHORT)
             await store.update(session, cost_data={"before": 1})
             await make_sure(store.exists(session), answer=True)
         await asyncio.sleep(gap / 2)

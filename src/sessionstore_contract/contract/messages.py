@@ -281,17 +281,26 @@ async def long_histories(store: Subject) -> None:
     await expect(store.save(session, many)).to_succeed()
     await expect(store.load(session)).to_be(many)
 
-    # That an update keeps a short history is another clause's.
-    await begin_with(store, await store.create(), messages=[ONE], cost_data={"turns": 1})
+    # That updates keep a short history, and are kept beside it, is another clause's.
+    brief = await store.create()
+    for turns in (1, 2):
+        await begin_with(store, brief, messages=[ONE], cost_data={"turns": turns})
     long = [{"role": "user", "content": long_text(store.stand.effort.size)}, ONE]
     # In a session of its own: that a history gives way to another is not asked here.
     other = await store.create()
     await expect(store.save(other, long)).to_succeed()
     await expect(store.load(other)).to_be(long)
-    await store.update(other, cost_data={"turns": 1})
-    await expect(store.load(other)).to_be(
-        long, rather_than={"update empties a long history": [], "update loses a long history": None}
-    )
+    for turns in (1, 2):
+        await store.update(other, cost_data={"turns": turns})
+        await expect(store.load(other)).to_be(
+            long,
+            rather_than={"update empties a long history": [], "update loses a long history": None},
+        )
+        if store.can(Capability.COST_READ):
+            await expect(store.get_cost_data(other)).to_be(
+                {"turns": turns},
+                rather_than={"a later update beside a long history is lost": {"turns": 1}},
+            )
 
     # So short that a document of 400 KB, the most of some stores, still holds them.
     short = [{"n": number % 100} for number in range(store.stand.effort.members)]

@@ -12,7 +12,7 @@ from ..capabilities import Capability
 from ..clause import must
 from ..expect import NothingFound, expect, expect_all_answered
 from ..subject import at_once
-from .activity import in_a_later_instant
+from .activity import LONG, in_a_later_instant
 from .beginning import begin_with, make_sure
 from .many import in_groups
 
@@ -250,12 +250,13 @@ def time_zone(zone: str) -> Iterator[None]:
     evidence=["govuk-prototype-kit#2399"],
 )
 async def survivors_are_whole(store: Subject) -> None:
-    await in_a_later_instant(store, _saved_meanwhile, sessions=12)
+    await in_a_later_instant(store, _saved_meanwhile, sessions=13, long=1)
 
 
-async def _saved_meanwhile(store: Subject, *sessions_and_cutoff: str | datetime) -> None:
+async def _saved_meanwhile(store: Subject, long: str, *sessions_and_cutoff: str | datetime) -> None:
     *sessions, cutoff = sessions_and_cutoff
     await make_sure(store.update(store.unused_id(), cost_data={"now": 1}), answer=False)
+    await make_sure(store.update(long, cost_data={"before": 2}), answer=True)
     survivor = await store.create()
     await begin_with(store, survivor, messages=[NOW], cost_data={"turns": 1})
     saved = [str(session) for session in sessions[::2]]
@@ -290,6 +291,9 @@ async def _saved_meanwhile(store: Subject, *sessions_and_cutoff: str | datetime)
         await expect(store.load(session)).to_be(
             [BEFORE], rather_than={"a session updated while delete_before runs is removed": None}
         )
+    await expect(store.load(long)).to_be(
+        LONG, rather_than={"an update beside a long history does not count as activity": None}
+    )
     await expect(store.load(survivor)).to_be(
         [NOW], rather_than={"a survivor loses its messages": []}
     )

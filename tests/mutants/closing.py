@@ -8,7 +8,7 @@ import os
 import threading
 from collections import Counter
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sessionstore_contract.interface import StoreClosedError
 
@@ -70,6 +70,26 @@ class WaitsForItselfAtTheSecondClose(NothingStore):
 
     async def close(self) -> None:
         await self.lock.acquire()
+
+
+@mutant(
+    "closing.is-idempotent",
+    "close does not answer in time",
+    also={"closing.is-bounded": "close does not answer in time after operations"},
+    timeout=3.0,
+)
+class WaitsForAWriterWithoutEnd(NothingStore):
+    """Has a task from the first save on, which waits for more to write, and waits for its end."""
+
+    writer: asyncio.Task[Any] | None = None
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await super().save(session_id, messages)
+        self.writer = self.writer or asyncio.create_task(asyncio.Event().wait())
+
+    async def close(self) -> None:
+        if self.writer is not None:
+            await self.writer
 
 
 @mutant(

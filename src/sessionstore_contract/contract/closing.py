@@ -56,11 +56,19 @@ async def is_idempotent(store: Subject) -> None:
     await used.exists(used.unused_id())
     await expect(used.close()).to_succeed()
     await expect(used.close()).to_succeed()
+    await _close_after_writes(await store.another())
 
     used = await store.another()
     await used.exists(used.unused_id())
     expect_all_answered(await at_once(used.close(), used.close(), used.close()), "close at once")
     await _close_again_when_cut_short(store)
+
+
+async def _close_after_writes(used: Subject) -> None:
+    session = used.unused_id()
+    await used.save(session, MESSAGES)
+    await used.update(session, cost_data={"turns": 1})
+    await expect(used.close()).to_succeed()
 
 
 async def _goes_on(other: Subject | None, after: str) -> None:
@@ -100,7 +108,7 @@ async def _close_again_when_cut_short(store: Subject) -> None:
 async def is_bounded(store: Subject) -> None:
     await _make_sure_it_comes_back(mixed_calls(store))
     known = await _known(store) if store.can(Capability.DURABLE) else None
-    await store.close()
+    _has_come_back(await store.close().perform(is_expected=True), "after operations")
     told: list[Step] = []
     for turns in TURNS:
         for is_used in (True, False):
@@ -159,13 +167,7 @@ async def _close_while_busy(store: Subject, turns: int, known: str | None) -> li
         await asyncio.sleep(0)
     closing = await store.close().perform(is_expected=True)
     steps = await asyncio.gather(*under_way)
-    if closing.outcome != "answered":
-        said = "does not answer in time" if closing.outcome == "hung" else closing.answered()
-        violated(
-            f"close {said} with operations under way",
-            demanded="an answer",
-            answered=closing.answered(),
-        )
+    _has_come_back(closing, "with operations under way")
     for step in steps:
         if step.outcome == "hung":
             violated(
@@ -178,6 +180,12 @@ async def _close_while_busy(store: Subject, turns: int, known: str | None) -> li
     for step in steps:
         _is_so(step, known)
     return steps
+
+
+def _has_come_back(closing: Step, when: str) -> None:
+    if closing.outcome != "answered":
+        said = "does not answer in time" if closing.outcome == "hung" else closing.answered()
+        violated(f"close {said} {when}", demanded="an answer", answered=closing.answered())
 
 
 def _is_so(step: Step, known: str) -> None:

@@ -205,6 +205,25 @@ class LoadCutsIds(DictStore):
         return await super().load(session_id[:64])
 
 
+@mutant(EXACT, "ids that differ in case are one session for exists")
+class ExistsIgnoresCase(DictStore):
+    """Asks whether a session is there with a collation."""
+
+    async def exists(self, session_id: str) -> bool:
+        self.check_open()
+        return any(name.lower() == session_id.lower() for name in self.rows)
+
+
+@mutant(NOTHING, "exists of the id '%' finds another session")
+class ExistsByLike(DictStore):
+    """Asks whether a session is there by LIKE, with nothing escaped but `_`."""
+
+    async def exists(self, session_id: str) -> bool:
+        self.check_open()
+        pattern = ".*".join(re.escape(part) for part in session_id.split("%"))
+        return any(re.fullmatch(pattern, name, re.DOTALL) for name in self.rows)
+
+
 class Composing(DictStore):
     """Takes ids of one NFC for one in an operation: a start for defects."""
 

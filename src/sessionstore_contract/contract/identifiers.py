@@ -13,6 +13,8 @@ from .beginning import begin_with
 from .keeping import performed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..history import Call, Step
     from ..subject import Subject
 
@@ -96,8 +98,29 @@ async def _are_apart(store: Subject, name: str, one: str, other: str) -> None:
             },
         )
     await _stands(store, first, name, one)
-    await performed(store.delete(other))
+    gone = await performed(store.delete(other))
     await _stands(store, first, name, one)
+    if gone.outcome == "answered":
+        await _is_missed(
+            store, other, store.exists, f"ids that differ {name} are one session for exists"
+        )
+
+
+async def _is_missed(
+    store: Subject, session: str, look: Callable[[str], Call[bool]], headline: str
+) -> None:
+    """Demand that nothing is found under an id whose session was deleted, and others were not.
+
+    What is answered for an ordinary id that was deleted is another clause's matter.
+    """
+    step = await look(session).perform(is_expected=True)
+    if step.answer_as_given is not True:
+        return
+    ordinary = store.unused_id("deleted")
+    for call in (store.save(ordinary, [FIRST]), store.delete(ordinary)):
+        await call.perform(is_expected=False)
+    if (await look(ordinary).perform(is_expected=False)).answer_as_given is not True:
+        violated(headline, demanded="False, or a refusal", answered=step.answered())
 
 
 async def _stands(store: Subject, first: Step, name: str, one: str) -> None:
@@ -337,6 +360,19 @@ async def mean_nothing(store: Subject) -> None:
                     answered=step.answered(),
                 )
         await _is_whole(store, victim, hostile)
+        if step.outcome == "answered":
+            await _finds_nothing(store, hostile)
+
+
+async def _finds_nothing(store: Subject, hostile: str) -> None:
+    """Demand that an id under which nothing is left finds no other session."""
+    for operation, look in (
+        ("exists", store.exists),
+        ("update", lambda one: store.update(one, cost_data={"owner": "hostile"})),
+        ("delete", store.delete),
+    ):
+        headline = f"{operation} of the id {word(hostile, limit=40)} finds another session"
+        await _is_missed(store, hostile, look, headline)
 
 
 async def _is_whole(store: Subject, victim: str, hostile: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import sqlite3
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -121,6 +122,24 @@ class SwapsOldTimes(ColumnsStore):
             "WHEN 'old-recent' THEN '2024-01-01' WHEN 'old-session' THEN '2025-02-03' "
             "ELSE updated_at END"
         )
+
+
+@mutant("migration.old-times-stand", "what was last active at the cutoff itself is removed")
+class RemovesWhatIsAtTheCutoff(ColumnsStore):
+    """Removes what was last active at the cutoff, or before it."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        return await super().delete_before(cutoff + timedelta(microseconds=1))
+
+
+@mutant("migration.old-times-stand", "what was last active at the cutoff itself is removed")
+class ComparesOldTimesAsTexts(ColumnsStore):
+    """Writes microseconds always, and an earlier release did not: `.` comes after `+`."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        text = cutoff.astimezone(UTC).isoformat(timespec="microseconds")
+        with self.rows() as rows:
+            return rows.execute("DELETE FROM sessions WHERE updated_at < ?", [text]).rowcount
 
 
 @mutant("migration.keeps-what-it-does-not-know", "migrating changes columns of others")

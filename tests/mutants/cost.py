@@ -692,6 +692,14 @@ class TakesNumbersForCostData(DictStore):
         return await super().update(session_id, cost_data=cost_data)
 
 
+@mutant("cost.must-be-an-object", "update takes an empty list for cost data")
+class TakesWhatHoldsNothing(DictStore):
+    """Says `if not cost_data` before it looks at what that is."""
+
+    async def update(self, session_id: str, *, cost_data: Any = None) -> bool:
+        return await super().update(session_id, cost_data=cost_data or {})
+
+
 @mutant("cost.must-be-an-object", "update refuses a list after it has stored it")
 class RefusesAListAfterItHasStoredIt(DictStore):
     """Joins first, and finds that the result is no object."""

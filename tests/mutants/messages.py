@@ -532,6 +532,14 @@ class SaveTakesASequence(DictStore):
         await super().save(session_id, list(messages))
 
 
+@mutant("messages.must-be-a-list", "save takes an empty object for messages")
+class SaveChecksMembersAlone(DictStore):
+    """Refuses what its members show to be no list, and an empty one has none."""
+
+    async def save(self, session_id: str, messages: Any) -> None:
+        await super().save(session_id, [] if messages == {} else messages)
+
+
 @mutant("messages.must-be-a-list", "save refuses None after it has stored it")
 class SaveRefusesAfterItHasStored(DictStore):
     """Writes, and counts the messages then."""

@@ -337,6 +337,35 @@ class TakesWholeHours(DictStore):
         return super().idle(cutoff.replace(tzinfo=timezone(timedelta(hours=hours))))
 
 
+class HasEnds(DictStore):
+    """Takes another time for a cutoff that it can't bring into UTC: a start for defects."""
+
+    instead: datetime
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        try:
+            return await super().delete_before(cutoff)
+        except OverflowError:
+            return await super().delete_before(self.instead)
+
+
+@mutant(
+    "retention.compares-instants",
+    "a cutoff before the first of all times removes live sessions",
+)
+class EndsWithTheLastTime(HasEnds):
+    """Takes what is before the first time for the last one."""
+
+    instead = datetime.max.replace(tzinfo=UTC)
+
+
+@mutant("retention.compares-instants", "a cutoff after the last of all times removes nothing")
+class BeginsWithTheFirstTime(HasEnds):
+    """Takes what is after the last time for the first one."""
+
+    instead = datetime.min.replace(tzinfo=UTC)
+
+
 @mutant("retention.compares-instants", "times are those of the process's zone: live sessions go")
 class KeepsLocalTimes(DictStore):
     """Words local times without offset: right until the clocks are changed."""

@@ -427,6 +427,18 @@ async def read_does_not_consume(store: Subject) -> None:
         )
 
 
+NO_OBJECTS: tuple[tuple[Any, str], ...] = (
+    ([{"turns": 2}], "a list"),
+    ("turns", "a text"),
+    (5, "a number"),
+    ([], "an empty list"),
+    ("", "an empty text"),
+    (0, "the number 0"),
+    (False, "false"),
+)
+"""What is handed over instead of cost data; the last ones hold nothing, as an empty object does."""
+
+
 @must(
     "cost.must-be-an-object",
     "Cost data that is not a JSON object is refused before anything is stored.",
@@ -440,7 +452,7 @@ async def read_does_not_consume(store: Subject) -> None:
 async def must_be_an_object(store: Subject) -> None:
     session = await store.create()
     await begin_with(store, session, cost_data={"turns": 1})
-    for value, name in (([{"turns": 2}], "a list"), ("turns", "a text"), (5, "a number")):
+    for value, name in NO_OBJECTS:
         await expect(store.update(session, cost_data=value)).to_be_refused(
             f"update takes {name} for cost data"
         )

@@ -356,6 +356,18 @@ async def refused_save_changes_nothing(store: Subject) -> None:
         raise NothingFound("the store refused no value, so no refused save could be looked at")
 
 
+NO_LISTS: tuple[tuple[Any, str], ...] = (
+    (None, "None"),
+    ({"role": "user"}, "an object"),
+    ("hi", "a text"),
+    ({}, "an empty object"),
+    ("", "an empty text"),
+    (0, "the number 0"),
+    (False, "false"),
+)
+"""What is handed over instead of messages; the last ones hold nothing, as an empty list does."""
+
+
 @must(
     "messages.must-be-a-list",
     "Messages that are no list (None, an object, a text) are refused before anything is stored.",
@@ -366,7 +378,7 @@ async def refused_save_changes_nothing(store: Subject) -> None:
 async def must_be_a_list(store: Subject) -> None:
     session = await store.create()
     await begin_with(store, session, messages=[ONE])
-    for value, name in ((None, "None"), ({"role": "user"}, "an object"), ("hi", "a text")):
+    for value, name in NO_LISTS:
         await expect(store.save(session, value)).to_be_refused(f"save takes {name} for messages")
         await expect(store.load(session)).to_be(
             [ONE],

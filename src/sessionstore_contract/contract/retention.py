@@ -14,6 +14,7 @@ from ..expect import NothingFound, expect, expect_all_answered
 from ..subject import at_once
 from .activity import LONG, in_a_later_instant
 from .beginning import begin_with, make_sure
+from .keeping import performed
 from .many import in_groups
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ OFFSETS = [
     timezone(timedelta(hours=hours, minutes=minutes))
     for hours, minutes in ((5, 45), (-9, -30), (14, 0), (-12, 0))
 ]
+
+FIRST = datetime.min.replace(tzinfo=timezone(HOUR))
+LAST = datetime.max.replace(tzinfo=timezone(-HOUR))
 
 
 @must(
@@ -186,6 +190,22 @@ async def compares_instants(store: Subject) -> None:
             await store.delete_before(datetime.now(UTC) + MINUTES)
         await expect(store.exists(session)).to_be(
             False, rather_than={"times are those of the process's zone: idle sessions stay": True}
+        )
+    await _ends_of_time(store)
+
+
+async def _ends_of_time(store: Subject) -> None:
+    """Take cutoffs that no UTC time of Python's is equal to; they may be refused."""
+    session = await store.create()
+    await begin_with(store, session, messages=[NOW])
+    await performed(store.delete_before(FIRST))
+    await expect(store.exists(session)).to_be(
+        True, rather_than={"a cutoff before the first of all times removes live sessions": False}
+    )
+    step = await performed(store.delete_before(LAST))
+    if step.outcome == "answered":
+        await expect(store.exists(session)).to_be(
+            False, rather_than={"a cutoff after the last of all times removes nothing": True}
         )
 
 

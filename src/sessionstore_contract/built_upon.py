@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from . import tables
@@ -9,6 +10,9 @@ from .tables import kind_of
 
 MANY = 1_100
 """Rows: more than a page of a thousand."""
+
+LONG, SHORT = "old-many-5", "old-many-6"
+"""Of the rows one with a history of more than 128 KiB, and one without any."""
 
 _INTO = "INSERT INTO sessions (session_id, messages, created_at, updated_at) "
 _WHEN = "'2024-03-01T12:30:00+00:00'"
@@ -43,6 +47,19 @@ _FUNCTION = (
     "CREATE FUNCTION note_number() RETURNS trigger LANGUAGE plpgsql AS "
     "$$ BEGIN INSERT INTO notes VALUES ('numbered ' || new.session_id); RETURN NULL; END $$"
 )
+_HISTORY = json.dumps([{"role": "user", "content": "long " * 30_000}])
+_LENGTHEN = f"UPDATE sessions SET messages = '{_HISTORY}' WHERE session_id = '{LONG}'"  # noqa: S608 - our own text
+_WRITTEN = "CREATE TABLE written (session_id TEXT)"
+_ON_WRITING = {
+    "sqlite": "CREATE TRIGGER sessions_written AFTER UPDATE ON sessions BEGIN "
+    "INSERT INTO written VALUES (new.session_id); END",
+    "postgres": "CREATE TRIGGER sessions_written AFTER UPDATE ON sessions "
+    "FOR EACH ROW EXECUTE FUNCTION note_writing()",
+}
+_FUNCTION_ON_WRITING = (
+    "CREATE FUNCTION note_writing() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN INSERT INTO written VALUES (new.session_id); RETURN NULL; END $$"
+)
 _OTHER_SCHEMA = "contract_elsewhere"
 # Not where a place is a schema of a database, nor where the role may make none.
 _IN_A_DATABASE = (
@@ -66,11 +83,21 @@ def statements(kind: tables.Kind) -> list[str]:
     return [
         _COLUMN,
         _VIEW,
-        *((_FUNCTION, _ELSEWHERE) if kind == "postgres" else ()),
+        *((_FUNCTION, _FUNCTION_ON_WRITING, _ELSEWHERE) if kind == "postgres" else ()),
         _TRIGGER[kind],
         f"{_INTO} SELECT 'old-many-' || i, '[]', {times} FROM ({numbers}) AS numbers",  # noqa: S608 - our own names
         f"{_INTO} VALUES {odd}",
+        _LENGTHEN,
+        _WRITTEN,
+        _ON_WRITING[kind],
     ]
+
+
+async def written(place: str, session: str) -> int:
+    """Answer how many updates of a row a trigger has seen."""
+    query = f"SELECT count(*) FROM written WHERE session_id = '{session}'"  # noqa: S608 - our own names
+    ((count,),) = await tables.fetch(place, query)
+    return int(count)
 
 
 async def remove_odd_rows(place: str) -> None:

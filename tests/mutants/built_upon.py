@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.interface import SessionStoreError
 
 from .columns import ColumnsStore
 from .defect import mutant
 from .migration import OnPostgres
+
+if TYPE_CHECKING:
+    from sessionstore_contract.interface import Json
 
 KEEPS = "migration.keeps-what-it-does-not-know"
 OLD = "migration.old-sessions-are-there"
@@ -172,6 +175,25 @@ class FindsOldCostsInMessages(RewritesMessages):
             usage.update(one.get("usage", {}))
         change = "UPDATE sessions SET cost_data = ? WHERE session_id = ?"
         rows.execute(change, [json.dumps(usage), name])
+
+
+@mutant(KEEPS, "a trigger of others does not see an update of a long chat")
+class WritesPastTriggers(ColumnsStore):
+    """Writes over the cost data of a long chat where they stand, so that no trigger is told."""
+
+    def merge(self, rows: sqlite3.Connection, session_id: str, new: dict[str, Json]) -> None:
+        query = "SELECT length(messages) > 131072 FROM sessions WHERE session_id = ?"
+        (is_long,) = rows.execute(query, [session_id]).fetchone()
+        triggers = self.triggers(rows) if is_long else []
+        for name, _ in triggers:
+            rows.execute(f"DROP TRIGGER {name}")
+        super().merge(rows, session_id, new)
+        for _, statement in triggers:
+            rows.execute(statement)
+
+    def triggers(self, rows: sqlite3.Connection) -> list[tuple[str, str]]:
+        """Answer the triggers of a place, with the statements that have made them."""
+        return rows.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
 
 
 class RefusesOddRows(ColumnsStore):

@@ -130,6 +130,25 @@ async def keeps_what_it_does_not_know(store: Subject) -> None:
     built = await built_upon.try_out(place)
     for what, demanded in built_upon.as_built(len(OLD_SESSIONS) + 1).items():
         _expect_untouched(what, built[what], demanded)
+    await _a_trigger_sees_updates(store, place)
+
+
+async def _a_trigger_sees_updates(store: Subject, place: str) -> None:
+    """Demand that others see updates of a long session, where they see those of a short one."""
+    both = (built_upon.SHORT, built_upon.LONG)
+    for turns in (1, 2):
+        before = [await built_upon.written(place, session) for session in both]
+        for session in both:
+            await expect(store.update(session, cost_data={"turns": turns})).to_be(True)
+    await store.close()
+    after = [await built_upon.written(place, session) for session in both]
+    short, long = (now - then for now, then in zip(after, before, strict=True))
+    if short and not long:
+        violated(
+            "a trigger of others does not see an update of a long chat",
+            demanded="what it sees of a short one",
+            answered=f"it has seen {short} of a short one, and none",
+        )
 
 
 def _expect_untouched(what: str, found: Json, demanded: Json) -> None:

@@ -15,6 +15,7 @@ from .raw_connection import FAILURES, RawConnection, RawStore, Streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
     from sessionstore_contract.interface import Json
 
@@ -518,3 +519,29 @@ class TakesNoMessagesForNone(Trusting):
 )
 class AsksNotWhose(Trusting):
     """Does not look at the id in the answer."""
+
+
+@mutant("faults.answers-are-checked", "delete_before answers 0 to the status 301")
+class TakesARefusalForNothingToRemove(PlatformStore):
+    """Has 0 for whatever it is answered that is no number."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        try:
+            return await super().delete_before(cutoff)
+        except (NotImplementedError, StoreUnavailableError) as error:
+            if " answered " in str(error):
+                return 0
+            raise
+
+
+class NoMembers(Changed):
+    def changed(self, method: str, reply: Reply) -> Reply:
+        is_empty = method == "DELETE" and reply.body == b"{}"
+        return Reply(reply.asked, 200, b'{"deleted": 0}') if is_empty else reply
+
+
+@mutant("faults.answers-are-checked", "delete_before answers 0 to a body without its members")
+class TakesNoNumberForNone(PlatformStore):
+    """Has a default for the number of sessions that were removed."""
+
+    connection_kind: ClassVar[type[Connection]] = NoMembers

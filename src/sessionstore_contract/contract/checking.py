@@ -45,6 +45,23 @@ async def expect_http_checked(network: Network) -> None:
             else:
                 # It was not forged: it has been made.
                 session = await network.session()
+    for call in network.housekeeping():
+        await _expect_housekeeping_checked(network, call, refusals)
+
+
+async def _expect_housekeeping_checked(
+    network: Network, call: Call[Any], refusals: list[Forgery]
+) -> None:
+    """Demand that what removes nothing raises wherever that is not what the service said."""
+    heard = Overheard()
+    await _listened(network, heard, call, 0)
+    # Who looks through a listing may well find nothing in one that is spoilt.
+    is_told = [method for method, _ in heard.exchanges] == ["DELETE"]
+    spoiled = bodies(heard, network.subject.unused_id()) if is_told else ()
+    for forgery in (*refusals, *spoiled):
+        step = await _forged(network, forgery, call)
+        if step.beside:
+            expect_raised(step, f"to {forgery.name}")
 
 
 async def _can_tell_routes(network: Network, missing: str) -> bool:

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 
 class Retrying(RawConnection):
-    """Tries everything again twice, writes too, a little later each time."""
+    """Tries reads again twice, and writes that were not sent, a little later each time."""
+
+    repeated: ClassVar[frozenset[str]] = frozenset({"GET"})
 
     async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
         for pause in (0.01, 0.05):
             try:
                 return await super().ask(method, path, body, **rest)
-            except StoreUnavailableError:
+            except StoreUnavailableError as error:
+                if method not in self.repeated and str(error) != "ConnectionRefusedError":
+                    raise
                 await asyncio.sleep(pause)
         return await super().ask(method, path, body, **rest)
 

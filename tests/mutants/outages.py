@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 from sessionstore_contract.interface import StoreUnavailableError
 
 from .defect import mutant
-from .networks import Remembering
+from .networks import Remembering, Retrying
 from .platform_stores import PlatformStore
+from .raw_connection import RawStore
 
 if TYPE_CHECKING:
+    from reference_backends.http_connection import Connection
     from sessionstore_contract.interface import Json
 
 
@@ -41,3 +43,31 @@ class TriesAgainWithoutEnd(PlatformStore):
                 if "answered 429" not in str(error):
                     raise
                 await asyncio.sleep(0.05)
+
+
+class RetryingAll(Retrying):
+    repeated: ClassVar[frozenset[str]] = frozenset({"GET", "PUT", "PATCH", "POST", "DELETE"})
+
+
+@mutant(
+    "faults.lost-answer-is-not-applied-twice",
+    "save was answered, and is made after a newer one",
+)
+class TriesEverythingAgain(RawStore):
+    """Sends again what was made already, whatever others have written since."""
+
+    connection_kind: ClassVar[type[Connection]] = RetryingAll
+
+
+class RetryingUpdates(Retrying):
+    repeated: ClassVar[frozenset[str]] = frozenset({"GET", "PATCH"})
+
+
+@mutant(
+    "faults.lost-answer-is-not-applied-twice",
+    "update was answered, and is made after a newer one",
+)
+class TriesUpdatesAgain(RawStore):
+    """Takes a merge for something that may be made twice."""
+
+    connection_kind: ClassVar[type[Connection]] = RetryingUpdates

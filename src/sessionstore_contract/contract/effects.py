@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..capabilities import Capability
 from ..expect import violated
 from ..fault import Deed, Fault
 from ..values import are_equal, word
 from .cuts import worded
-from .network import COSTS, MESSAGES, Network, Write
+from .network import COSTS, MESSAGES, Network, Write, is_happening, overheard
 from .outcomes import TRIES, expect_came_back, expect_raised, works_again, works_in_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..history import Call, Step
 
 
@@ -139,16 +142,92 @@ async def expect_not_made_later(network: Network) -> None:
             await subject.exists(session).perform(is_expected=False)
             await subject.save(subject.unused_id(), []).perform(is_expected=False)
         if saved.outcome == "raised":
-            await _expect_newer(witness.load(session), MESSAGES, "save")
+            await _expect_newer(witness.load(session), MESSAGES, "save raised")
         if updated.outcome == "raised" and witness.can(Capability.COST_READ):
-            await _expect_newer(witness.get_cost_data(session), COSTS, "update")
+            await _expect_newer(witness.get_cost_data(session), COSTS, "update raised")
 
 
-async def _expect_newer(call: Call[Any], right: Any, operation: str) -> None:
+async def expect_not_made_again(network: Network) -> None:
+    """Demand of a write whose answer is lost that it is not sent again over a newer one."""
+    subject, witness = network.subject, network.witness
+    if witness is None:
+        return
+    older = [{"role": "user", "content": "older"}]
+    rounds: list[Overwriting] = [
+        (lambda one: subject.save(one, older), witness.load, older, witness.save, MESSAGES)
+    ]
+    if witness.can(Capability.COST_READ):
+        rounds.append(
+            (
+                lambda one: subject.update(one, cost_data={"turns": 3}),
+                witness.get_cost_data,
+                {**COSTS, "turns": 3},
+                lambda one, costs: witness.update(one, cost_data=costs),
+                COSTS,
+            )
+        )
+    for overwriting in rounds:
+        subject.stand.history.restart()
+        await _overwrite(network, overwriting)
+
+
+Overwriting: TypeAlias = (
+    "tuple[Callable[[str], Call[Any]], Callable[[str], Call[Any]], Any,"
+    " Callable[[str, Any], Call[Any]], Any]"
+)
+"""A write, how another instance looks for it, what it finds there, how it writes anew, and what."""
+
+
+async def _overwrite(network: Network, overwriting: Overwriting) -> None:
+    """Hold the answer of a write, have the witness read and replace it, and cut the connection.
+
+    It was seen before the newer one began, so it took effect before: once more would be twice.
+    """
+    write, look, older, write_newer, newer = overwriting
+    control = await network.session("control")
+    about, lengths = await overheard(network, write(control), control)
+    session = await network.session()
+    fault = Fault(Deed.HOLD, about and session.encode(), max(lengths, default=1))
+    armed = network.proxy.arm(fault)
+    writing = asyncio.ensure_future(write(session).perform(is_expected=True))
+    is_held = await is_happening(armed, writing)
+    replacing = asyncio.ensure_future(
+        _replace(look(session), older, write_newer(session, newer), may_look=is_held)
+    )
+    # What is held may have a lock that the witness waits for: it has gone when it is cut.
+    await asyncio.wait({replacing}, timeout=PATIENCE)
+    network.proxy.drop(by_reset=True)
+    network.proxy.disarm()
+    step, is_replaced = await writing, await replacing
+    network.note(step, armed)
+    expect_came_back(step, "when its answer is lost")
+    if is_replaced:
+        await _expect_newer(look(session), newer, f"{step.operation} {_came(step)}")
+
+
+PATIENCE = 1.0
+"""Seconds that the witness is given while an answer is held."""
+
+
+def _came(step: Step) -> str:
+    return "raised" if step.outcome == "raised" else "was answered"
+
+
+async def _replace(look: Call[Any], older: Any, write: Call[Any], *, may_look: bool) -> bool:
+    """Write something newer, if the older is there; answer whether that was so."""
+    if not may_look:
+        return False
+    found = await look.perform(is_expected=False)
+    if found.outcome != "answered" or not are_equal(found.answer_as_given, older):
+        return False
+    return (await write.perform(is_expected=False)).outcome == "answered"
+
+
+async def _expect_newer(call: Call[Any], right: Any, came: str) -> None:
     step = await call.perform(is_expected=True)
     if step.outcome != "answered" or not are_equal(step.answer_as_given, right):
         violated(
-            f"{operation} raised, and is made after a newer one",
+            f"{came}, and is made after a newer one",
             demanded=word(right),
             answered=step.answered(),
         )

@@ -15,6 +15,7 @@ from ..subject import at_once
 from .checking import expect_bytes_checked, expect_http_checked
 from .cuts import cuts, losses, worded
 from .effects import (
+    expect_not_made_again,
     expect_not_made_later,
     expect_raised_or_made,
     expect_the_same,
@@ -218,8 +219,9 @@ async def operations_are_bounded(store: Subject) -> None:
     "then is a bill that is too high, or a message that stands there twice; what is sent again "
     "after a newer write undoes that.",
     remedy="Write what is to be, not what is to be added: the whole history, the new value of each "
-    "key. Don't keep a write that has failed for later. Look at what is stored, not at what the "
-    "instance believes that it has sent.",
+    "key. Don't keep a write that has failed for later, nor send it again where it may have been "
+    "made: raise, and let the caller look. Look at what is stored, not at what the instance "
+    "believes that it has sent.",
     needs={Capability.FAULTS},
     evidence=["proxxx#254"],
 )
@@ -248,6 +250,7 @@ async def lost_answer_is_not_applied_twice(store: Subject) -> None:
     if not made:
         raise NothingFound("no write was made whose answer was lost")
     await expect_not_made_later(network)
+    await expect_not_made_again(network)
     network.tell()
 
 

@@ -545,3 +545,32 @@ class TakesNoNumberForNone(PlatformStore):
     """Has a default for the number of sessions that were removed."""
 
     connection_kind: ClassVar[type[Connection]] = NoMembers
+
+
+class AnyStatus(Changed):
+    def changed(self, method: str, reply: Reply) -> Reply:
+        is_of_session = method in {"GET", "PATCH"} and b'"session_id"' in reply.body
+        return Reply(reply.asked, 200, reply.body) if is_of_session else reply
+
+
+@mutant("faults.answers-are-checked", "load answers [{'role': 'user', 'content': 'one'}")
+class GoesByTheBodyAlone(PlatformStore):
+    """Does not look at the status of an answer whose body has all members."""
+
+    connection_kind: ClassVar[type[Connection]] = AnyStatus
+
+
+class AnyStatusOfASave(Changed):
+    def changed(self, method: str, reply: Reply) -> Reply:
+        is_saved = method == "PUT" and b'"session_id"' in reply.body
+        return Reply(reply.asked, 200, reply.body) if is_saved else reply
+
+
+@mutant(
+    "faults.answers-are-checked",
+    "save answers None to the status 401 with the body of a success",
+)
+class GoesByTheBodyOfASave(PlatformStore):
+    """Looks for the id in the answer to a save, and not at its status."""
+
+    connection_kind: ClassVar[type[Connection]] = AnyStatusOfASave

@@ -9,7 +9,7 @@ from ..fault import Deed, Fault
 from ..history import StepFailed
 from .cuts import worded
 from .effects import expect_raised_or_made
-from .forgeries import Forgery, Overheard, bodies, statuses
+from .forgeries import Forgery, Overheard, believed, bodies, statuses
 from .network import Network, overheard
 from .outages import longest_silence
 from .outcomes import expect_raised, expect_raised_or_right, is_right
@@ -31,14 +31,15 @@ async def expect_http_checked(network: Network) -> None:
             step = await _forged(network, forgery, read.call(subject, session))
             expect_raised_or_right(step, read.right, f"to {forgery.name}")
         nothing: Any = {"load": None, "exists": False, "get_cost_data": {}}[read.operation]
-        for forgery in bodies(heard, session):
+        for forgery in (*bodies(heard, session), *believed(heard, session, missing)):
             step = await _forged(network, forgery, read.call(subject, missing))
             expect_raised_or_right(step, nothing, f"to {forgery.name}")
     for write in network.writes():
         heard, control = Overheard(), await network.session("control")
         await _listened(network, heard, write.call(subject, control), None)
         session = await network.session()
-        for forgery in (*refusals, *bodies(heard, control)):
+        forgeries = (*refusals, *believed(heard, control, session), *bodies(heard, control))
+        for forgery in forgeries:
             step = await _forged(network, forgery, write.call(subject, session))
             if step.beside:
                 expect_raised(step, f"to {forgery.name}")
@@ -52,13 +53,14 @@ async def expect_http_checked(network: Network) -> None:
 async def _expect_housekeeping_checked(
     network: Network, call: Call[Any], refusals: list[Forgery]
 ) -> None:
-    """Demand that what removes nothing raises wherever that is not what the service said."""
+    """Have what removes nothing answered with what is no answer: 0 is none."""
     heard = Overheard()
     await _listened(network, heard, call, 0)
     # Who looks through a listing may well find nothing in one that is spoilt.
     is_told = [method for method, _ in heard.exchanges] == ["DELETE"]
-    spoiled = bodies(heard, network.subject.unused_id()) if is_told else ()
-    for forgery in (*refusals, *spoiled):
+    nobody = network.subject.unused_id()
+    spoiled = bodies(heard, nobody) if is_told else ()
+    for forgery in (*refusals, *spoiled, *believed(heard, nobody, nobody)):
         step = await _forged(network, forgery, call)
         if step.beside:
             expect_raised(step, f"to {forgery.name}")

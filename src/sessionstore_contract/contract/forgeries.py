@@ -100,6 +100,37 @@ def bodies(overheard: Overheard, session: str) -> Iterator[Forgery]:
     )
 
 
+BELIEVED = (401, 503)
+"""A refusal and a failure, whose body may be that of a success: kept by who stands before it."""
+
+
+def believed(overheard: Overheard, session: str, asked: str) -> Iterator[Forgery]:
+    """Answer a refusal and a failure with the body of a success on the session that is asked for.
+
+    The true one is on another session.
+    """
+    for status in BELIEVED:
+        yield Forgery(
+            f"the status {status} with the body of a success",
+            Fault(Deed.FORGE, times=None, forge=_failed(overheard, status, session, asked)),
+            status,
+        )
+
+
+def _failed(
+    overheard: Overheard, status: int, session: str, asked: str
+) -> Callable[[Request], Answer | None]:
+    def forge(request: Request) -> Answer | None:
+        true = _success(overheard, request)
+        if true is None:
+            return None
+        return replace(
+            true, status=status, body=true.body.replace(session.encode(), asked.encode())
+        )
+
+    return forge
+
+
 def _with_null_members(body: bytes) -> bytes:
     try:
         found = json.loads(body)

@@ -413,6 +413,31 @@ class HasOneLockForAll(PlatformStore):
     connection_kind: ClassVar[type[Connection]] = OneAtOnce
 
 
+class OneAfterTheOther(FourAtOnce):
+    """Lets the updates of a session go a while apart."""
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        super().__init__(url, **settings)
+        self.turns: dict[str, asyncio.Lock] = {}
+
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
+        if method == "PATCH":
+            async with self.turns.setdefault(path, asyncio.Lock()):
+                await asyncio.sleep(0.06)
+        return await super().ask(method, path, body, **rest)
+
+
+@mutant(
+    "faults.a-stuck-session-blocks-only-itself",
+    "load of one session waits for those of another",
+    timeout=1.0,
+)
+class LetsOneSessionHaveThePoolByAndBy(PlatformStore):
+    """Has turns that end before the answer has come."""
+
+    connection_kind: ClassVar[type[Connection]] = OneAfterTheOther
+
+
 # Answers that are none ----------------------------------------------------------------------------
 
 

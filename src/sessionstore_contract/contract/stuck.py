@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..expect import NothingFound, violated
@@ -11,6 +12,7 @@ from .network import MESSAGES, is_happening, overheard
 from .outcomes import is_right
 
 if TYPE_CHECKING:
+    from ..fault import Armed
     from ..history import Call, Step
     from .network import Network
 
@@ -40,6 +42,7 @@ async def expect_others_are_served(network: Network, stuck: str, calls: list[Cal
         steps = await asyncio.gather(*tasks)
         steps[0].require_answer()
         raise NothingFound(f"{steps[0].operation} asked the server nothing, and was not held")
+    await _are_still(armed, tasks)
     asked: list[tuple[Call[Any], Any]] = [
         (subject.load(other), MESSAGES),
         (subject.update(other, cost_data={"turns": 9}), True),
@@ -54,6 +57,25 @@ async def expect_others_are_served(network: Network, stuck: str, calls: list[Cal
         network.proxy.disarm()
         for step in await asyncio.gather(*tasks):
             step.beside = HELD
+
+
+STILL = 0.2
+"""Seconds without another that is held, after which no more are to come."""
+
+LOOK = 0.02
+"""Seconds between two looks at it."""
+
+
+async def _are_still(armed: Armed, tasks: list[asyncio.Task[Step]]) -> None:
+    """Wait until all are held, or no more come to be: a pool grows by and by."""
+    seen, since = 0, time.monotonic()
+    while armed.happened < len(tasks) and not tasks[0].done():
+        now = time.monotonic()
+        if armed.happened != seen:
+            seen, since = armed.happened, now
+        elif now - since > STILL:
+            return
+        await asyncio.sleep(LOOK)
 
 
 async def _served_first(call: Call[Any], right: Any, held: asyncio.Task[Any]) -> Step | None:

@@ -236,6 +236,29 @@ class LosesAPlaceWithEachTimeOut(PlatformStore):
     connection_kind: ClassVar[type[Connection]] = LosesItsPlaces
 
 
+class FourForEach(Connection):
+    """Has four connections for each session, and waits for one as long as it takes."""
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        super().__init__(url, **settings)
+        self.slots: dict[str, asyncio.Semaphore] = {}
+
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
+        async with self.slots.setdefault(path, asyncio.Semaphore(4)):
+            return await super().ask(method, path, body, **{**rest, "by": None})
+
+
+@mutant(
+    "faults.operations-are-bounded",
+    "load does not come back from a server that says nothing, where many ask it at once",
+    timeout=1.0,
+)
+class BoundsWhatHasAConnection(PlatformStore):
+    """Has a time-out that begins when those that came before have had theirs."""
+
+    connection_kind: ClassVar[type[Connection]] = FourForEach
+
+
 # Answers that are lost ----------------------------------------------------------------------------
 
 
@@ -376,8 +399,15 @@ class FourAtOnce(Connection):
         self.slots = asyncio.Semaphore(4)
 
     async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
-        async with self.slots:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self.slots.acquire()
+        except TimeoutError:
+            raise StoreUnavailableError("no connection in time", is_retry_safe=True) from None
+        try:
             return await super().ask(method, path, body, **rest)
+        finally:
+            self.slots.release()
 
 
 @mutant(

@@ -27,7 +27,9 @@ from .network import MESSAGES, behind_proxy, is_http, overheard, written_by_anot
 from .outages import (
     AWAY,
     POOL,
+    crowded,
     drop,
+    expect_all_bounded,
     expect_bounded,
     expect_recovered,
     expect_survived,
@@ -196,13 +198,13 @@ async def operations_are_bounded(store: Subject) -> None:
     if cold is not None:
         calls.append((cold.exists(session), True))
     store.stand.history.restart()
-    steps = await asyncio.gather(
-        *(call.perform(is_expected=True, timeout=limit) for call, _ in calls)
-    )
+    asked = [call for call, _ in calls] + crowded(network, session)
+    steps = await asyncio.gather(*(call.perform(is_expected=True, timeout=limit) for call in asked))
     for step in steps:
         step.beside = "the server says nothing"
-    for step, (_, right) in zip(steps, calls, strict=True):
+    for step, (_, right) in zip(steps[: len(calls)], calls, strict=True):
         expect_bounded(step, right, limit, is_known=network.bound is not None)
+    expect_all_bounded(steps[len(calls) :], limit)
     network.proxy.forward()
     step = await works_in_time(partial(network.subject.load, kept), store.stand.history.timeout)
     expect_survived(step, MESSAGES, "the server said nothing and speaks again")

@@ -121,6 +121,34 @@ async def one_on_each(network: Network, session: str) -> list[tuple[Call[Any], A
     return made
 
 
+CROWD = 40
+"""Reads at once: more than a usual pool has connections, several times over."""
+
+
+def crowded(network: Network, session: str) -> list[Call[Any]]:
+    """Answer reads of one instance, for all of which its bound holds at once, where it is known.
+
+    The wait for a connection is a part of it.
+    """
+    if network.bound is None:
+        return []
+    return [network.subject.load(session) for _ in range(CROWD)]
+
+
+def expect_all_bounded(steps: list[Step], limit: float) -> None:
+    """Demand of many reads at once that all came back from silence, and made nothing of it."""
+    hung = [step for step in steps if step.outcome == "hung"]
+    if hung:
+        violated(
+            f"{hung[0].operation} does not come back from a server that says nothing, where "
+            "many ask it at once",
+            demanded=f"an exception from each of {len(steps)}, within the time-out of the store",
+            answered=f"nothing in {limit:g} s from {len(hung)} of them",
+        )
+    for step in steps:
+        expect_raised_or_right(step, MESSAGES, "and the server has said nothing")
+
+
 def expect_bounded(step: Step, right: Any, limit: float, *, is_known: bool) -> None:
     """Demand that an operation came back from silence, and made nothing of it.
 

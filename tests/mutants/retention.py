@@ -128,6 +128,34 @@ class ReadingCostsIsActivity(DictStore):
         return await super().get_cost_data(session_id)
 
 
+@mutant("retention.goes-by-last-activity", "many writes of other sessions count as activity of all")
+class RewritesItsLog(DictStore):
+    """Writes its log anew after 250 saves, each session as if it had been saved just now."""
+
+    saves = 0
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await super().save(session_id, messages)
+        self.saves += 1
+        if self.saves % 250 == 0:
+            for row in self.rows.values():
+                row.active = now()
+
+
+@mutant(
+    "retention.goes-by-last-activity",
+    "a cutoff on a whole second removes what was active since",
+)
+class LeavesANoughtOut(DictStore):
+    """Words times as `isoformat` does, which says nothing of a fraction where there is none."""
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        instant(cutoff)
+        before = cutoff.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+        times = {name: row.active.replace("+00:00", "Z") for name, row in self.rows.items()}
+        return [name for name, active in times.items() if active < before]
+
+
 @mutant("retention.counts-what-it-removed", "delete_before removes 100 at a time")
 class RemovesAHundred(DictStore):
     """Has a limit and no loop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from ..subject import at_once
 from .activity import LONG, in_a_later_instant
 from .beginning import begin_with, make_sure
 from .keeping import performed
-from .many import in_groups
+from .many import GROUP, in_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 NOW = {"role": "user", "content": "now"}
 BEFORE = {"role": "user", "content": "before"}
 HOUR = timedelta(hours=1)
+WRITES = 300
+"""More than there are between two times that a log is written anew."""
+LATE = 900_000
+"""Microseconds of a second after which the next one is waited for."""
 MINUTES = timedelta(minutes=10)
 """More than clocks differ by, and less than an offset is off by where it is taken as whole hours,
 or as half ones."""
@@ -43,13 +48,17 @@ LAST = datetime.max.replace(tzinfo=timezone(-HOUR))
     "`delete_before` removes the sessions whose last activity (`create`, `save` or an effective "
     "`update`) is before the cutoff; the age of a session and reads don't count.",
     because="The longest chats are the oldest by creation and the dearest to their owners.",
-    remedy="Set `updated_at` in create, save and update, and compare that column. PostgreSQL: a "
+    remedy="Set `updated_at` in create, save and update, and compare that column; whoever writes a "
+    'log anew keeps the times that are in it. As text: `isoformat(timespec="microseconds")`, for '
+    "without that a whole second has no fraction, and `00Z` comes after `00.5Z`. PostgreSQL: a "
     "TIMESTAMPTZ; in a TIMESTAMP `now()` is the server's local time.",
     needs={Capability.RETENTION},
     evidence=["context-mode#1140", "goose#11224"],
 )
 async def goes_by_last_activity(store: Subject) -> None:
     await in_a_later_instant(store, _six_fates, sessions=6)
+    await in_a_later_instant(store, _idle_beside_much_writing)
+    await _active_since_a_whole_second(store)
 
 
 async def _six_fates(  # noqa: PLR0917
@@ -94,6 +103,34 @@ async def _six_fates(  # noqa: PLR0917
     await expect(store.exists(emptied)).to_be(
         False, rather_than={"an empty update counts as activity": True}
     )
+
+
+async def _idle_beside_much_writing(store: Subject, idle: str, cutoff: datetime) -> None:
+    neighbours = [store.unused_id("neighbour") for _ in range(GROUP)]
+    writes = (store.save(neighbours[number % GROUP], [NOW]) for number in range(WRITES))
+    for step in await in_groups(writes):
+        step.require_answer()
+    await expect(store.delete_before(cutoff)).to_succeed()
+    await expect(store.exists(idle)).to_be(
+        False, rather_than={"many writes of other sessions count as activity of all": True}
+    )
+
+
+async def _active_since_a_whole_second(store: Subject) -> None:
+    """Go by what a store does with a later cutoff: then whatever its clock says, it must do so."""
+    session = await store.create()
+    now = datetime.now(UTC)
+    if now.microsecond > LATE:
+        await asyncio.sleep(1 - now.microsecond / 1e6)
+        now = datetime.now(UTC)
+    await store.save(session, [NOW])
+    second = now.replace(microsecond=0)
+    await store.delete_before(second.replace(microsecond=1))
+    if await store.exists(session):
+        await store.delete_before(second)
+        await expect(store.exists(session)).to_be(
+            True, rather_than={"a cutoff on a whole second removes what was active since": False}
+        )
 
 
 @must(

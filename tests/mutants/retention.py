@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, ClassVar
 
@@ -580,5 +581,37 @@ class KeepsTheServersTime(Pooled):
             "WITH gone AS (DELETE FROM chats WHERE active < $1::text::timestamp RETURNING 1)"
             " SELECT count(*) FROM gone",
             before,
+        )
+        return removed
+
+
+@mutant("retention.compares-instants", "times are those of the server's zone: live sessions go")
+class LeavesTheZoneToTheSession(KeepsTheServersTime):
+    """Has `now()` in a column without zone, which PostgreSQL compares in the session's zone."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await self._value(
+            "INSERT INTO chats (id, messages) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE"
+            " SET messages = excluded.messages, active = clock_timestamp()",
+            session_id,
+            json.dumps(messages),
+        )
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        if not cost_data:
+            return await self.exists(session_id)
+        found = await self._value(
+            "UPDATE chats SET costs = costs || $2::jsonb, active = clock_timestamp()"
+            " WHERE id = $1 RETURNING 1",
+            session_id,
+            json.dumps(cost_data),
+        )
+        return found is not None
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        removed: int = await self._value(
+            "WITH gone AS (DELETE FROM chats WHERE active < $1::text::timestamptz RETURNING 1)"
+            " SELECT count(*) FROM gone",
+            instant(cutoff),
         )
         return removed

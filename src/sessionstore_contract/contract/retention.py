@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from .. import tables
 from ..capabilities import Capability
 from ..clause import must
 from ..expect import NothingFound, expect, expect_all_answered
@@ -192,8 +193,8 @@ async def counts_what_it_removed(store: Subject) -> None:
 
 @must(
     "retention.compares-instants",
-    "The same instant in another UTC offset, or under another time zone of the process, gives the "
-    "same result.",
+    "The same instant in another UTC offset, or under another time zone of the process or of the "
+    "database, gives the same result.",
     because="A job in Karachi deletes the live chats of the last five hours when times are "
     "compared as text; where they are local ones, so does the night in which clocks are put back.",
     remedy="`cutoff.astimezone(UTC)` before it is worded or bound, and `datetime.now(UTC)` for "
@@ -228,7 +229,27 @@ async def compares_instants(store: Subject) -> None:
         await expect(store.exists(session)).to_be(
             False, rather_than={"times are those of the process's zone: idle sessions stay": True}
         )
+    if store.can(Capability.SHARED):
+        await _under_another_zone_of_the_server(store)
     await _ends_of_time(store)
+
+
+async def _under_another_zone_of_the_server(store: Subject) -> None:
+    session = await store.create()
+    await begin_with(store, session, messages=[NOW])
+    # As far east as there is one: what is taken for a local time there is long ago.
+    async with tables.in_zone(store.place, "EAST-14") as is_another:
+        if not is_another:
+            return
+        other = await store.another()
+        await other.delete_before(datetime.now(UTC) - MINUTES)
+        await expect(other.exists(session)).to_be(
+            True, rather_than={"times are those of the server's zone: live sessions go": False}
+        )
+        await other.save(session, [NOW])
+        await other.delete_before(datetime.now(UTC) + MINUTES)
+        await expect(other.exists(session)).to_be(False)
+        await other.close()
 
 
 async def _ends_of_time(store: Subject) -> None:

@@ -22,6 +22,9 @@ class Effort:
     sessions: int
     """Sessions at the same time: past 128, where caches forget; then past 1,024, where pages end;
     then past 10,000, where search results do."""
+    long_sessions: int
+    """Sessions with a history of 100,000 characters: past 1 MiB together, where diskcache is told
+    to evict; then past 10 MiB, where LMDB's map ends, as long as nobody says anything else."""
     few_sessions: int
     """Sessions on a place with few of them; one with many has 100 times as many."""
     points: int
@@ -42,6 +45,7 @@ EFFORTS = {
             size=70_000,
             members=3_000,
             sessions=150,
+            long_sessions=12,
             few_sessions=2,
             points=8,
             kills=2,
@@ -54,6 +58,7 @@ EFFORTS = {
             size=300_000,
             members=33_000,
             sessions=1_100,
+            long_sessions=108,
             few_sessions=5,
             points=40,
             kills=3,
@@ -66,6 +71,7 @@ EFFORTS = {
             size=5_000_000,
             members=70_000,
             sessions=12_000,
+            long_sessions=1_100,
             few_sessions=40,
             points=1000,
             kills=60,

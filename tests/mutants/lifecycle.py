@@ -559,3 +559,28 @@ class KeepsTheLatest(DictStore):
     def idle(self, cutoff: datetime) -> list[str]:
         self.row("")
         return super().idle(cutoff)
+
+
+@mutant("lifecycle.many-sessions-are-all-there", "of 8 sessions 8 are not as they were saved")
+class EvictsTheOldest(DictStore):
+    """Drops the ten oldest with each write from one MiB on, as diskcache is told to."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await super().save(session_id, messages)
+        if sum(len(row.messages) for row in self.rows.values()) > 2**20 and len(self.rows) > 20:
+            for oldest in list(self.rows)[:10]:
+                del self.rows[oldest]
+
+
+@mutant(
+    "lifecycle.many-sessions-are-all-there",
+    "saves of much: save raised OSError: the map is full",
+    effort="normal",
+)
+class HasAFixedSize(DictStore):
+    """Has room for 10 MiB, as LMDB does unless it is told otherwise."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        if sum(len(row.messages) for row in self.rows.values()) > 10 * 2**20:
+            raise OSError("the map is full")
+        await super().save(session_id, messages)

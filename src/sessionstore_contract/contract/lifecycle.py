@@ -11,12 +11,16 @@ from ..expect import NothingFound, expect, expect_all_answered, violated
 from ..subject import at_once
 from ..values import are_equal, word
 from .beginning import begin_with, make_sure
-from .many import in_groups
+from .many import GROUP, in_groups
 
 if TYPE_CHECKING:
+    from ..history import Step
+    from ..interface import Json
     from ..subject import Subject
 
 HELLO = {"role": "user", "content": "hello"}
+LONG = 100_000
+"""Characters of a history of which many are kept; more may be refused."""
 
 
 @must(
@@ -283,32 +287,53 @@ async def reads_change_nothing(store: Subject) -> None:
 
 @must(
     "lifecycle.many-sessions-are-all-there",
-    "However many sessions there are, each is there with what was saved; none gives way "
-    "to another.",
+    "However many sessions there are, and however much they hold together, each is there with what "
+    "was saved; none gives way to another.",
     because="A service has as many chats as it has users; the one that is gone is an old user's.",
     remedy="No cache with a size is the only copy; no page size in a lookup; an index on the id, "
-    "so that the last session is found as quickly as the first.",
+    "so that the last session is found as quickly as the first. diskcache: "
+    '`eviction_policy="none"`. LMDB: a `map_size` that no disk has room for.',
 )
 async def many_sessions_are_all_there(store: Subject) -> None:
-    sessions = [store.unused_id("many") for _ in range(store.stand.effort.sessions)]
-    histories = [[{"role": "user", "content": f"of {session}"}] for session in sessions]
-    # That a save makes a session is another clause's.
-    await begin_with(store, sessions[-1], messages=histories[-1])
-    await make_sure(store.exists(sessions[-1]), answer=True)
-    for step in await in_groups(map(store.save, sessions, histories)):
+    many = [store.unused_id("many") for _ in range(store.stand.effort.sessions)]
+    text = "0123456789" * (LONG // 10)
+    long = [store.unused_id("long") for _ in range(store.stand.effort.long_sessions)]
+    short_ones: dict[str, Json] = {one: [_message(f"of {one}")] for one in many}
+    long_ones: dict[str, Json] = {one: [_message(f"{one} {text}")] for one in long}
+    for step in await _save_all(store, short_ones):
         step.require_answer()
+    await _expect_all_there(store, short_ones)
+    expect_all_answered(await _save_all(store, long_ones), "saves of much")
+    await _expect_all_there(store, long_ones)
+    # The oldest are the first to give way.
+    await _expect_all_there(store, {one: short_ones[one] for one in many[:GROUP]})
+    await expect(store.exists(many[0])).to_be(True)
 
-    steps = await in_groups(map(store.load, sessions))
+
+def _message(content: str) -> Json:
+    return {"role": "user", "content": content}
+
+
+async def _save_all(store: Subject, histories: dict[str, Json]) -> list[Step]:
+    store.stand.history.restart()
+    # That a save makes a session is another clause's.
+    last, history = next(reversed(histories.items()))
+    await begin_with(store, last, messages=history)
+    await make_sure(store.exists(last), answer=True)
+    return await in_groups(store.save(*one) for one in histories.items())
+
+
+async def _expect_all_there(store: Subject, histories: dict[str, Json]) -> None:
+    steps = await in_groups(map(store.load, histories))
     expect_all_answered(steps, "loads of many sessions")
     lost = [
         step
-        for step, history in zip(steps, histories, strict=True)
+        for step, history in zip(steps, histories.values(), strict=True)
         if not are_equal(step.answer_as_given, history)
     ]
     if lost:
         violated(
-            f"of {len(sessions):,} sessions {len(lost):,} are not as they were saved",
+            f"of {len(histories):,} sessions {len(lost):,} are not as they were saved",
             demanded="each with what was saved",
             answered=f"{lost[0].call()}  ->  {lost[0].answered()}",
         )
-    await expect(store.exists(sessions[0])).to_be(True)

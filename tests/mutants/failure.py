@@ -61,6 +61,49 @@ class ATakenIdKeepsTheLock(Holding):
             raise
 
 
+class Pooling(RowsStore):
+    """Has some connections, of which it can lose one: a start for defects."""
+
+    left = 20
+
+    @contextmanager
+    def rows(self, wait: float | None = None) -> Iterator[sqlite3.Connection]:
+        if not self.left:
+            raise TimeoutError("no connection is left")
+        with super().rows(wait) as rows:
+            yield rows
+
+
+@mutant(
+    "failure.leaves-no-transaction-open",
+    "exists raised TimeoutError: no connection is left after many calls of create in vain",
+)
+class ATakenIdKeepsAConnection(Pooling):
+    """Gives a connection back after an insert that works."""
+
+    left = 50
+
+    async def create(self, session_id: str | None = None) -> str:
+        try:
+            return await super().create(session_id)
+        except SessionExistsError:
+            self.left -= 1
+            raise
+
+
+@mutant(
+    "failure.leaves-no-transaction-open",
+    "exists raised TimeoutError: no connection is left after many calls of load in vain",
+)
+class AnEarlyReturnKeepsAConnection(Pooling):
+    """Answers None before the line that gives the connection back."""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        messages = await super().load(session_id)
+        self.left -= messages is None
+        return messages
+
+
 @mutant(
     "failure.raised-means-not-stored-later",
     "a later operation commits a save that raised",

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Any
 from ..capabilities import Capability
 from ..clause import must
 from ..expect import NothingFound, expect, violated
+from ..subject import at_once
 from .beginning import begin_with, make_sure
+from .many import GROUP
 from .messages import UNSTORABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..history import Call, Step
     from ..subject import Subject
 
 HI = [{"role": "user", "content": "hi"}]
 COSTS = {"turns": 1}
+MANY_REFUSALS = 64
+MANY = 24
+"""Calls after which a pool is empty that loses a connection at each: few have more than 20."""
 
 
 def _failing(store: Subject, session: str) -> Iterator[Call[Any]]:
@@ -31,11 +36,14 @@ def _failing(store: Subject, session: str) -> Iterator[Call[Any]]:
 
 @must(
     "failure.leaves-no-transaction-open",
-    "After an operation that raised, another instance can write at once.",
+    "After an operation that raised, another instance can write at once; after many that raised or "
+    "found no session, operations are still answered.",
     because="A transaction that an error has left open holds its locks until the process ends, and "
-    "every other writer waits for it.",
+    "every other writer waits for it. A connection that an error keeps from its pool is gone; with "
+    "the last of them everything stands still.",
     remedy="`async with connection.transaction()`; sqlite3: `with connection`, or rollback in an "
-    "`except BaseException`. An error of a constraint leaves the transaction open like any other.",
+    "`except BaseException`. An error of a constraint leaves the transaction open like any other. "
+    "`async with pool.acquire()`, or give back in a `finally`: early returns count, too.",
     needs={Capability.SHARED},
     evidence=["origin"],
 )
@@ -56,6 +64,44 @@ async def leaves_no_transaction_open(store: Subject) -> None:
                 _locked_out(step, failed)
     if not raised:
         raise NothingFound("no operation raised: see lifecycle.create-refuses-a-taken-id")
+    for make, times in _in_vain(store, session):
+        await _goes_on_after(store, session, make, times)
+
+
+def _in_vain(store: Subject, session: str) -> Iterator[tuple[Callable[[], Call[Any]], int]]:
+    """Say how calls are made that find the id taken, or no session, and how often."""
+    missing = store.unused_id("missing")
+    yield lambda: store.create(session), MANY_REFUSALS
+    yield lambda: store.load(missing), MANY
+    yield lambda: store.exists(missing), MANY
+    yield lambda: store.update(missing, cost_data=COSTS), MANY
+    yield lambda: store.delete(missing), MANY
+    if store.can(Capability.COST_READ):
+        yield lambda: store.get_cost_data(missing), MANY
+
+
+async def _goes_on_after(
+    store: Subject, session: str, make: Callable[[], Call[Any]], times: int
+) -> None:
+    first = await make().perform(is_expected=True)
+    for _ in range(times // GROUP):
+        store.stand.history.restart()
+        steps = await at_once(*(make() for _ in range(GROUP)))
+        if any(_word(step) != _word(first) for step in steps):
+            break  # each that comes now may take as long as it may
+    step = await store.exists(session).perform(is_expected=True)
+    if step.outcome != "answered":
+        how = "does not answer" if step.outcome == "hung" else step.answered()
+        violated(
+            f"exists {how} after many calls of {first.operation} in vain",
+            demanded="an answer",
+            answered=step.answered(),
+        )
+
+
+def _word(step: Step) -> tuple[str, type]:
+    """Say what came of a call, but for the words of an exception."""
+    return step.outcome, type(step.error)
 
 
 def _locked_out(step: Step, failed: Step) -> None:

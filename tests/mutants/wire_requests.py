@@ -577,16 +577,26 @@ class WritesABodyAfter204(KeepingPlatform):
         return 204, {}
 
 
+class Leaving(KeepingPlatform):
+    """Refuses some requests by their head alone, and takes the body for the next request."""
+
+    is_served = True
+
+    def leaves(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
+        """Answer whether the body is left unread."""
+        return False
+
+    def is_left(self, scope: Any) -> bool:
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        return self.leaves(scope["method"], scope["raw_path"].decode(), headers)
+
+
 @mutant(
     "wire.kept-connections-stay-in-step",
     "GET on the connection of a PUT without a token answers 400",
 )
-class LeavesTheBodyUnread(KeepingPlatform):
-    """Refuses by the head alone, and takes the body for the next request."""
-
-    is_served = True
-
-    def leaves(self, headers: Mapping[str, str]) -> bool:
+class LeavesTheBodyUnread(Leaving):
+    def leaves(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
         return "authorization" not in headers
 
 
@@ -594,15 +604,69 @@ class LeavesTheBodyUnread(KeepingPlatform):
     "wire.kept-connections-stay-in-step",
     "GET on the connection of a PUT over the limit answers 4",
 )
-class LeavesALongBodyUnread(KeepingPlatform):
-    """Refuses by the announced length, and takes the body for the next request."""
+class LeavesALongBodyUnread(Leaving):
+    """Goes by the announced length."""
 
-    is_served = True
-
-    def leaves(self, headers: Mapping[str, str]) -> bool:
+    def leaves(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
         return int(headers.get("content-length", 0)) > self.limit
 
     async def answer(self, scope: Any, body: bytes) -> Reply:
-        if self.leaves({name.decode(): value.decode() for name, value in scope["headers"]}):
+        if self.is_left(scope):
             raise Refused(413, "too large")
         return await super().answer(scope, body)
+
+
+@mutant(
+    "wire.kept-connections-stay-in-step",
+    "GET on the connection of a PATCH of a missing session answers 4",
+)
+class LooksForTheSessionFirst(Leaving):
+    def leaves(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
+        return method == "PATCH" and path.rpartition("/")[2] not in self.rows
+
+    async def patch(self, session: str, body: Body) -> Reply:
+        self.row(session)
+        return await super().patch(session, body)
+
+    def parse(self, body: bytes) -> Body:
+        return super().parse(body or b"{}")
+
+
+@mutant(
+    "wire.kept-connections-stay-in-step",
+    "GET on the connection of a PUT of an id with NUL answers 4",
+)
+class LeavesTheBodyOfAnOddId(Leaving):
+    def leaves(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
+        return method == "PUT" and path.endswith("%00")
+
+
+@mutant(
+    "wire.kept-connections-stay-in-step",
+    "GET on the connection of a PUT to a missing route answers 4",
+)
+class LeavesTheBodyOfAMissingRoute(Leaving):
+    """Reads the body in the handler of a route, and there is none."""
+
+    def leaves(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
+        return not path.startswith("/v1/sessions")
+
+
+@mutant(
+    "wire.kept-connections-stay-in-step",
+    "GET on the connection of a POST to a missing route answers 4",
+)
+class LeavesThePostToAMissingRoute(Leaving):
+    def leaves(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
+        return method == "POST" and not path.startswith("/v1/sessions")
+
+
+@mutant(
+    "wire.kept-connections-stay-in-step",
+    "bytes follow the answer to a PUT in chunks",
+)
+class TakesChunksForNothing(Leaving):
+    """Goes by Content-Length, and a body that announces none is empty."""
+
+    def leaves(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
+        return headers.get("transfer-encoding") == "chunked"

@@ -25,7 +25,8 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         path, _, query = self.path.partition("?")
         leaves = getattr(self.app, "leaves", None)
-        body = b"" if leaves and leaves(self.headers) else self.body()
+        is_left = leaves and leaves(self.command, self.path, self.headers)
+        body = b"" if is_left else self.body()
         scope = {
             "type": "http",
             "method": self.command,

@@ -99,9 +99,13 @@ def _written(platform: Client, request: Request, more: Iterable[str] = ()) -> by
     lines.append("Accept-Encoding: identity")
     if request.credential.header:
         lines.append(f"Authorization: {request.credential.header}")
-    if request.body is not None:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(request.body)}"]
-    return "\r\n".join([*lines, "", ""]).encode() + (request.body or b"")
+    body = request.body or b""
+    if request.is_chunked:
+        lines += ["Content-Type: application/json", "Transfer-Encoding: chunked"]
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    elif request.body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def _behind_the_head(received: bytes) -> bytes:
@@ -114,7 +118,7 @@ def _behind_the_head(received: bytes) -> bytes:
 
 async def _answer(reader: asyncio.StreamReader) -> Answer:
     """Read the final answer to a request that is no HEAD."""
-    head = await reader.readuntil(b"\r\n\r\n")
+    head = await _head(reader)
     first, *lines = head.decode("latin-1").split("\r\n")
     begins = re.match(r"HTTP/1\.([01]) (\d{3})\b", first)
     if begins is None:
@@ -128,6 +132,17 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
     if status in {204, 304}:
         return Answer(status, b"", is_kept)
     return Answer(status, *await _body(reader, headers, is_kept=is_kept))
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    """Read to the end of a head, or what comes instead of one."""
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as ended:
+        # A server answers what it takes for a request of HTTP 0.9 without a head.
+        if not ended.partial or ended.partial.startswith(b"HTTP/"):
+            raise
+        return ended.partial
 
 
 async def _body(

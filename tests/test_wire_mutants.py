@@ -21,6 +21,7 @@ from sessionstore_contract.wire import (
     housekeeping,
     identity,
     kept,
+    leaving,
     races,
     refusals,
     sessions,
@@ -29,9 +30,9 @@ from sessionstore_contract.wire import (
 from sessionstore_contract.wire.platform import Platform
 from sessionstore_contract.wire_runs import check_platform_sync
 
-from .mutants import wire_races, wire_requests, wire_sessions, wire_values
+from .mutants import wire_leaving, wire_races, wire_requests, wire_sessions, wire_values
 from .mutants.defect import defect_of
-from .mutants.wire_platforms import CORRECT, KeepingPlatform, PlainPlatform
+from .mutants.wire_platforms import CORRECT, CancellingPlatform, KeepingPlatform, PlainPlatform
 from .mutants.wire_server import served
 from .test_mutants import called_from, headlines_in, matches, the_defect
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from sessionstore_contract.clause import Clause
 
-MODULES = (wire_sessions, wire_values, wire_races, wire_requests)
+MODULES = (wire_sessions, wire_values, wire_races, wire_requests, wire_leaving)
 MUTANTS = [
     made
     for module in MODULES
@@ -51,7 +52,19 @@ REMAKE = "src/sessionstore_contract/wire_defects.json is not current: make docs"
 NAMES = {clause.id for clause in CLAUSES}
 LONG = {"wire.bad-input-is-4xx", "wire.ids-are-one-segment"}
 """Clauses that ask some hundred times: on the mutants of others in the soak alone."""
-AREAS = (sessions, costs, histories, refusals, identity, access, traffic, races, kept, housekeeping)
+AREAS = (
+    sessions,
+    costs,
+    histories,
+    refusals,
+    identity,
+    access,
+    traffic,
+    races,
+    kept,
+    leaving,
+    housekeeping,
+)
 
 
 def platform_of(kind: type[PlainPlatform], url: str | None = None) -> Platform:
@@ -146,10 +159,10 @@ def test_a_platform_of_another_make_is_not_accused(kind: type[PlainPlatform]) ->
     assert report.backends[0].conclusion is Conclusion.CONFORMANT
 
 
-@pytest.mark.parametrize("kind", [PlainPlatform, KeepingPlatform])
+@pytest.mark.parametrize("kind", [PlainPlatform, KeepingPlatform, CancellingPlatform])
 @pytest.mark.usefixtures("exact_clocks")
 def test_a_platform_on_a_socket_is_not_accused(kind: type[PlainPlatform]) -> None:
-    """A server of another make than uvicorn, that closes or keeps connections after an answer."""
+    """A server of another make than uvicorn: it closes or keeps connections, or cancels writes."""
     with served(kind()) as url:
         report = check_platform_sync(platform_of(kind, url), seed=1)
     assert {one.verdict for one in report.backends[0].findings} == {Verdict.HELD}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import re
@@ -274,6 +275,25 @@ class KeepingPlatform(PlainPlatform):
     """Keeps its connections, where it is served."""
 
     keeps: ClassVar[bool] = True
+
+
+class CancellingPlatform(PlainPlatform):
+    """Is cancelled when its client leaves, where it is served, before and after it writes."""
+
+    cancels: ClassVar[bool] = True
+    pause: ClassVar[float] = 0.001
+
+    async def put(self, session: str, body: dict[str, Any]) -> Reply:
+        await asyncio.sleep(self.pause)
+        reply = await super().put(session, body)
+        await asyncio.sleep(self.pause)
+        return reply
+
+    async def patch(self, session: str, body: dict[str, Any]) -> Reply:
+        await asyncio.sleep(self.pause)
+        reply = await super().patch(session, body)
+        await asyncio.sleep(self.pause)
+        return reply
 
 
 class RememberingPlatform(PlainPlatform):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -46,7 +46,11 @@ class _Handler(BaseHTTPRequestHandler):
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        asyncio.run(self.app(scope, receive, send))
+        answering = self.app(scope, receive, send)
+        asyncio.run(self.unless_left(answering) if hasattr(self.app, "cancels") else answering)
+        if not sent:
+            self.close_connection = True
+            return
         content = b"".join(one.get("body", b"") for one in sent)
         if hints := getattr(self.app, "before", None):
             self.send_response_only(hints)
@@ -57,6 +61,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    async def unless_left(self, answering: Coroutine[Any, Any, None]) -> None:
+        """Await it, and cancel it when the client leaves, who has nothing more to say."""
+        task = asyncio.ensure_future(answering)
+        asyncio.get_running_loop().add_reader(self.connection, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await task
 
     def body(self) -> bytes:
         if self.headers.get("transfer-encoding") != "chunked":

@@ -11,6 +11,7 @@ from . import (
     housekeeping,
     identity,
     kept,
+    leaving,
     races,
     refusals,
     sessions,
@@ -42,6 +43,7 @@ CLAUSES: tuple[Clause, ...] = (
     traffic.concurrent_patches_all_survive,
     races.at_once_as_in_turn,
     kept.kept_connections_stay_in_step,
+    leaving.a_client_that_leaves_breaks_nothing,
     housekeeping.delete_before,
 )
 """Every clause, in contract order."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0
 """Seconds to wait for a peer that does not close the connection as it was asked to."""
+
+FINE = 0.005
+"""Seconds at the end of a wait that are counted exactly."""
 
 CLOSE = ("Connection: close",)
 
@@ -76,6 +80,36 @@ async def answers_in_turn(platform: Client, requests: Iterable[Request]) -> list
     finally:
         writer.close()
     return found
+
+
+async def ask_and_leave(platform: Client, request: Request) -> bool:
+    """Ask, and leave after as long as the request says; answer whether anybody was there."""
+    connected = await _connected(platform)
+    if connected is None:
+        return False
+    _, writer = connected
+    try:
+        writer.write(_written(platform, request))
+        await writer.drain()
+        await _wait(request.leaves_after or 0)
+    except OSError:
+        pass  # It was closed before, as it may be.
+    finally:
+        writer.close()
+    return True
+
+
+async def _wait(seconds: float) -> None:
+    """Wait to a fraction of a millisecond, to which the sleep of a loop is rounded up."""
+    until = time.monotonic() + seconds
+    if seconds > FINE:
+        await asyncio.sleep(seconds - FINE)
+    _wait_until(until)
+
+
+def _wait_until(end: float) -> None:
+    """Hold the loop up for a moment, in which it has nothing else to do."""
+    time.sleep(max(end - time.monotonic(), 0))
 
 
 async def _connected(

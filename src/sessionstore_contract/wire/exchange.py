@@ -56,6 +56,8 @@ class Request:
     credential: Credential = ANONYMOUS
     is_chunked: bool = False
     """Whether the body is sent in chunks, and its length is not announced."""
+    leaves_after: float | None = None
+    """Seconds after which the client is gone, answered or not."""
 
     @property
     def route(self) -> str:
@@ -68,6 +70,8 @@ class Request:
         said = f"{self.method} {path}"
         if not self.credential.is_own:
             said += f" [{self.credential.worded}]"
+        if self.leaves_after is not None:
+            said += f" [leaving after {self.leaves_after * 1000:.1f} ms]"
         return said if self.body is None else f"{said} {_shown(self.body)}"
 
     def curl(self, url: str, *, shows_body: bool = False) -> str:
@@ -76,6 +80,7 @@ class Request:
         # By -X alone, curl waits for the body that the answer to a HEAD announces.
         words += ["-I"] if self.method == "HEAD" and not shows_body else ["-X", self.method]
         words += ["--max-time", "5"] if self.method == "HEAD" and shows_body else []
+        words += [] if self.leaves_after is None else ["--max-time", f"{self.leaves_after:.4f}"]
         if self.credential.header:
             words += ["-H", f'"Authorization: {self.credential.worded}"']
         piped = ""

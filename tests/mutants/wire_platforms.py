@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import math
 import re
@@ -315,4 +316,35 @@ class RememberingPlatform(PlainPlatform):
             super().let_in(method, headers)
 
 
-CORRECT = (PlainPlatform, LiberalPlatform, NumberingPlatform, OpenPlatform, RememberingPlatform)
+class TaggingPlatform(PlainPlatform):
+    """Answers each GET with an ETag of what it says, and 304 to who has that."""
+
+    def tag(self, said: dict[str, Any]) -> bytes:
+        return b'"%s"' % hashlib.sha256(json.dumps(said).encode()).hexdigest().encode()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        start: dict[str, Any] = {}
+
+        async def tagging(message: dict[str, Any]) -> None:
+            if "status" in message:
+                start.update(message)
+                return
+            if scope["method"] == "GET" and start["status"] == 200:
+                tag = self.tag(json.loads(message["body"]))
+                start["headers"] = [*start["headers"], (b"etag", tag)]
+                if tag == dict(scope["headers"]).get(b"if-none-match"):
+                    start["status"], message = 304, {**message, "body": b""}
+            await send(start)
+            await send(message)
+
+        await super().__call__(scope, receive, tagging)
+
+
+CORRECT = (
+    PlainPlatform,
+    LiberalPlatform,
+    NumberingPlatform,
+    OpenPlatform,
+    RememberingPlatform,
+    TaggingPlatform,
+)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from .defect import mutant
-from .wire_platforms import PlainPlatform, Refused, Reply
+from .wire_platforms import PlainPlatform, Refused, Reply, TaggingPlatform
 from .wire_sessions import Merging
 
 Body = dict[str, Any]
@@ -87,6 +87,29 @@ class RefusesAndStores(PlainPlatform):
         if any(key.startswith("$") for key in body["cost_data"]):
             raise Refused(400, "no operators")
         return reply
+
+
+@mutant("wire.patch-merges", "PATCH of a key with spaces around it stores another")
+class StripsKeys(Merging):
+    def merged(self, old: Body, new: Body) -> Body:
+        return {**old, **{key.strip(): value for key, value in new.items()}}
+
+
+@mutant("wire.patch-merges", "a text with spaces around it in cost data is read as another")
+class StripsCosts(Merging):
+    """As pydantic does with `str_strip_whitespace`."""
+
+    def merged(self, old: Body, new: Body) -> Body:
+        new = {key: one.strip(" ") if isinstance(one, str) else one for key, one in new.items()}
+        return {**old, **new}
+
+
+@mutant("wire.patch-merges", "PATCH of a text with an emoji is answered 5xx")
+class FailsAtFourBytesOfACount(Merging):
+    def merged(self, old: Body, new: Body) -> Body:
+        if any(ord(letter) > 0xFFFF for one in new.values() for letter in str(one)):
+            raise ValueError("Incorrect string value")
+        return {**old, **new}
 
 
 class Storing(PlainPlatform):
@@ -177,3 +200,35 @@ class OrdersByText(PlainPlatform):
         messages = said["messages"]
         positions = sorted(range(len(messages)), key=str)
         return status, said | {"messages": [messages[one] for one in positions]}
+
+
+@mutant("wire.get", "after a PUT, GET answers 304 to the ETag of before")
+class TagsByTheNumberOfMessages(TaggingPlatform):
+    def tag(self, said: Body) -> bytes:
+        return b'"%d"' % len(said["messages"]) if "messages" in said else super().tag(said)
+
+
+@mutant("wire.get", "after a PUT, GET answers 304 to the ETag of before")
+class TagsByLength(TaggingPlatform):
+    def tag(self, said: Body) -> bytes:
+        return b'W/"%x"' % len(json.dumps(said)) if "messages" in said else super().tag(said)
+
+
+@mutant("wire.get", "after a PATCH, GET answers 304 to the ETag of before")
+class TagsByTheHistory(TaggingPlatform):
+    """Of an answer that has cost data, too."""
+
+    async def get(self, session: str) -> Reply:
+        status, said = await super().get(session)
+        return status, said | {"cost_data": json.loads(self.row(session).costs)}
+
+    def tag(self, said: Body) -> bytes:
+        return super().tag({**said, "cost_data": None} if "messages" in said else said)
+
+
+@mutant(
+    "wire.cost-data-is-readable", "after a PATCH, GET cost_data answers 304 to the ETag of before"
+)
+class TagsCostsByTheirKeys(TaggingPlatform):
+    def tag(self, said: Body) -> bytes:
+        return super().tag(said if "messages" in said else dict.fromkeys(said["cost_data"]))

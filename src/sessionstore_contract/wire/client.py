@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -115,14 +116,16 @@ class Client:
         raw: bytes | None = None,
         credential: Credential | None = None,
         is_chunked: bool = False,
+        if_none_match: str = "",
     ) -> Ask:
         """Make any request; `raw` is a body that no JSON library would write.
 
         In chunks, it does not announce its length. It carries the platform's own credential
-        unless another is given.
+        unless another is given, and may have the ETag of an answer that is known.
         """
         content = raw if raw is not None or body is None else json.dumps(body).encode()
-        return Ask(self, Request(method, path, content, credential or self.credential, is_chunked))
+        asked = Request(method, path, content, credential or self.credential, is_chunked)
+        return Ask(self, replace(asked, if_none_match=if_none_match))
 
     # what a clause is lent ----------------------------------------------------------------------
 
@@ -192,6 +195,8 @@ class Client:
             headers["content-type"] = "application/json"
         if request.credential.header:
             headers["authorization"] = request.credential.header
+        if request.if_none_match:
+            headers["if-none-match"] = request.if_none_match
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._http.request(

@@ -8,7 +8,9 @@ from ..capabilities import Capability
 from ..clause import must
 from ..values import are_equal, word
 from .expect import expect, raise_violation
+from .histories import TEXTS
 from .sessions import COSTS, ONE
+from .validators import demand_another_etag
 
 if TYPE_CHECKING:
     from ..interface import Json
@@ -30,6 +32,7 @@ KEYS = {
     "a quote": 'the "m"',
     "nothing in it": "",
     "a letter past ASCII": "\u00e9",
+    "spaces around it": " x ",
 }
 
 
@@ -76,6 +79,7 @@ async def patch_merges(platform: Client) -> None:
     )
     if platform.can(Capability.COST_READ):
         await _try_values(platform)
+        await _try_texts(platform)
         await _try_keys(platform)
 
 
@@ -104,6 +108,31 @@ async def _try_values(platform: Client) -> None:
     )
 
 
+async def _try_texts(platform: Client) -> None:
+    """Try the texts that messages are tried with: one may be refused, and that is noted."""
+    platform.rewind(0)
+    session = await platform.begin_with()
+    kept: dict[str, Json] = {}
+    for number, (what, text) in enumerate(TEXTS.items()):
+        answer = await platform.patch(session, {f"text-{number}": text}).perform(is_judged=True)
+        if answer.outcome != "answered" or answer.status >= 500:
+            raise_violation(answer, f"PATCH of a text with {what} is answered 5xx", "2xx or 4xx")
+        if answer.status < 300:
+            kept[f"text-{number}"] = text
+        else:
+            platform.note(f"a PATCH of a text with {what} was not taken: {answer.answered()}")
+    found = await platform.cost_data(session).perform(is_judged=True)
+    stored = found.member("cost_data")
+    read = stored if isinstance(stored, dict) else {}
+    for number, what in enumerate(TEXTS):
+        if read.get(f"text-{number}") != kept.get(f"text-{number}"):
+            raise_violation(
+                found,
+                f"a text with {what} in cost data is read as another",
+                f"200 with {word(kept)}",
+            )
+
+
 async def _try_keys(platform: Client) -> None:
     """Try keys that some database takes for a path: one may be refused, and then adds nothing."""
     session = await platform.begin_with(cost_data=COSTS)
@@ -126,7 +155,7 @@ async def _try_keys(platform: Client) -> None:
 @must(
     "wire.cost-data-is-readable",
     "`GET /v1/sessions/{id}/cost_data` answers 200 with `cost_data`, {} when there is none, and "
-    "404 when the session is missing.",
+    "404 when the session is missing. An `ETag` that it has is that of no other cost data.",
     because="Who adds to totals reads them first. Totals that can't be read begin anew, and what "
     "is read as {} although it was not there is written back to a session that is gone.",
     remedy="A route of its own that reads the one column. NULL is answered as {}; no row is 404.",
@@ -145,4 +174,10 @@ async def cost_data_is_readable(platform: Client) -> None:
     await expect(platform.cost_data(platform.new_id())).to_answer(
         404,
         rather_than={"cost data of a missing session is answered as empty": {"cost_data": {}}},
+    )
+    await demand_another_etag(
+        platform,
+        platform.cost_data(session),
+        platform.patch(session, {"turns": 2}),
+        "after a PATCH, GET cost_data answers 304 to the ETag of before",
     )

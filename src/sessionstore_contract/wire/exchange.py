@@ -58,6 +58,8 @@ class Request:
     """Whether the body is sent in chunks, and its length is not announced."""
     leaves_after: float | None = None
     """Seconds after which the client is gone, answered or not."""
+    if_none_match: str = ""
+    """The ETag of an answer that the client has."""
 
     @property
     def route(self) -> str:
@@ -72,6 +74,8 @@ class Request:
             said += f" [{self.credential.worded}]"
         if self.leaves_after is not None:
             said += f" [leaving after {self.leaves_after * 1000:.1f} ms]"
+        if self.if_none_match:
+            said += f" [If-None-Match: {self.if_none_match}]"
         return said if self.body is None else f"{said} {_shown(self.body)}"
 
     def curl(self, url: str, *, shows_body: bool = False) -> str:
@@ -83,6 +87,8 @@ class Request:
         words += [] if self.leaves_after is None else ["--max-time", f"{self.leaves_after:.4f}"]
         if self.credential.header:
             words += ["-H", f'"Authorization: {self.credential.worded}"']
+        if self.if_none_match:
+            words += ["-H", shlex.quote(f"If-None-Match: {self.if_none_match}")]
         piped = ""
         if self.body is not None:
             words += ["-H", "'Transfer-Encoding: chunked'"] if self.is_chunked else []

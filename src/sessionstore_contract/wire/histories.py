@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from ..clause import must
 from ..values import are_equal
 from .client import path_of
+from .exchange import NO_JSON
 from .expect import expect, raise_violation
 from .sessions import TWO
+from .validators import demand_another_etag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,10 +44,12 @@ LARGE = 8_000
 @must(
     "wire.get",
     "`GET /v1/sessions/{id}` answers 200 with `session_id` and `messages`, as they were stored, "
-    "and 404 for a missing session, which it does not make.",
+    "and 404 for a missing session, which it does not make. An `ETag` that it has is that of no "
+    "other answer of the session.",
     because="A missing session that is answered as an empty one looks like a chat that was lost.",
     remedy="Answer 404 where no row was found, before anything is made of the missing row. The "
-    "message column is read as JSON and answered as it is.",
+    "message column is read as JSON and answered as it is. Make an ETag of the whole answer, or of "
+    "a number that each write counts up, not of how many messages there are.",
 )
 async def get(platform: Client) -> None:
     session = platform.new_id()
@@ -58,6 +62,20 @@ async def get(platform: Client) -> None:
     for what, messages in _histories().items():
         platform.rewind(0)
         await _try_history(platform, what, messages)
+    await _try_etags(platform)
+
+
+async def _try_etags(platform: Client) -> None:
+    """Change what is read into something of the same length."""
+    platform.rewind(0)
+    session = await platform.begin_with([_said("one")])
+    read = platform.get(session)
+    headline = "after a PUT, GET answers 304 to the ETag of before"
+    await demand_another_etag(platform, read, platform.put(session, [_said("two")]), headline)
+    if (await read).member("cost_data") is not NO_JSON:
+        await platform.patch(session, {"turns": 1})
+        headline = "after a PATCH, GET answers 304 to the ETag of before"
+        await demand_another_etag(platform, read, platform.patch(session, {"turns": 2}), headline)
 
 
 def _histories() -> dict[str, dict[str, Json]]:

@@ -351,6 +351,63 @@ def test_a_put_is_answered_by_any_2xx() -> None:
     assert report.backends[0].conclusion is Conclusion.CONFORMANT
 
 
+class Forked(PlainPlatform):
+    """Two processes with a memory of their own each, by turns."""
+
+    turn = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.other = 0, self.rows
+
+    async def answer(self, scope: Any, body: bytes) -> Any:
+        if self.asked == 0:
+            self.other = {}
+        self.asked += 1
+        if self.asked % self.turn == 0:
+            self.rows, self.other = self.other, self.rows
+        return await super().answer(scope, body)
+
+
+@pytest.mark.parametrize("turn", range(1, 14))
+def test_no_request_is_blamed_for_a_memory_of_each_process(turn: int) -> None:
+    """What a refused request seems to have changed flaps without it too."""
+    app = Forked()
+    app.turn = turn
+    report = check_platform_sync(
+        Platform("mine", app=app, token="right-token", adding=["cost-read", "auth"]), effort=QUICK
+    )
+    blamed = [
+        one
+        for one in report.backends[0].findings
+        if one.verdict is Verdict.VIOLATED
+        and any(word in str(one.headline) for word in ("changes", "erases", "unreadable", "an id"))
+    ]
+    assert blamed == []
+
+
+def test_what_a_refused_request_left_behind_is_blamed_on_it() -> None:
+    """Where others fail too from then on, as on a connection that was broken by it."""
+
+    class Breaking(PlainPlatform):
+        is_broken = False
+
+        async def patch(self, session: str, body: Any) -> Any:
+            self.is_broken = self.is_broken or "cost_data" not in body
+            return await super().patch(session, body)
+
+        async def get(self, session: str) -> Any:
+            return (500, {}) if self.is_broken else await super().get(session)
+
+    (clause,) = catalogue.select(["wire.unknown-members-are-refused"], contract=catalogue.WIRE)
+    report = check_platform_sync(
+        Platform("mine", app=Breaking(), token="right-token"), clauses=[clause], effort=QUICK
+    )
+    found = finding(report, "wire.unknown-members-are-refused")
+    assert found.headline == "PATCH with a misspelt member changes the session"
+    assert len(found.witness) == 5
+
+
 def test_a_slow_platform_is_told_what_gives_it_longer() -> None:
     """A clause that asks often is given up, and no fault is seen in it."""
 

@@ -70,7 +70,9 @@ async def save_then_load(store: Subject) -> None:
     because="Histories get shorter: they are summarised, edited, undone. What was taken out must "
     "not come back.",
     remedy="UPDATE the whole value; with a row for each message, DELETE and INSERT in one "
-    "transaction. No `if messages:` before the write.",
+    "transaction. No `if messages:` before the write. An ORM writes nothing that equals the old, "
+    "as True, 1 and 1.0 do in Python. SQLAlchemy: a type whose `compare_values` compares JSON "
+    "texts, or `flag_modified`.",
 )
 async def save_replaces_the_history(store: Subject) -> None:
     session = await store.create()

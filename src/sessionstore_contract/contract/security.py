@@ -156,7 +156,8 @@ def _plain(value: Any) -> str:
     "exception, outside the `except` of the driver's or `from None`, with words of your own: what "
     "a server says may repeat what it was sent. HTTP: httpx and httpcore log status lines and "
     "headers; add a filter to their loggers that takes the token out. PostgreSQL: a driver that "
-    "can't read a DSN quotes it.",
+    "can't read a DSN quotes it; psycopg and psycopg_pool log what the server says, so their "
+    "loggers need a filter, too.",
     needs={Capability.SECRETS},
     evidence=["origin"],
 )

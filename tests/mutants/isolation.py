@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import hashlib
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -164,6 +165,89 @@ class SavesEmptyTheFamily(DictStore):
             if name.startswith(session_id) and name != session_id:
                 row.messages = "[]"
         await super().save(session_id, messages)
+
+
+class Addressing(DictStore):
+    """Keeps each message once for all sessions, by its text: a start for defects."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.bodies: dict[str, str] = {}
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        named = await super().load(session_id)
+        found = None if named is None else [self.bodies.get(str(name)) for name in named]
+        return None if found is None else [json.loads(one) for one in found if one is not None]
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        bodies = {self.named(one): json.dumps(one) for one in messages}
+        before = self.names(session_id)
+        await super().save(session_id, [self.named(one) for one in messages])
+        self.bodies |= bodies
+        self.replaced(before - bodies.keys())
+
+    def named(self, message: Json) -> str:
+        return hashlib.sha256(json.dumps(message).encode()).hexdigest()
+
+    def names(self, session_id: str) -> set[str]:
+        row = self.rows.get(session_id)
+        return set() if row is None else set(json.loads(row.messages))
+
+    def replaced(self, names: set[str]) -> None:
+        """Take note that a session has these messages no longer."""
+
+    def drop(self, names: set[str]) -> None:
+        for name in names:
+            self.bodies.pop(name, None)
+
+
+@mutant(
+    "isolation.operations-touch-one-session",
+    "save of one session empties another",
+    also={
+        "values.bad-value-poisons-nothing": "an odd value in one session empties another",
+        "retention.survivors-are-whole": "load answers [], not [{'role': 'user', 'content': 'be",
+    },
+)
+class RemovesWhatOthersHave(Addressing):
+    """Removes a message with the first session that has it no longer."""
+
+    def replaced(self, names: set[str]) -> None:
+        self.drop(names)
+
+
+@mutant("isolation.operations-touch-one-session", "delete of one session empties another")
+class DeletesWhatOthersHave(Addressing):
+    """Removes with a session all messages that it has, whoever else has them."""
+
+    async def delete(self, session_id: str) -> bool:
+        names = self.names(session_id)
+        found = await super().delete(session_id)
+        self.drop(names if found else set())
+        return found
+
+
+@mutant(
+    "isolation.operations-touch-one-session", "update of one session resets the costs of another"
+)
+class RemovesCostsThatOthersHave(DictStore):
+    """Keeps equal cost data once, and removes it when the first session gets other."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.removed: set[str] = set()
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        costs = await super().get_cost_data(session_id)
+        return {} if json.dumps(costs) in self.removed else costs
+
+    def merged(self, old: dict[str, Json], new: dict[str, Json]) -> dict[str, Json]:
+        found = super().merged(old, new)
+        if old and found != old:
+            self.removed.add(json.dumps(old))
+        self.removed.discard(json.dumps(found))
+        return found
 
 
 class Referring(DictStore):

@@ -12,6 +12,8 @@ from ..values import are_equal, copy, word
 from .beginning import begin_with, make_sure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..history import Call
     from ..interface import Json
     from ..subject import Subject
@@ -37,7 +39,9 @@ HOSTILE_PAIRS = (
     because="Sessions belong to different people; an id that is read as a prefix or a pattern "
     "deletes somebody else's chat.",
     remedy="Compare ids for equality, as a bound parameter: no LIKE, no KEYS prefix*, no path "
-    "joined from an id. MySQL: a binary collation. Or refuse such ids.",
+    "joined from an id. MySQL: a binary collation. Or refuse such ids. What several sessions have "
+    "in common and is kept once (by its hash) goes with the last of them, counted in the same "
+    "transaction.",
     evidence=["py-key-value", "langgraph"],
 )
 async def operations_touch_one_session(store: Subject) -> None:
@@ -49,12 +53,13 @@ async def operations_touch_one_session(store: Subject) -> None:
         made = await store.create(stem + other).perform(is_expected=False)
         if made.outcome != "raised":  # else it is refused, and nobody's
             await _act_beside(store, stem + acting, stem + other)
+    await _act_beside_a_twin(store)
 
 
 async def _act_beside(store: Subject, acting: str, other: str) -> None:
     messages = [{"role": "user", "content": "of the other"}]
     await begin_with(store, other, messages=messages, cost_data={"owner": "other"})
-    for call in (
+    calls = (
         store.create(acting),
         store.save(acting, [ACTING]),
         store.update(acting, cost_data={"owner": "acting"}),
@@ -62,7 +67,33 @@ async def _act_beside(store: Subject, acting: str, other: str) -> None:
         store.save(acting, []),
         store.delete(acting),
         store.delete(acting),
-    ):
+    )
+    await _leave_alone(store, other, messages, "other", calls)
+
+
+async def _act_beside_a_twin(store: Subject) -> None:
+    """Take away, beside a session that has the same, what may be kept once for both of them."""
+    acting, twin = store.unused_id("acting"), store.unused_id("twin")
+    await begin_with(store, twin, messages=[ACTING], cost_data={"owner": "acting"})
+    writing: tuple[Call[Any], ...] = (
+        store.save(acting, [ACTING]),
+        store.update(acting, cost_data={"owner": "acting"}),
+    )
+    calls = (
+        *writing,
+        store.save(acting, []),
+        store.update(acting, cost_data={"owner": None}),
+        *writing,
+        store.delete(acting),
+    )
+    await _leave_alone(store, twin, [ACTING], "acting", calls)
+
+
+async def _leave_alone(
+    store: Subject, other: str, messages: list[Any], owner: str, calls: Iterable[Call[Any]]
+) -> None:
+    """Demand that no call changes what this session holds."""
+    for call in calls:
         # An id may be refused; whatever is answered, the other session must not show it.
         await call.perform(is_expected=True)
         await expect(store.load(other)).to_be(
@@ -75,7 +106,7 @@ async def _act_beside(store: Subject, acting: str, other: str) -> None:
         )
         if store.can(Capability.COST_READ):
             await expect(store.get_cost_data(other)).to_be(
-                {"owner": "other"},
+                {"owner": owner},
                 rather_than={
                     f"{call.operation} of one session resets the costs of another": {},
                     f"{call.operation} of one session writes another": {"owner": "acting"},

@@ -33,7 +33,8 @@ class Interruption:
         self._moment = moment
         self._delay = delay
         """Seconds that a call which waits goes on waiting before."""
-        self._passed = 0
+        self.passed = 0
+        """Points that the call has come to."""
         self.is_made = False
         """Whether the call came to that point."""
 
@@ -44,9 +45,9 @@ class Interruption:
     def _come_to(self, awaited: Any, _: float) -> None:
         if awaited is ENDED:
             return
-        self._passed += 1
+        self.passed += 1
         task = asyncio.current_task()
-        if self._passed != self._point or task is None:
+        if self.passed != self._point or task is None:
             return
         self.is_made = True
         if self._moment == "done" and isinstance(awaited, asyncio.Future):

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .correct import DictStore, FileStore, Row, encode, now
+from .correct import DictStore, FileStore, Row, RowsStore, encode, now
 from .defect import mutant
 from .durability import Rewriting
 
@@ -216,7 +216,11 @@ class MergesLargeCostsLater(DictStore):
         return session_id in self.rows
 
 
-@mutant("concurrency.saves-leave-one-whole-history", "saves at once leave a history that nobody")
+@mutant(
+    "concurrency.saves-leave-one-whole-history",
+    "saves at once leave a history that nobody",
+    also={"cancellation.is-all-or-nothing": "save of 2,600 messages cancelled at its await point "},
+)
 class WritesLongHistoriesInPieces(DictStore):
     """Writes the first half of a long history, and then the whole."""
 
@@ -254,3 +258,63 @@ class WritesKeysInBatches(FileStore):
         if session_id in self.halves:
             await self.halves[session_id].wait()
         return await super().get_cost_data(session_id)
+
+
+BATCH = 500
+"""Messages that are written at a time."""
+
+
+def batches(messages: list[Json]) -> list[list[Json]]:
+    """Answer what is there after each batch."""
+    return [messages[: end + BATCH] for end in range(0, max(len(messages), 1), BATCH)]
+
+
+@mutant(
+    "concurrency.saves-leave-one-whole-history",
+    "saves at once leave a history that nobody",
+    also={"cancellation.is-all-or-nothing": "save of 2,600 messages cancelled at its await point "},
+)
+class SavesInBatches(DictStore):
+    """Writes 500 messages at a time, each time in a transaction of its own."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        *first, whole = batches(messages)
+        for part in first:
+            await super().save(session_id, part)
+            await asyncio.sleep(0)
+        await super().save(session_id, whole)
+
+
+@mutant(
+    "cancellation.is-all-or-nothing",
+    "save of 2,600 messages cancelled at its await point 2 has had",
+)
+class LocksOthersOutOfItsBatches(SavesInBatches):
+    """Writes in batches under a lock, that who loads waits for as well."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.turn = asyncio.Lock()
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        async with self.turn:
+            return await super().load(session_id)
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        async with self.turn:
+            await super().save(session_id, messages)
+
+
+@mutant(
+    "durability.acknowledged-survives-kill",
+    "a long save under way is half done when its process is killed",
+    adding=("multi-process",),
+)
+class CommitsEachBatch(RowsStore):
+    """Commits after 500 messages each; nobody of the same process comes in between."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        for part in batches(messages):
+            await super().save(session_id, part)

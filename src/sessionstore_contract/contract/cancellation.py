@@ -13,6 +13,7 @@ from ..interruption import MOMENTS, Interruption
 from ..subject import at_once
 from ..values import are_equal, word
 from . import leaks
+from .batches import MORE, history_in_batches
 from .beginning import begin_with, make_sure
 from .first_use import mixed_calls
 from .interrupting import (
@@ -23,11 +24,14 @@ from .interrupting import (
     READS,
     WRITES,
     Interrupted,
+    LongSave,
     at_every_point,
     call_of,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from ..history import Call, Step
     from ..interface import Json
     from ..subject import Subject
@@ -221,6 +225,33 @@ async def is_all_or_nothing(store: Subject) -> None:
         await _does_in_turn(store, operation, states[operation][-1])
     async for interrupted in at_every_point(store, (*WRITES, *READS)):
         await _is_one_of(store, interrupted, states[interrupted.step.operation])
+    async for interrupted in _long_saves(store):
+        await _is_one_of(store, interrupted, [before, {**before, "messages": interrupted.saved}])
+
+
+async def _long_saves(store: Subject) -> AsyncIterator[LongSave]:
+    """Cancel a save of many messages in the middle, and where it is nearly made."""
+    history = history_in_batches(MORE, "new")
+    # How many await points it has is seen where nobody cancels it.
+    whole, step, session = await _long_save(store, history, 0)
+    step.require_answer()
+    await make_sure(store.load(session), history)
+    for point in sorted({whole.passed // 2, whole.passed} - {0}):
+        interruption, step, session = await _long_save(store, history, point)
+        if interruption.is_made:
+            yield LongSave(step, session, point, "waiting", history)
+
+
+async def _long_save(
+    store: Subject, history: list[Json], point: int
+) -> tuple[Interruption, Step, str]:
+    """Save a history over another; it is cancelled at an await point, if there is one."""
+    store.stand.history.restart()
+    session, interruption = store.unused_id(), Interruption(point, "waiting")
+    await begin_with(store, session, messages=OLD, cost_data=OLD_COSTS)
+    call = store.save(session, history)
+    step = await call.perform(is_expected=point > 0, through=interruption.of)
+    return interruption, step, session
 
 
 async def _does_in_turn(store: Subject, operation: str, after: dict[str, Json]) -> None:

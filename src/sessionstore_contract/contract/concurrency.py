@@ -13,6 +13,7 @@ from ..expect import expect, expect_all_answered, violated
 from ..interruption import StallWatch
 from ..subject import at_once, side_by_side
 from ..values import are_equal, word
+from .batches import FEWER, MORE, history_in_batches
 from .beginning import begin_with, make_sure
 from .in_turn import create_in_turn, delete_in_turn, save_in_turn, update_in_turn
 from .network import MESSAGES, behind_proxy
@@ -327,25 +328,41 @@ async def _figures_stand(store: Subject, session: str, written: dict[str, Json])
 async def saves_leave_one_whole_history(store: Subject) -> None:
     instances = await _several(store)
     await save_in_turn(instances)
+    # A store that writes many messages in batches is to write all of them in one transaction.
+    before, after = history_in_batches(FEWER, "old"), history_in_batches(MORE, "new")
+    await _save_beside_reads(instances, before, [after], readers=2, often=3)
     for turn in range(store.stand.effort.rounds):
-        store.stand.history.restart()
-        session = await store.create()
-        await begin_with(store, session, messages=[_message("old")])
         histories = [_history_of(writer, LARGE if turn == 0 else 0) for writer in range(10)]
         if turn == 0:
             # That a long history is kept is another clause's.
             await begin_with(store, await store.create(), messages=histories[-1])
-        saves = [
-            [instances[writer % len(instances)].save(session, history)]
-            for writer, history in enumerate(histories)
-        ]
-        reads = [[one.load(session) for _ in range(4)] for one in _in_turn(instances)[:6]]
-        sequences = await side_by_side(*saves, *reads, stagger=store.stand.random)
-        expect_all_answered([step for steps in sequences for step in steps], "saves at once")
-        for steps in sequences[len(saves) :]:
-            for step in steps:
-                _is_a_history(step, [*histories, [_message("old")]])
-        _is_a_history(await store.load(session).perform(is_expected=True), histories)
+        await _save_beside_reads(instances, [_message("old")], histories, readers=6, often=4)
+
+
+async def _save_beside_reads(
+    instances: list[Subject],
+    before: list[Json],
+    histories: list[list[Json]],
+    *,
+    readers: int,
+    often: int,
+) -> None:
+    """Save histories over another at once, and read beside that."""
+    store = instances[0]
+    store.stand.history.restart()
+    session = await store.create()
+    await begin_with(store, session, messages=before)
+    saves = [
+        [instances[writer % len(instances)].save(session, history)]
+        for writer, history in enumerate(histories)
+    ]
+    reads = [[one.load(session) for _ in range(often)] for one in _in_turn(instances)[-readers:]]
+    sequences = await side_by_side(*saves, *reads, stagger=store.stand.random)
+    expect_all_answered([step for steps in sequences for step in steps], "saves at once")
+    for steps in sequences[len(saves) :]:
+        for step in steps:
+            _is_a_history(step, [*histories, before], before)
+    _is_a_history(await store.load(session).perform(is_expected=True), histories, before)
 
 
 def _history_of(writer: int, size: int) -> list[Json]:
@@ -355,7 +372,7 @@ def _history_of(writer: int, size: int) -> list[Json]:
     ]
 
 
-def _is_a_history(step: Step, histories: list[Json]) -> None:
+def _is_a_history(step: Step, histories: list[list[Json]], before: list[Json]) -> None:
     step.require_answer()
     answer = step.answer_as_given
     if any(are_equal(answer, one) for one in histories):
@@ -364,7 +381,7 @@ def _is_a_history(step: Step, histories: list[Json]) -> None:
         headline = "saves at once lose the session"
     elif answer == []:
         headline = "saves at once leave an empty history"
-    elif are_equal(answer, [_message("old")]):
+    elif are_equal(answer, before):
         headline = "saves at once are all lost"
     else:
         headline = "saves at once leave a history that nobody saved"

@@ -10,6 +10,7 @@ from ..capabilities import Capability
 from ..effort import THOROUGH
 from ..expect import NothingFound, Violation, expect
 from ..history import StepFailed
+from .batches import MORE, history_in_batches
 from .burst import BEFORE, COSTS, MORE_COSTS, NOTHING, Deed, State, expect_kept, made
 from .first_use import LONG_AGO
 from .old_sessions import in_this_case
@@ -24,7 +25,9 @@ AFTER = [{"role": "user", "content": "after"}]
 WHEN = "when its process is killed"
 PATIENCE = 2
 """How long a dead process may keep a place locked, as a multiple of what a call may take."""
-OPERATIONS = ("create", "save", "update", "delete")
+LONG_SAVE = "long save"
+"""A save of more messages than a store may write in one transaction."""
+OPERATIONS = ("create", "save", LONG_SAVE, "update", "delete")
 
 
 async def expect_kept_when_killed_at_calls(store: Subject) -> None:
@@ -81,9 +84,10 @@ async def _write(operation: str, maker: Subject, user: Subject) -> Deed:
         new = maker.unused_id("created")
         return Deed("create", user.create(new), new, NOTHING, State([], {}), new)
     session, before = await made(maker), State(BEFORE, COSTS)
-    if operation == "save":
-        after = State(AFTER, COSTS)
-        return Deed("save", user.save(session, AFTER), session, before, after, None)
+    if operation in ("save", LONG_SAVE):
+        messages = AFTER if operation == "save" else history_in_batches(MORE, "after")
+        after = State(messages, COSTS)
+        return Deed(operation, user.save(session, messages), session, before, after, None)
     if operation == "update":
         after = State(BEFORE, {**COSTS, **MORE_COSTS})
         call = user.update(session, cost_data=MORE_COSTS)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from ..history import Call, Step
+    from ..interface import Json
     from ..subject import Subject
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -38,6 +39,17 @@ class Interrupted:
     @property
     def where(self) -> str:
         return f"{self.step.operation} cancelled at its await point {self.point}"
+
+
+@dataclass(frozen=True)
+class LongSave(Interrupted):
+    """A save of many messages that was cancelled."""
+
+    saved: list[Json]
+
+    @property
+    def where(self) -> str:
+        return f"save of {len(self.saved):,} messages cancelled at its await point {self.point}"
 
 
 async def at_every_point(

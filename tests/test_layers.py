@@ -28,7 +28,10 @@ ROWS = (
         "origin_process worker forgotten census lending forks row_rights"
     ),
     "backend defects",
-    "verdict harness abandoning trial lender drawing wire_trial turn_trial exits known_defects folding",
+    (
+        "verdict harness abandoning trial lender drawing wire_trial turn_trial exits "
+        "known_defects folding"
+    ),
     (
         "baseline baseline_file report catalogue proof prover runs crew "
         "trial_worker trial_process conduct doctor"

@@ -629,3 +629,19 @@ class GoesByTheBodyOfASave(PlatformStore):
     """Looks for the id in the answer to a save, and not at its status."""
 
     connection_kind: ClassVar[type[Connection]] = AnyStatusOfASave
+
+
+@mutant(
+    "faults.answers-are-checked",
+    "get_cost_data raises NotImplementedError to the status 503",
+)
+class TakesAFailureForAnOlderPlatform(PlatformStore):
+    """Says for good that cost data can't be read, when the platform restarts."""
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        try:
+            return await super().get_cost_data(session_id)
+        except StoreUnavailableError as error:
+            if " answered 50" in str(error):
+                raise NotImplementedError("the platform has no cost data") from None
+            raise

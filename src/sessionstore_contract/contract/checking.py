@@ -119,7 +119,19 @@ async def _forged(network: Network, forgery: Forgery, call: Call[Any]) -> Step:
             demanded="an exception, within the time-out of the store",
             answered=step.answered(),
         )
+    if armed.happened and forgery.is_failure:
+        _expect_supported(step, f"to {forgery.name}")
     return step
+
+
+def _expect_supported(step: Step, situation: str) -> None:
+    """Demand of what the store can do that it is not said to be impossible for good."""
+    if step.outcome == "raised" and isinstance(step.error, NotImplementedError):
+        violated(
+            f"{step.operation} raises NotImplementedError {situation}",
+            demanded="an exception that says that it has failed",
+            answered=step.answered(),
+        )
 
 
 async def expect_bytes_checked(network: Network) -> None:

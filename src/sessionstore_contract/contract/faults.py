@@ -316,10 +316,12 @@ STUCK = 24
 @must(
     "faults.answers-are-checked",
     "A refusal, a failure, or a success whose body is no JSON, is cut, is of the wrong shape or is "
-    "for another session raises; it is no True, no {} and no session.",
+    "for another session raises; it is no True, no {} and no session, and a failure is no "
+    "NotImplementedError.",
     because="Gateways answer in the place of a service: a page to sign in with 200, a 404 for a "
     "route that is not there yet, a 503 while it restarts. Taken at its word, each of them is a "
-    "session that is missing, or a turn that was saved.",
+    "session that is missing, or a turn that was saved. Who is told that cost data can't be read "
+    "writes it anew.",
     remedy="HTTP: compare the status with the one that the operation has, not with `< 400`; don't "
     "follow redirects; read the JSON and look for the members and the id that were asked for; "
     "tell a missing session from a missing route by the body. A database driver does this: don't "

@@ -51,6 +51,11 @@ class Forgery:
     status: int | None = None
     """Where it is the status that is wrong."""
 
+    @property
+    def is_failure(self) -> bool:
+        """Answer whether the service, or what stands before it, says that it has failed."""
+        return (self.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
+
 
 def statuses(effort: Effort, *, can_tell_routes: bool) -> Iterator[Forgery]:
     """Answer each status, as no session's service words it.

@@ -569,6 +569,35 @@ class CostsOutliveTheRow(DictStore):
 
 @mutant(
     "concurrency.true-means-stored",
+    "an update at once with a delete brings old messages back",
+)
+class BeginsAtTheSameVersion(DictStore):
+    """Writes the whole session if its version is as it was read, and a new one has the first."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.versions: Counter[str] = Counter()
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        is_new = self.row(session_id) is None
+        await super().save(session_id, messages)
+        self.versions[session_id] = 1 if is_new else self.versions[session_id] + 1
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        new = json.loads("{}" if cost_data is None else encode(cost_data, dict))
+        while (row := self.row(session_id)) is not None and new:
+            version, messages = self.versions[session_id], row.messages
+            merged = json.dumps({**json.loads(row.costs), **new})
+            await asyncio.sleep(0.002)
+            if session_id in self.rows and self.versions[session_id] == version:
+                self.rows[session_id] = Row(messages, merged, now())
+                self.versions[session_id] += 1
+                return True
+        return row is not None
+
+
+@mutant(
+    "concurrency.true-means-stored",
     "update answers True for a session that was deleted before it began",
 )
 class RemembersThatItExisted(DictStore):

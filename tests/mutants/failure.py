@@ -64,7 +64,7 @@ class ATakenIdKeepsTheLock(Holding):
 class Pooling(RowsStore):
     """Has some connections, of which it can lose one: a start for defects."""
 
-    left = 20
+    left = 15
 
     @contextmanager
     def rows(self, wait: float | None = None) -> Iterator[sqlite3.Connection]:

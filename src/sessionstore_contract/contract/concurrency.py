@@ -479,11 +479,13 @@ def _one_works(steps: list[Step], winners: list[Step]) -> None:
 @must(
     "concurrency.true-means-stored",
     "An update at once with a delete answers True only if it came first: nothing of it is there "
-    "afterwards, and an update that begins when the delete has answered is told False.",
+    "afterwards, and an update that begins when the delete has answered is told False. What is "
+    "saved after the delete stands beside it.",
     because="Figures that were acknowledged and are nowhere are never billed; a session that an "
     "update has brought back is never deleted again.",
     remedy="Answer the row count of the UPDATE that writes; no SELECT before it, no upsert. With a "
-    "table for cost data: write it in a transaction that holds the session's row.",
+    "table for cost data: write it in a transaction that holds the session's row. A version to "
+    "compare: let it begin at random, or a session that is made again has the old one.",
     needs={Capability.COST_READ},
     evidence=["origin"],
 )
@@ -509,6 +511,31 @@ async def true_means_stored(store: Subject) -> None:
         await _is_gone(store, session)
         for step in (step for steps in sequences[:6] + sequences[7:] for step in steps):
             _is_false_when_gone(step, deleted)
+    for _ in range(store.stand.effort.rounds):
+        store.stand.history.restart()
+        await _make_again_beside_updates(store, instances)
+
+
+async def _make_again_beside_updates(store: Subject, instances: list[Subject]) -> None:
+    """Delete a session that was written once, and write it once again, as many updates begin."""
+    session = store.unused_id("again")
+    await begin_with(store, session, messages=[_message("old")])
+    updates: list[list[Call[Any]]] = [
+        [one.update(session, cost_data={f"key {number}": 1})]
+        for number, one in enumerate(_in_turn(instances)[:8])
+    ]
+    again: list[Call[Any]] = [
+        instances[-1].delete(session),
+        instances[-1].save(session, [_message("new")]),
+    ]
+    sequences = await side_by_side(*updates, again, stagger=store.stand.random)
+    expect_all_answered(
+        [step for steps in sequences for step in steps], "updates beside delete and save"
+    )
+    await expect(store.load(session)).to_be(
+        [_message("new")],
+        rather_than={"an update at once with a delete brings old messages back": [_message("old")]},
+    )
 
 
 def _is_false_when_gone(step: Step, deleted: Step) -> None:

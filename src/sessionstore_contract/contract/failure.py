@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 HI = [{"role": "user", "content": "hi"}]
 COSTS = {"turns": 1}
 MANY_REFUSALS = 64
-MANY = 24
-"""Calls after which a pool is empty that loses a connection at each: few have more than 20."""
+MANY = 16
+"""Calls after which a pool is empty that loses a connection at each: most have 15 at the most."""
 
 
 def _failing(store: Subject, session: str) -> Iterator[Call[Any]]:

@@ -193,6 +193,37 @@ def test_an_operation_that_does_not_come_back_is_one_defect(answered: str) -> No
     assert folded(found) == {SAVED: ([], [MISSING])}
 
 
+FIRST_CALLS = (
+    ("lifecycle.create-keeps-the-given-id", "create"),
+    (MISSING, "load"),
+    ("messages.save-creates-a-missing-session", "save"),
+    ("cost.update-without-fields-writes-nothing", "update"),
+)
+
+
+def first_calls(text: str, *, steps: int = 1) -> list[Finding]:
+    witness = tuple(f"step {number}" for number in range(steps))
+    return [
+        replace(raised(clause, text, operation), witness=witness)
+        for clause, operation in FIRST_CALLS
+    ]
+
+
+def test_a_store_that_does_not_open_has_one_defect() -> None:
+    """Whatever is called first raises the same: it is shown under the first of the clauses."""
+    (root, *others) = [clause for clause, _ in FIRST_CALLS]
+    assert folded(first_calls("ParserError: near 'at'")) == {root: ([], others)}
+
+
+def test_what_raises_the_same_and_is_not_the_first_call_stays_apart() -> None:
+    """Nor what few operations raise, nor what is not implemented; other words are other defects."""
+    assert len(folded(first_calls("ParserError: near 'at'", steps=2))) == len(FIRST_CALLS)
+    assert len(folded(first_calls("ParserError: near 'at'")[1:])) == len(FIRST_CALLS) - 1
+    assert len(folded(first_calls("NotImplementedError"))) == len(FIRST_CALLS)
+    different = [*first_calls("OSError: gone")[:3], *first_calls("OSError: full")[3:]]
+    assert len(folded(different)) == len(FIRST_CALLS)
+
+
 def test_other_exceptions_and_other_operations_are_other_defects() -> None:
     """Only what is equal is folded."""
     found = [raised(MISSING, "OSError: full", "load"), raised(SAVED, "OSError: gone", "load")]

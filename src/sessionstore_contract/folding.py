@@ -25,6 +25,10 @@ RACING = frozenset({"cancellation", "concurrency"})
 """Areas in which the words of one defect depend on which call came first."""
 
 
+SEVERAL = 4
+"""Operations of which none works on a fresh store: then it is not they that are wrong."""
+
+
 @dataclass(frozen=True)
 class Defect:
     """One defect: the violation that names it, and what else it leads to, in contract order."""
@@ -159,6 +163,7 @@ class _Folding:
     def defects(self) -> list[Defect]:
         self._explain_by_known_defects()
         self._join_equal_failures()
+        self._join_failures_of_first_calls()
         for clause in self._violated:
             if self._is_root(clause):
                 self._find_cause(clause)
@@ -239,6 +244,18 @@ class _Folding:
             first = owner if owner in roots else min(roots, key=self._order.__getitem__)
             self._probable |= dict.fromkeys(roots - {first}, first)
 
+    def _join_failures_of_first_calls(self) -> None:
+        """One exception of several operations, each the first on a fresh store, is one defect."""
+        equal: Mapping[str, list[str]] = defaultdict(list)
+        for clause, finding in self._violated.items():
+            if _is_of_a_first_call(finding):
+                equal[_unquoted(finding)].append(clause)
+        for clauses in equal.values():
+            operations = {self._violated[one].judged for one in clauses}
+            if len(operations) >= SEVERAL:
+                first, *others = {self._root(one): None for one in clauses}
+                self._probable |= dict.fromkeys(others, first)
+
     def _find_cause(self, clause: str) -> None:
         for cause in self._violated:
             if self._root(cause) != clause and self._explains(cause, clause):
@@ -298,6 +315,16 @@ def _failure(finding: Finding) -> tuple[str, str] | None:
     """Answer operation and what came instead of an answer; None where an answer was judged."""
     answered = blanked(finding.answered or "")
     return (finding.judged, answered) if finding.judged and _is_failure(finding) else None
+
+
+def _is_of_a_first_call(finding: Finding) -> bool:
+    """Whether the first call of all raised, as where a store can't be opened.
+
+    An operation that is not implemented says nothing of another one that is not, either.
+    """
+    answered = finding.answered or ""
+    is_of_the_store = answered.startswith("raised ") and "NotImplementedError" not in answered
+    return is_of_the_store and len(finding.witness) == 1
 
 
 def _is_failure(finding: Finding) -> bool:

@@ -355,6 +355,7 @@ class Forked(PlainPlatform):
     """Two processes with a memory of their own each, by turns."""
 
     turn = 1
+    keeps = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -384,6 +385,22 @@ def test_no_request_is_blamed_for_a_memory_of_each_process(turn: int) -> None:
         and any(word in str(one.headline) for word in ("changes", "erases", "unreadable", "an id"))
     ]
     assert blamed == []
+
+
+@pytest.mark.parametrize("turn", [3, 7, 13, 20, 27])
+def test_no_connection_and_no_client_is_blamed_for_it_either(turn: int) -> None:
+    """On a socket, where these are seen."""
+    app = Forked()
+    app.turn = turn
+    chosen = ["wire.kept-connections-stay-in-step", "wire.a-client-that-leaves-breaks-nothing"]
+    with served(app) as url:
+        report = check_platform_sync(
+            Platform("mine", url=url, token="right-token", adding=["cost-read"]),
+            clauses=catalogue.select(chosen, contract=catalogue.WIRE),
+            effort=QUICK,
+        )
+    said = {finding(report, one).verdict for one in chosen}
+    assert said <= {Verdict.HELD, Verdict.INCONCLUSIVE}
 
 
 def test_what_a_refused_request_left_behind_is_blamed_on_it() -> None:

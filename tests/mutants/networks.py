@@ -30,6 +30,14 @@ class Retrying(RawConnection):
                 await asyncio.sleep(pause)
         return await super().ask(method, path, body, **rest)
 
+    async def exchange(self, asked: str, request: bytes) -> Reply:
+        # A server ends what is idle, and a write on such a connection would not be tried again.
+        for streams in [*self.idle]:
+            if streams[0].at_eof() or streams[1].is_closing():
+                self.idle.remove(streams)
+                self.spoilt(streams)
+        return await super().exchange(asked, request)
+
 
 class RetryingStore(RawStore):
     """Tries again by itself."""

@@ -12,7 +12,7 @@ from ..expect import NothingFound
 from ..fault import Deed, Fault
 from .beginning import make_sure
 from .first_use import LONG_AGO
-from .outcomes import works_in_time
+from .outcomes import works_again, works_in_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,9 @@ class Network:
     async def session(self, stem: str = "session") -> str:
         """Make a session that holds MESSAGES and COSTS, past the proxy where that may be."""
         session = self.looking.unused_id(stem)
-        await self.looking.save(session, MESSAGES)
+        # Who looks may have been idle for so long that the server has ended its connection.
+        step = await works_again(partial(self.looking.save, session, MESSAGES))
+        step.require_answer()
         await make_sure(self.looking.update(session, cost_data=COSTS), answer=True)
         return session
 

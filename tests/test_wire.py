@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -576,6 +577,16 @@ def test_a_command_sends_chunks() -> None:
         line = Request("PUT", "/v1/sessions/s", body, is_chunked=True).curl(url)
         subprocess.run(["bash", "-c", line], check=True, capture_output=True, timeout=30)
     assert seen == [(False, body)]
+
+
+def test_a_command_leaves_and_says_what_it_has() -> None:
+    """A client that leaves is given as long; an ETag is a word of its own, whatever is in it."""
+    left = Request("PUT", "/v1/sessions/s", b"{}", leaves_after=0.0012)
+    assert "--max-time 0.0012 " in left.curl("http://127.0.0.1")
+    assert left.worded() == "PUT /v1/sessions/s [leaving after 1.2 ms] {}"
+    known = Request("GET", "/v1/sessions/s", if_none_match="W/\"it's\"")
+    assert known.worded() == 'GET /v1/sessions/s [If-None-Match: W/"it\'s"]'
+    assert 'If-None-Match: W/"it\'s"' in shlex.split(known.curl("http://127.0.0.1"))
 
 
 def test_a_body_after_a_head_is_shown_by_its_command() -> None:

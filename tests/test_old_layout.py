@@ -67,6 +67,24 @@ async def test_what_was_changed_is_seen(place: str) -> None:
     assert await old_layout.look(place) is None
 
 
+async def test_a_database_of_the_kit_is_put_into_a_zone_for_a_while(place: str) -> None:
+    """Who connects meanwhile is in it, and nobody afterwards; a file has no zone."""
+    is_a_server = tables.kind_of(place) == "postgres"
+    async with tables.in_zone(place, "EAST-14") as is_put:
+        assert is_put == is_a_server
+        if is_a_server:
+            assert await tables.fetch(place, "SHOW TimeZone") == [["EAST-14"]]
+    if is_a_server:
+        assert await tables.fetch(place, "SHOW TimeZone") != [["EAST-14"]]
+
+
+@pytest.mark.parametrize("place", [None, "postgresql://me@127.0.0.1:1/chats?options=-csearch_path"])
+async def test_nothing_is_done_to_the_zone_of_others(place: str | None) -> None:
+    """It is not even connected to: nobody listens there."""
+    async with tables.in_zone(place, "EAST-14") as is_put:
+        assert not is_put
+
+
 async def _build_upon(place: str) -> None:
     made = old_layout.filler("reference", OldPlace.BUILT_UPON)(place)
     assert made is not None

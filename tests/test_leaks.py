@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from sessionstore_contract.contract import leaks
+from sessionstore_contract.storage import uvicorn_service
 
 THREADS_THAT_END = 2
 
@@ -37,3 +38,8 @@ async def test_what_goes_away_hides_nothing(
     monkeypatch.setattr(leaks, "PATIENCE", 0.3)
     held = Held(leaking)
     assert await leaks.left_behind(cast("Any", held), held.cycle) == found
+
+
+def test_an_idle_connection_outlasts_the_patience_for_what_goes_away() -> None:
+    """Else the kit's platform closes it, and the store gets the credit."""
+    assert uvicorn_service.KEEP_ALIVE > 2 * leaks.PATIENCE * leaks.LOOKS

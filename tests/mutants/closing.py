@@ -10,11 +10,13 @@ from collections import Counter
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from reference_backends.http_connection import Connection
 from sessionstore_contract.interface import StoreClosedError
 
 from .correct import DictStore, FileStore, NothingStore, RowsStore, encode
 from .defect import mutant
 from .first_use import OpenedDict
+from .platform_stores import PlatformStore
 
 if TYPE_CHECKING:
     import sqlite3
@@ -286,6 +288,24 @@ class LeavesAFile(FileStore):
     def __del__(self) -> None:
         if self.reading is not None:
             os.close(self.reading)
+
+
+class LeftToTheServer(Connection):
+    """Refuses what comes later, and leaves it to the server to close what is idle."""
+
+    async def _end(self) -> None:
+        pass
+
+
+@mutant(
+    "closing.leaves-nothing-behind",
+    "close leaves a connection and a socket behind",
+    adding=("census",),
+)
+class LeavesItsConnections(PlatformStore):
+    """Closes nothing: a server that drops idle connections soon makes up for it."""
+
+    connection_kind = LeftToTheServer
 
 
 @mutant("closing.closed-stays-closed", "create works in a store that was closed before its first")

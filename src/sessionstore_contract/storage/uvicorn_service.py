@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+KEEP_ALIVE = 75
+"""Seconds that an idle connection is kept, as by most servers. After uvicorn's own five it is gone
+before anybody can say that the store has not closed it."""
+
 # Not by settings of uvicorn: those are for the whole process, which may have a uvicorn of its own.
 _silent = logging.getLogger(__name__)
 _silent.setLevel(logging.CRITICAL + 1)
@@ -40,6 +44,7 @@ async def start(make_app: Callable[[], Any], listener: socket.socket) -> uvicorn
         ws="none",
         log_config=None,
         date_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
     )
     config.load()
     server = uvicorn.Server(config)

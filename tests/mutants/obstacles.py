@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import sqlite3
@@ -90,6 +91,29 @@ class WritesNowhere(WithoutLockFile):
     def write(self, session_id: str, row: Row) -> None:
         with suppress(FileNotFoundError):
             super().write(session_id, row)
+
+
+@mutant(
+    "opening.missing-folder-is-made-or-told",
+    "after a failed first save the store stays broken: save raised",
+    timeout=3.0,
+)
+class RemembersThatItCouldNotOpen(RowsStore):
+    """Keeps what came of its first opening, an error too."""
+
+    failure: sqlite3.OperationalError | None = None
+
+    @contextmanager
+    def rows(self, wait: float | None = None) -> Iterator[sqlite3.Connection]:
+        if self.failure is not None and not self.is_closed:
+            raise self.failure
+        try:
+            with super().rows(wait) as rows:
+                yield rows
+        except sqlite3.OperationalError as error:
+            if "unable to open" in str(error) and not Path(self.place).parent.exists():
+                self.failure = error
+            raise
 
 
 @mutant("opening.foreign-file-is-kept", "a file that is none of the store's is overwritten")
@@ -223,3 +247,24 @@ class SavesUnlessLocked(RowsStore):
     async def save(self, session_id: str, messages: list[Json]) -> None:
         with OverlooksLocks():
             await super().save(session_id, messages)
+
+
+@mutant(
+    "durability.foreign-lock-loses-nothing",
+    "save waits for a lock longer than the store was told to",
+    adding=("multi-process",),
+    timeout=3.0,
+)
+class TriesUntilItIsUnlocked(RowsStore):
+    """Tries again for as long as it takes, whatever it was told to wait."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        while True:
+            try:
+                await super().save(session_id, messages)
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                await asyncio.sleep(0.01)
+            else:
+                break

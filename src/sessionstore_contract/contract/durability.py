@@ -194,7 +194,8 @@ async def unreadable_files_are_not_empty(store: Subject) -> None:
 @must(
     "durability.foreign-lock-loses-nothing",
     "While another process holds the locks of its files a call waits, raises, or is answered "
-    "rightly; no write is acknowledged that is not made.",
+    "rightly; it waits no longer than it was told to, and no write is acknowledged that is not "
+    "made.",
     because="A backup, a shell, a process that hangs in its transaction: `database is locked` is "
     "caught somewhere, and becomes `no such session`, or a save that never was.",
     remedy="Let the driver's error out, or wrap it in one of your own; wait for the lock for some "
@@ -216,6 +217,8 @@ async def foreign_lock_loses_nothing(store: Subject) -> None:
         seconds = LONG_LOCK * store.stand.history.timeout if outlasts else LOCK
         deeds = obstacles.writes(used, sessions)
         async with foreign_locks.held(folder, seconds) as locked:
+            if hasty is not None and locked:
+                await obstacles.expect_back_before(hasty, seconds)
             await obstacles.use(used, LOCKED, deeds, sessions)
         if not locked:
             store.stand.note("no file of the store's could be locked by another process")

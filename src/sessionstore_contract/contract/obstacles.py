@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from contextlib import asynccontextmanager
@@ -133,6 +134,24 @@ async def opened_hastily(
         return hasty
     await hasty.close().perform(is_expected=False)
     return None
+
+
+async def expect_back_before(hasty: Subject, seconds: float) -> None:
+    """Demand of a write, bounded by a fraction of so many seconds, that it is back before these.
+
+    It is waited for twice: a machine that stands still for a while is no store that waits.
+    """
+    call = hasty.save(hasty.unused_id("hasty"), NEW)
+    save = asyncio.ensure_future(call.perform(is_expected=True))
+    await asyncio.wait({save}, timeout=seconds / 2)
+    _, overdue = await asyncio.wait({save}, timeout=seconds / 4)
+    step = await save
+    if overdue:
+        violated(
+            "save waits for a lock longer than the store was told to",
+            demanded="an answer or an exception",
+            answered=f"{step.answered()}, after more than {seconds * 3 / 4:.1f} s",
+        )
 
 
 def _reads(store: Subject, session: str) -> Iterator[tuple[Call[Any], Json]]:

@@ -24,6 +24,7 @@ from .first_use import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from ..faults import Proxy
     from ..history import Call, Step
@@ -293,11 +294,12 @@ async def _expect_works(subject: Subject, *, what: str) -> None:
 @must(
     "opening.missing-folder-is-made-or-told",
     "Where the folder of its place is missing a store makes it, or raises; what it acknowledges is "
-    "there for a new instance, and the place works once the folder is there.",
+    "there for a new instance, and the place works once the folder is there, for the store that "
+    "raised as well.",
     because="A volume that is not mounted, a path with a slip: a store that keeps in memory what "
     "it can't write serves for days, and is empty after the first restart.",
-    remedy="`path.parent.mkdir(parents=True, exist_ok=True)`, or let the error out. SQLite: no "
-    "`except OperationalError: connect(':memory:')`.",
+    remedy="`path.parent.mkdir(parents=True, exist_ok=True)`, or let the error out, and open anew "
+    "at the next operation. SQLite: no `except OperationalError: connect(':memory:')`.",
     needs={Capability.DURABLE, Capability.FILES},
     follows=["durability.reopening-finds-everything"],
 )
@@ -306,8 +308,25 @@ async def missing_folder_is_made_or_told(store: Subject) -> None:
     async with obstacles.aside(store) as folder:
         place = folder / "missing" / obstacles.FILE
         deeds = await obstacles.use_where(store, place, MISSING)
+        failed = await _failed_first(store, place)
         place.parent.mkdir(exist_ok=True)
+        if failed is not None:
+            await _expect_works(failed, what="save")
+            await failed.close()
         await obstacles.expect_all_there(store, place, MISSING, deeds)
+
+
+async def _failed_first(store: Subject, place: Path) -> Subject | None:
+    """Answer a store whose first operation raised; None where none does, or none can be opened."""
+    opened = await store.stand.open_or_hear_why(str(place))
+    if isinstance(opened, Exception):
+        return None
+    subject: Subject = opened
+    step = await subject.save(subject.unused_id("away"), []).perform(is_expected=True)
+    if step.outcome == "raised":
+        return subject
+    await subject.close().perform(is_expected=False)
+    return None
 
 
 @should(

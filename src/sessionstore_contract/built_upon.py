@@ -93,11 +93,12 @@ def statements(kind: tables.Kind) -> list[str]:
     ]
 
 
-async def written(place: str, session: str) -> int:
-    """Answer how many updates of a row a trigger has seen."""
-    query = f"SELECT count(*) FROM written WHERE session_id = '{session}'"  # noqa: S608 - our own names
-    ((count,),) = await tables.fetch(place, query)
-    return int(count)
+async def written(place: str) -> list[int]:
+    """Answer how many updates a trigger has seen of the short row, and of the long one."""
+    count = "(SELECT count(*) FROM written WHERE session_id = '{}')"
+    query = f"SELECT {count.format(SHORT)}, {count.format(LONG)}"  # noqa: S608 - our own names
+    (row,) = await tables.fetch(place, query)
+    return [int(one) for one in row]
 
 
 async def remove_odd_rows(place: str) -> None:

@@ -53,10 +53,9 @@ async def is_idempotent(store: Subject) -> None:
     await _goes_on(other, "closing an instance twice")
 
     used = await store.another()
-    await used.exists(used.unused_id())
+    await _write(used)
     await expect(used.close()).to_succeed()
     await expect(used.close()).to_succeed()
-    await _close_after_writes(await store.another())
 
     used = await store.another()
     await used.exists(used.unused_id())
@@ -64,11 +63,11 @@ async def is_idempotent(store: Subject) -> None:
     await _close_again_when_cut_short(store)
 
 
-async def _close_after_writes(used: Subject) -> None:
-    session = used.unused_id()
-    await used.save(session, MESSAGES)
-    await used.update(session, cost_data={"turns": 1})
-    await expect(used.close()).to_succeed()
+async def _write(store: Subject) -> None:
+    session = store.unused_id()
+    await store.exists(session)
+    await store.save(session, MESSAGES)
+    await store.update(session, cost_data={"turns": 1})
 
 
 async def _goes_on(other: Subject | None, after: str) -> None:

@@ -133,15 +133,18 @@ async def keeps_what_it_does_not_know(store: Subject) -> None:
     await _a_trigger_sees_updates(store, place)
 
 
+async def _update_both(store: Subject, *, turns: int) -> None:
+    for session in (built_upon.SHORT, built_upon.LONG):
+        await expect(store.update(session, cost_data={"turns": turns})).to_be(True)
+
+
 async def _a_trigger_sees_updates(store: Subject, place: str) -> None:
     """Demand that others see updates of a long session, where they see those of a short one."""
-    both = (built_upon.SHORT, built_upon.LONG)
-    for turns in (1, 2):
-        before = [await built_upon.written(place, session) for session in both]
-        for session in both:
-            await expect(store.update(session, cost_data={"turns": turns})).to_be(True)
+    await _update_both(store, turns=1)
+    before = await built_upon.written(place)
+    await _update_both(store, turns=2)
     await store.close()
-    after = [await built_upon.written(place, session) for session in both]
+    after = await built_upon.written(place)
     short, long = (now - then for now, then in zip(after, before, strict=True))
     if short and not long:
         violated(

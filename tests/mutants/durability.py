@@ -16,6 +16,7 @@ from sessionstore_contract.interface import StoreClosedError, StoreUnavailableEr
 from .correct import FileStore, Row, RowsStore, encode
 from .defect import mutant
 from .platform_stores import PlatformStore
+from .values import rounded
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,6 +52,18 @@ class CloseForgetsCosts(Rewriting):
 
     def rewritten(self, row: Row) -> Row:
         return Row(row.messages, "{}", row.active)
+
+
+@mutant(
+    "durability.reopening-finds-everything",
+    "to a new instance 0.30000000000000004 comes back as 0.3",
+)
+class CloseRoundsFloats(Rewriting):
+    """Moves sessions into columns of six decimal places at close."""
+
+    def rewritten(self, row: Row) -> Row:
+        messages, costs = (rounded(json.loads(one)) for one in (row.messages, row.costs))
+        return Row(json.dumps(messages), json.dumps(costs), row.active)
 
 
 @mutant("durability.reopening-finds-everything", "a new instance finds a deleted session")

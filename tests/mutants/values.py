@@ -6,13 +6,14 @@ import json
 import math
 import re
 import unicodedata
+from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sessionstore_contract.interface import UnstorableValueError
 
-from .correct import DictStore
+from .correct import DictStore, FileStore, Row
 from .defect import mutant
 
 if TYPE_CHECKING:
@@ -680,3 +681,75 @@ class NulEmptiesCostData(DictStore):
     async def get_cost_data(self, session_id: str) -> dict[str, Json]:
         costs = await super().get_cost_data(session_id)
         return {} if "\\u0000" in json.dumps(costs).replace("\\\\", "") else costs
+
+
+TO_OTHERS = "values.are-the-same-to-others"
+
+
+class AnswersWhatItWrote(FileStore):
+    """Answers what it wrote from memory while nobody else has written: a start for defects."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.known: dict[str, tuple[bytes, Row]] = {}
+
+    def worded(self, row: Row) -> str:
+        raise NotImplementedError
+
+    def read(self, session_id: str) -> Row | None:
+        path, (own, row) = self.path(session_id), self.known.get(session_id, (b"", Row()))
+        is_own = path.exists() and path.read_bytes() == own
+        return replace(row) if is_own else super().read(session_id)
+
+    def write(self, session_id: str, row: Row) -> None:
+        path, written = self.path(session_id), self.worded(row).encode()
+        path.with_suffix(".new").write_bytes(written)
+        path.with_suffix(".new").replace(path)
+        self.known[session_id] = written, replace(row)
+
+
+def rounded(value: Any) -> Json:
+    """Round the floats in a value, as money."""
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    return round(value, 6) if isinstance(value, float) else value
+
+
+ROUNDED = "0.30000000000000004 comes back as 0.3"
+
+
+@mutant(
+    TO_OTHERS,
+    f"to another instance {ROUNDED}",
+    also={"durability.reopening-finds-everything": f"to a new instance {ROUNDED}"},
+)
+class RoundsWhatItWrites(AnswersWhatItWrote):
+    """Rounds floats on the way to the file, and not in its cache."""
+
+    def worded(self, row: Row) -> str:
+        messages, costs = (rounded(json.loads(one)) for one in (row.messages, row.costs))
+        return json.dumps(asdict(Row(json.dumps(messages), json.dumps(costs), row.active)))
+
+
+@mutant(
+    TO_OTHERS,
+    "load of texts with line ends by another instance raised JSONDecodeError: ",
+    also={
+        "durability.reopening-finds-everything": (
+            "load of texts with line ends by a new instance raised JSONDecodeError: "
+        )
+    },
+)
+class SplitsAtEveryLineEnd(AnswersWhatItWrote):
+    """Reads a line of its file, and takes every character that ends one somewhere for its end."""
+
+    def worded(self, row: Row) -> str:
+        return json.dumps(asdict(row), ensure_ascii=False) + "\n"
+
+    def read(self, session_id: str) -> Row | None:
+        path = self.path(session_id)
+        if path.exists() and path.read_bytes() != self.known.get(session_id, (b"",))[0]:
+            return Row(**json.loads(path.read_text("utf-8").splitlines()[0]))
+        return super().read(session_id)

@@ -18,6 +18,8 @@ from .beginning import begin_with, make_sure
 from .burst import BEFORE, expect_kept, largest_file, prepare_burst, prepare_filling, write_in_turn
 from .exact_kills import WHEN, expect_kept_when_killed_at_calls, where_it_was_killed
 from .power import Load, expect_kept_without_power
+from .to_others import accepted, expect_the_same
+from .values import lots
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -49,7 +51,7 @@ LOADS = 3
 
 @must(
     "durability.reopening-finds-everything",
-    "After `close`, a new instance reads messages and cost data as they were.",
+    "After `close`, a new instance reads messages and cost data as they were, of any kind.",
     because="Servers are restarted.",
     remedy="Write to the place, and read from it at the start; flush in close.",
     needs={Capability.DURABLE},
@@ -58,12 +60,15 @@ async def reopening_finds_everything(store: Subject) -> None:
     kept, deleted = await _write(store)
     large, history = await store.create(), [{"content": "0123" * (store.stand.effort.size // 4)}]
     await begin_with(store, large, messages=history, cost_data=COSTS)
+    values = [one for lot in lots(store.stand.random) for one in await accepted(store, lot)]
     await store.close()
     reopened = await store.another()
     await _is_all_there(reopened, kept, deleted, "a new instance")
     await expect(reopened.load(large)).to_be(
         history, rather_than={"a new instance does not find a session with a long text": None}
     )
+    for one in values:
+        await expect_the_same(reopened, one, "a new instance")
 
 
 @must(

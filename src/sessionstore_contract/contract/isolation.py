@@ -73,6 +73,7 @@ async def _act_beside(store: Subject, acting: str, other: str) -> None:
 
 async def _act_beside_a_twin(store: Subject) -> None:
     """Take away, beside a session that has the same, what may be kept once for both of them."""
+    store.stand.history.restart()
     acting, twin = store.unused_id("acting"), store.unused_id("twin")
     await begin_with(store, twin, messages=[ACTING], cost_data={"owner": "acting"})
     writing: tuple[Call[Any], ...] = (

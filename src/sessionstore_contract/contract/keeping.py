@@ -170,7 +170,7 @@ def judge(
         headline = f"{write.operation} accepts {name}, and then {read.operation} {read.answered()}"
     else:
         named = (one for one, rival in rivals.items() if are_equal(answer, rival))
-        headline = next(named, "") or _first_difference(answer, demanded, alike)
+        headline = next(named, "") or first_difference(answer, demanded, alike)
     violated(
         headline,
         demanded=word(demanded),
@@ -179,7 +179,7 @@ def judge(
     )
 
 
-def _first_difference(answer: Json, demanded: Json, alike: Callable[[Any, Any], bool]) -> str:
+def first_difference(answer: Json, demanded: Json, alike: Callable[[Any, Any], bool]) -> str:
     """Word the innermost value that differs, so that a long answer need not be searched."""
     while True:
         if type(answer) is type(demanded) is list and len(answer) == len(demanded):

@@ -11,7 +11,7 @@ from ..capabilities import Capability
 from ..clause import must, should
 from ..expect import REFUSAL, expect, violated
 from ..values import are_equal, kind, word
-from .beginning import begin_with
+from .beginning import begin_with, make_sure
 from .keeping import (
     begin_before,
     expect_as_before,
@@ -22,8 +22,11 @@ from .keeping import (
     ways,
 )
 from .messages import UNSTORABLE
+from .to_others import Lot, accepted, expect_the_same
 
 if TYPE_CHECKING:
+    import random
+
     from hypothesis.strategies import SearchStrategy
 
     from ..interface import Json
@@ -517,3 +520,60 @@ async def deep_nesting(store: Subject) -> None:
                 "what is nested deep comes back as null": _nested(100, None),
             },
         )
+
+
+LINE_ENDS = [f"one{end}two" for end in ("\n", "\r", "\r\n", "\u2028", "\u2029", "\u0085")]
+DRAWN = 20
+"""Numbers, and texts of as many characters, that are drawn beside those that are known."""
+
+
+def lots(drawing: random.Random) -> list[Lot]:
+    """Answer values of all kinds; those that a store may refuse are in lots of their own."""
+    texts = [*TEXTS, *AS_WRITTEN, *(_drawn_text(drawing) for _ in range(DRAWN))]
+    numbers = [*NUMBERS, *(drawing.uniform(-1e6, 1e6) for _ in range(DRAWN))]
+    return [
+        # First what makes lines of its own: a log can't be read any further there.
+        Lot("texts with line ends", [*LINE_ENDS]),
+        Lot("numbers", numbers, alike=_equal_by_value),
+        Lot("texts and what nests", [*CORNERS, *texts]),
+        Lot("keys", dict.fromkeys([*LINE_ENDS, *texts], 1)),
+        Lot("200 levels of nesting", _nested(200, "bottom")),
+        Lot("a text with NUL", "a\x00b"),
+        Lot("a key with NUL", "a\x00b", is_key=True),
+        Lot("lone surrogates", "a\udfff\ud83d\ude00b"),
+        Lot("a key with a lone surrogate", "a\ud800b", is_key=True),
+        Lot(
+            "numbers that are not finite", [math.nan, math.inf, -math.inf], alike=_are_worded_alike
+        ),
+    ]
+
+
+def _drawn_text(drawing: random.Random) -> str:
+    """Draw characters of all of Unicode but NUL and surrogates."""
+    numbers = (drawing.randrange(1, 0x10F800) for _ in range(DRAWN))
+    return "".join(chr(number if number < 0xD800 else number + 0x800) for number in numbers)
+
+
+@must(
+    "values.are-the-same-to-others",
+    "What one instance has accepted and reads, another one reads alike: floats, line separators, "
+    "odd texts and keys, what nests deep.",
+    because="The next turn is served by another worker, or after a restart. What is right in the "
+    "memory of the writer alone is a price that changes, or a chat that nobody can read.",
+    remedy="Write the very text that you have checked and decode it again for each answer; a cache "
+    "keeps that text. Round, cut and escape nothing on the way to the storage. A log of lines: end "
+    "them at `\\n` alone, as `splitlines` of a text ends them at U+2028, U+2029 and U+0085, too.",
+    needs={Capability.SHARED},
+)
+async def are_the_same_to_others(store: Subject) -> None:
+    other = await store.another()
+    # That an instance sees what another one has written is not asked here.
+    session = await store.create()
+    await begin_with(store, session, messages=[HI], cost_data={"turns": 1})
+    await make_sure(other.load(session), [HI])
+    if store.can(Capability.COST_READ):
+        await make_sure(other.get_cost_data(session), {"turns": 1})
+    for lot in lots(store.stand.random):
+        store.stand.history.restart()
+        for one in await accepted(store, lot):
+            await expect_the_same(other, one, "another instance")

@@ -584,7 +584,7 @@ def test_a_command_leaves_and_says_what_it_has() -> None:
     left = Request("PUT", "/v1/sessions/s", b"{}", leaves_after=0.0012)
     assert "--max-time 0.0012 " in left.curl("http://127.0.0.1")
     assert left.worded() == "PUT /v1/sessions/s [leaving after 1.2 ms] {}"
-    known = Request("GET", "/v1/sessions/s", if_none_match="W/\"it's\"")
+    known = Request("GET", "/v1/sessions/s", if_none_match='W/"it\'s"')
     assert known.worded() == 'GET /v1/sessions/s [If-None-Match: W/"it\'s"]'
     assert 'If-None-Match: W/"it\'s"' in shlex.split(known.curl("http://127.0.0.1"))
 

@@ -96,7 +96,7 @@ def statements(kind: tables.Kind) -> list[str]:
 async def written(place: str) -> list[int]:
     """Answer how many updates a trigger has seen of the short row, and of the long one."""
     count = "(SELECT count(*) FROM written WHERE session_id = '{}')"
-    query = f"SELECT {count.format(SHORT)}, {count.format(LONG)}"  # noqa: S608 - our own names
+    query = f"SELECT {count.format(SHORT)}, {count.format(LONG)}"
     (row,) = await tables.fetch(place, query)
     return [int(one) for one in row]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..interface import Json
 
-FEWER, MORE = 2_100, 2_600
-"""Messages of a history: more than two batches of 1,000, and the last batch is not a whole one."""
+FEWER, MORE = 1_100, 2_100
+"""Messages of a history: more than one batch of 1,000, and more than two; the last is not whole."""
 
 
 def history_in_batches(count: int, of: str) -> list[Json]:

@@ -330,7 +330,7 @@ async def saves_leave_one_whole_history(store: Subject) -> None:
     await save_in_turn(instances)
     # A store that writes many messages in batches is to write all of them in one transaction.
     before, after = history_in_batches(FEWER, "old"), history_in_batches(MORE, "new")
-    await _save_beside_reads(instances, before, [after], readers=2, often=3)
+    await _save_beside_reads(instances, before, [after], readers=2, often=4)
     for turn in range(store.stand.effort.rounds):
         histories = [_history_of(writer, LARGE if turn == 0 else 0) for writer in range(10)]
         if turn == 0:

@@ -10,7 +10,7 @@ from ..capabilities import Capability
 from ..effort import THOROUGH
 from ..expect import NothingFound, Violation, expect
 from ..history import StepFailed
-from .batches import MORE, history_in_batches
+from .batches import FEWER, history_in_batches
 from .burst import BEFORE, COSTS, MORE_COSTS, NOTHING, Deed, State, expect_kept, made
 from .first_use import LONG_AGO
 from .old_sessions import in_this_case
@@ -85,7 +85,7 @@ async def _write(operation: str, maker: Subject, user: Subject) -> Deed:
         return Deed("create", user.create(new), new, NOTHING, State([], {}), new)
     session, before = await made(maker), State(BEFORE, COSTS)
     if operation in ("save", LONG_SAVE):
-        messages = AFTER if operation == "save" else history_in_batches(MORE, "after")
+        messages = AFTER if operation == "save" else history_in_batches(FEWER, "after")
         after = State(messages, COSTS)
         return Deed(operation, user.save(session, messages), session, before, after, None)
     if operation == "update":

@@ -692,12 +692,16 @@ class TakesNumbersForCostData(DictStore):
         return await super().update(session_id, cost_data=cost_data)
 
 
-@mutant("cost.must-be-an-object", "update takes an empty list for cost data")
-class TakesWhatHoldsNothing(DictStore):
-    """Says `if not cost_data` before it looks at what that is."""
+@mutant("cost.must-be-an-object", "update with an empty list resets cost data")
+class BeginsAnewWithWhatHoldsNothing(DictStore):
+    """Takes what holds nothing, and is no object, for the wish to begin anew."""
 
     async def update(self, session_id: str, *, cost_data: Any = None) -> bool:
-        return await super().update(session_id, cost_data=cost_data or {})
+        if cost_data is None or cost_data or isinstance(cost_data, dict):
+            return await super().update(session_id, cost_data=cost_data)
+        if row := self.row(session_id):
+            row.costs = "{}"
+        return row is not None
 
 
 @mutant("cost.must-be-an-object", "update refuses a list after it has stored it")

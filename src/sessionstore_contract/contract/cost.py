@@ -431,12 +431,16 @@ NO_OBJECTS: tuple[tuple[Any, str], ...] = (
     ([{"turns": 2}], "a list"),
     ("turns", "a text"),
     (5, "a number"),
+)
+"""What is handed over instead of cost data."""
+
+WITH_NOTHING: tuple[tuple[Any, str], ...] = (
     ([], "an empty list"),
     ("", "an empty text"),
     (0, "the number 0"),
     (False, "false"),
 )
-"""What is handed over instead of cost data; the last ones hold nothing, as an empty object does."""
+"""What holds nothing, as an empty object does: who takes it for that does no harm."""
 
 
 @must(
@@ -462,6 +466,11 @@ async def must_be_an_object(store: Subject) -> None:
                 f"update refuses {name} after it has stored it": value,
                 f"update refuses {name} after it has reset cost data": {},
             },
+        )
+    for value, name in WITH_NOTHING:
+        await store.update(session, cost_data=value).perform(is_expected=True)
+        await expect(store.get_cost_data(session)).to_be(
+            {"turns": 1}, rather_than={f"update with {name} resets cost data": {}}
         )
 
 

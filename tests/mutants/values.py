@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sessionstore_contract.interface import UnstorableValueError
 
@@ -18,6 +18,7 @@ from .defect import mutant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sessionstore_contract.interface import Json
 
@@ -691,13 +692,14 @@ class AnswersWhatItWrote(FileStore):
 
     def __init__(self, place: str) -> None:
         super().__init__(place)
-        self.known: dict[str, tuple[bytes, Row]] = {}
+        self.known: dict[Path, tuple[bytes, Row]] = {}
 
     def worded(self, row: Row) -> str:
         raise NotImplementedError
 
     def read(self, session_id: str) -> Row | None:
-        path, (own, row) = self.path(session_id), self.known.get(session_id, (b"", Row()))
+        path = self.path(session_id)
+        own, row = self.known.get(path, (b"", Row()))
         is_own = path.exists() and path.read_bytes() == own
         return replace(row) if is_own else super().read(session_id)
 
@@ -705,7 +707,7 @@ class AnswersWhatItWrote(FileStore):
         path, written = self.path(session_id), self.worded(row).encode()
         path.with_suffix(".new").write_bytes(written)
         path.with_suffix(".new").replace(path)
-        self.known[session_id] = written, replace(row)
+        self.known[path] = written, replace(row)
 
 
 def rounded(value: Any) -> Json:
@@ -733,6 +735,17 @@ class RoundsWhatItWrites(AnswersWhatItWrote):
         return json.dumps(asdict(Row(json.dumps(messages), json.dumps(costs), row.active)))
 
 
+@mutant(TO_OTHERS, f"to another process {ROUNDED}", adding=("multi-process",))
+class RoundsBeyondItsProcess(RoundsWhatItWrites):
+    """Keeps what it wrote for all instances of the process, and rounds for the others."""
+
+    kept: ClassVar[dict[Path, tuple[bytes, Row]]] = {}
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.known = self.kept
+
+
 @mutant(
     TO_OTHERS,
     "load of texts with line ends by another instance raised JSONDecodeError: ",
@@ -750,6 +763,6 @@ class SplitsAtEveryLineEnd(AnswersWhatItWrote):
 
     def read(self, session_id: str) -> Row | None:
         path = self.path(session_id)
-        if path.exists() and path.read_bytes() != self.known.get(session_id, (b"",))[0]:
+        if path.exists() and path.read_bytes() != self.known.get(path, (b"",))[0]:
             return Row(**json.loads(path.read_text("utf-8").splitlines()[0]))
         return super().read(session_id)

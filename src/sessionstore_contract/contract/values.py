@@ -566,14 +566,19 @@ def _drawn_text(drawing: random.Random) -> str:
     needs={Capability.SHARED},
 )
 async def are_the_same_to_others(store: Subject) -> None:
-    other = await store.another()
+    others = {"another instance": await store.another()}
+    if store.can(Capability.MULTI_PROCESS):
+        # What the classes of a store keep is the same to all instances of a process.
+        others["another process"] = await store.elsewhere()
     # That an instance sees what another one has written is not asked here.
     session = await store.create()
     await begin_with(store, session, messages=[HI], cost_data={"turns": 1})
-    await make_sure(other.load(session), [HI])
-    if store.can(Capability.COST_READ):
-        await make_sure(other.get_cost_data(session), {"turns": 1})
+    for other in others.values():
+        await make_sure(other.load(session), [HI])
+        if store.can(Capability.COST_READ):
+            await make_sure(other.get_cost_data(session), {"turns": 1})
     for lot in lots(store.stand.random):
         store.stand.history.restart()
         for one in await accepted(store, lot):
-            await expect_the_same(other, one, "another instance")
+            for name, other in others.items():
+                await expect_the_same(other, one, name)

@@ -18,8 +18,8 @@ from .beginning import begin_with, make_sure
 from .burst import BEFORE, expect_kept, largest_file, prepare_burst, prepare_filling, write_in_turn
 from .exact_kills import WHEN, expect_kept_when_killed_at_calls, where_it_was_killed
 from .power import Load, expect_kept_without_power
+from .specimens import lots
 from .to_others import accepted, expect_the_same
-from .values import lots
 
 if TYPE_CHECKING:
     from ..subject import Subject

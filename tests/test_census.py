@@ -22,7 +22,6 @@ from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import Conditions, try_clause
 from sessionstore_contract.second_loop import in_second_loop
 from sessionstore_contract.storage.elsewhere import NamedPlace, NoStorage
-from sessionstore_contract.storage.embedded import EmbeddedServer
 from sessionstore_contract.storage.platform import PlatformStorage
 from sessionstore_contract.storage.postgres import PostgresStorage
 from sessionstore_contract.verdict import Finding, Verdict
@@ -39,15 +38,6 @@ if TYPE_CHECKING:
 
 CLOSING = "closing.leaves-nothing-behind"
 OPENING = "opening.first-use-opens-once"
-
-
-@pytest.fixture(scope="module")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresStorage]:
-    part = EmbeddedServer.join(tmp_path_factory.mktemp("run"))
-    storage = PostgresStorage(part.dsn)
-    yield storage
-    storage.close()
-    part.leave()
 
 
 @pytest.fixture(scope="module")

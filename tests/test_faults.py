@@ -20,31 +20,12 @@ from sessionstore_contract.faults import Proxy
 from sessionstore_contract.interface import StoreUnavailableError
 from sessionstore_contract.port import Port
 from sessionstore_contract.storage.dsn import Dsn
-from sessionstore_contract.storage.embedded import EmbeddedServer
-from sessionstore_contract.storage.postgres import PostgresStorage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 PATIENCE = 20
 """Seconds after which a test that waits has failed."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Lend the DSN of an embedded server."""
-    part = EmbeddedServer.join(tmp_path_factory.mktemp("run"))
-    yield part.dsn
-    part.leave()
-
-
-@pytest.fixture
-def place(server: str) -> Iterator[str]:
-    """Lend a fresh database."""
-    storage = PostgresStorage(server)
-    with storage.fresh() as fresh:
-        yield fresh
-    storage.close()
 
 
 async def answer(connection: socket.socket) -> None:

@@ -19,29 +19,10 @@ from sessionstore_contract.expect import NothingFound
 from sessionstore_contract.harness import Conditions, try_on
 from sessionstore_contract.secret import Secret, secret_for
 from sessionstore_contract.storage.dsn import Dsn
-from sessionstore_contract.storage.embedded import EmbeddedServer
-from sessionstore_contract.storage.postgres import PostgresStorage
 from sessionstore_contract.verdict import Finding, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Lend the DSN of an embedded server."""
-    part = EmbeddedServer.join(tmp_path_factory.mktemp("run"))
-    yield part.dsn
-    part.leave()
-
-
-@pytest.fixture
-def place(server: str) -> Iterator[str]:
-    """Lend a fresh database."""
-    storage = PostgresStorage(server)
-    with storage.fresh() as fresh:
-        yield fresh
-    storage.close()
+    pass
 
 
 def roles(dsn: str) -> int:

@@ -23,27 +23,15 @@ from click.testing import CliRunner
 from sessionstore_contract import serving
 from sessionstore_contract.cli import main
 from sessionstore_contract.serving import Serving, ServingError, place_of
-from sessionstore_contract.storage.embedded import EmbeddedServer
-from sessionstore_contract.storage.postgres import PostgresStorage
 
 from .served import COMMAND, children_of, service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.slow
 
 TOKENS = {"WRITER": "write-and-read", "READER": "read-alone"}
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedServer.join(tmp_path_factory.mktemp("postgres"))
-    storage = PostgresStorage(server.dsn)
-    with storage.fresh() as place:
-        yield place
-    storage.close()
-    server.leave()
 
 
 def test_what_was_stored_is_there_after_a_stop(tmp_path: Path) -> None:
@@ -152,12 +140,12 @@ def test_a_request_to_a_worker_is_answered(tmp_path: Path) -> None:
         assert served.process.wait(60) == 0
 
 
-async def test_workers_on_postgresql_keep_every_patch(database: str) -> None:
+async def test_workers_on_postgresql_keep_every_patch(place: str) -> None:
     """PATCHes of different keys that wait for one row, in more than one process, and then all go.
 
     A process makes one change of a session at a time: where two wait, there are two processes.
     """
-    with service("--store", database, "--workers", "3") as served:
+    with service("--store", place, "--workers", "3") as served:
         assert "3 worker processes" in served.said
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         async with httpx.AsyncClient(base_url=served.url, limits=limits, timeout=60) as http:
@@ -168,7 +156,7 @@ async def test_workers_on_postgresql_keep_every_patch(database: str) -> None:
                 body = {"cost_data": {str(len(patches)): len(patches)}}
                 patches.append(asyncio.create_task(http.patch("/v1/sessions/s", json=body)))
 
-            async with locked(database, "s") as connection:
+            async with locked(place, "s") as connection:
                 for _ in range(50):
                     patch()
                 while await waiting_for(connection) < 2:
@@ -194,9 +182,9 @@ async def waiting_for(connection: asyncpg.Connection[Any]) -> int:
 
 
 @asynccontextmanager
-async def locked(database: str, session: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+async def locked(place: str, session: str) -> AsyncIterator[asyncpg.Connection[Any]]:
     """Let whoever changes the session wait; answer the connection that it waits for."""
-    connection = await asyncpg.connect(database)
+    connection = await asyncpg.connect(place)
     try:
         async with connection.transaction():
             await connection.execute(
@@ -314,9 +302,9 @@ def test_a_load_from_another_process(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_load_for_a_minute(database: str, tmp_path: Path, workers: int) -> None:
+def test_a_load_for_a_minute(place: str, tmp_path: Path, workers: int) -> None:
     """No error, no lost key, and memory that does not grow once the service has been in use."""
-    store = database if workers > 1 else f"sqlite:///{tmp_path}/s.db"
+    store = place if workers > 1 else f"sqlite:///{tmp_path}/s.db"
     with service("--store", store, "--workers", str(workers)) as served:
         loaded(served.url, 15, 1000)
         before = served.resident()

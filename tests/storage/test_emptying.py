@@ -10,14 +10,14 @@ import pytest
 
 from sessionstore_contract.storage.postgres import PostgresStorage
 
-from .test_postgres import ask, execute, places, server, storage
+from .test_postgres import ask, execute, places, storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.slow
 
-__all__ = ["server", "storage"]
+__all__ = ["storage"]
 
 OID = "SELECT oid::int FROM pg_database WHERE datname = current_database()"
 

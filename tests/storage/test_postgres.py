@@ -18,19 +18,10 @@ import pytest
 
 from sessionstore_contract.storage import StorageUnavailableError, postgres_server
 from sessionstore_contract.storage.dsn import Dsn, MalformedDsnError
-from sessionstore_contract.storage.embedded import EmbeddedServer
 from sessionstore_contract.storage.postgres import PostgresStorage, drop_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Lend the DSN of an embedded server."""
-    part = EmbeddedServer.join(tmp_path_factory.mktemp("run"))
-    yield part.dsn
-    part.leave()
 
 
 @pytest.fixture

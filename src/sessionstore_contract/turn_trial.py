@@ -11,7 +11,7 @@ from .harness import Conditions, Fuse, try_clause
 from .storage.elsewhere import NoStorage
 from .turn import CLAUSES
 from .turn.clauses import TurnClause
-from .turn.service import Workshop
+from .turn.workshop import Workshop
 from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from ..expect import expect_all_answered, violated
 from ..subject import at_once
 from .answers import COMPLETE
 from .clauses import must, should
-from .service import Workshop, open_on, ways
 from .stores import KitStore, hanging, overtaking
 from .sums import FIRST, SECOND, expect_complete, expect_totals, judge_complete, total
 from .system import Ability
+from .workshop import Workshop, open_on, ways
 
 if TYPE_CHECKING:
     from ..history import Call

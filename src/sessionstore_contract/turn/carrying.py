@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from ..expect import expect
 from .answers import COMPLETE
 from .clauses import must, should
-from .service import open_on, ways
 from .stores import (
     FAILURES,
     KitStore,
@@ -22,6 +21,7 @@ from .stores import (
 )
 from .sums import FIRST, SECOND, THIRD, expect_complete, expect_totals, total
 from .system import Ability
+from .workshop import open_on, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,12 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..expect import expect
+from .asking import WITHOUT, WORD_OF_THE_CLIENT
 from .clauses import must
 from .script import Script, Usage
-from .service import MODEL, WITHOUT, WORD_OF_THE_CLIENT, open_by_default, open_on, ways
+from .service import MODEL
 from .stores import WRITES, KitStore
 from .sums import FIRST, SECOND, THIRD, expect_complete, expect_totals, total
 from .system import TOTALS, Ability
+from .workshop import open_by_default, open_on, ways
 
 if TYPE_CHECKING:
     from ..interface import Json

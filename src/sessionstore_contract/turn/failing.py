@@ -10,10 +10,11 @@ from ..subject import at_once
 from ..values import word
 from .clauses import must
 from .script import Script
-from .service import MODEL, PATIENT_LOOKS, open_on, ways
+from .service import MODEL, PATIENT_LOOKS
 from .stores import FAILURES, STORED, KitStore, answering, failures, hanging, raising
 from .sums import FIRST, expect_complete, judge_complete
 from .system import Ability
+from .workshop import open_on, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

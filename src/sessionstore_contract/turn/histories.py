@@ -13,10 +13,11 @@ from .carrying import KEPT, has_kept
 from .clauses import should
 from .leaving import SAVED, is_saved
 from .script import Script
-from .service import MODEL, open_on, ways
+from .service import MODEL
 from .stores import KitStore
 from .sums import FIRST, SECOND, expect_complete
 from .system import Ability
+from .workshop import open_on, ways
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ..expect import expect, violated
 from .clauses import must, should
 from .script import Usage
-from .service import open_on, ways
 from .stores import KitStore
 from .sums import FIRST, SECOND, THIRD, expect_totals, total
 from .system import Ability
+from .workshop import open_on, ways
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,10 +11,11 @@ from ..expect import expect, violated
 from .answers import has_begun, is_done
 from .clauses import must, should
 from .script import TEXT, Script, Usage
-from .service import MODEL, open_on
+from .service import MODEL
 from .stores import KitStore, slow
 from .sums import FIRST, expect_totals, total
 from .system import TOTALS, Ability
+from .workshop import open_on
 
 if TYPE_CHECKING:
     from ..subject import Subject

@@ -3,114 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
-import logging
 from typing import TYPE_CHECKING, Any
 
 from ..history import Call
 from . import answers
 from .asgi import Application, Received
-from .script import Agent, Script, Usage
+from .asking import body_of, said_of
+from .script import Script, Usage
 from .stores import STORED, KitStore
-from .system import TOTALS, Ability, Accumulator, ChatServer, Figures
+from .system import TOTALS, Accumulator, ChatServer, Figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ..history import History
     from ..interface import Json
-    from ..subject import Subject
+    from .script import Agent
     from .stores import Behaviour
-    from .system import System
+    from .workshop import Workshop
 
 MODEL = "model-a"
 
-WORD_OF_THE_CLIENT = "the-word-of-the-client"
-"""The model that requests name: whoever pays by model does not choose the price by a word."""
-
-
-WITHOUT = "(not in the request)"
-"""Said of a member of the request's body that is left out."""
-
-
 PATIENT_LOOKS = 100
 """At what a system does when its answer has been given, 10 ms apart."""
-
-
-class Log(logging.Handler):
-    """Remembers which loggers warned."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.warned: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.warned.append(record.name)
-
-
-class Workshop:
-    """Builds systems on stores for one trial, and takes them down at its end."""
-
-    def __init__(self, system: System) -> None:
-        self.system = system
-        self.log = Log()
-        self._logger = None if system.logger is None else logging.getLogger(system.logger or None)
-        self._services: list[Service] = []
-        self._releases: list[asyncio.Event] = []
-        self.release = self.until()
-        """What hangs, hangs until this comes."""
-
-    @classmethod
-    async def opened(cls, system: System) -> Workshop:
-        """Make one, and build the system once: whether that works at all is no clause's matter."""
-        workshop = cls(system)
-        await _built(system, KitStore(), Agent(), None)
-        workshop._listen()
-        return workshop
-
-    def _listen(self) -> None:
-        """Hear what is logged, again if need be: who configures logging removes its handlers."""
-        if self._logger is not None:
-            self._logger.addHandler(self.log)
-
-    def until(self) -> asyncio.Event:
-        """Make an event for something to hang until, which comes when the trial ends at last."""
-        self._releases.append(asyncio.Event())
-        return self._releases[-1]
-
-    async def service(
-        self, history: History, store: KitStore | None, name: str | None = None
-    ) -> Service:
-        """Build a system on a store, one of several if it has a name; without one as by default."""
-        agent = Agent()
-        service = Service(
-            self, history, store, agent, await _built(self.system, store, agent, name)
-        )
-        self._services.append(service)
-        if service.application is not None:
-            await service.application.start()
-        self._listen()
-        return service
-
-    async def close(self) -> None:
-        """End what is still there."""
-        for release in self._releases:
-            release.set()
-        if self._logger is not None:
-            self._logger.removeHandler(self.log)
-        for service in self._services:
-            service.store.recover()
-            await service.end()
-
-
-async def _built(system: System, store: Any, agent: Agent, name: str | None) -> Any:
-    build: Callable[..., Any] = system.build
-    given: tuple[Any, ...] = (store, agent) if isinstance(system, ChatServer) else (store,)
-    if name is not None and system.build_one_of_several is not None:
-        build, given = system.build_one_of_several, (*given, name)
-    built = build(*given)
-    return await built if inspect.isawaitable(built) else built
 
 
 class Service:
@@ -172,7 +88,7 @@ class Service:
         async def method(*_: Any, **__: Any) -> str:
             return await self._take(session, script, stream=stream, turn_id=turn_id, body=body)
 
-        said = _said(script, stream=stream, turn_id=turn_id)
+        said = said_of(script, stream=stream, turn_id=turn_id)
         return self._call("turn", method, session, **said, **(body or {}))
 
     def left_turn(
@@ -192,7 +108,7 @@ class Service:
             )
             return f"left {where}" if at(received.body) else answers.of_stream(received)
 
-        said = _said(script, stream=True, turn_id=None)
+        said = said_of(script, stream=True, turn_id=None)
         said |= {"client_leaves": where, **({"then_send": "raises"} if is_told else {})}
         return self._call("turn", method, session, **said)
 
@@ -203,7 +119,7 @@ class Service:
             await self._post(session, script, stream=False, turn_id=None, leaves_at=at)
             return "left in mid-answer"
 
-        said = _said(script, stream=False, turn_id=None) | {"client_leaves": "in mid-answer"}
+        said = said_of(script, stream=False, turn_id=None) | {"client_leaves": "in mid-answer"}
         return self._call("turn", method, session, **said)
 
     def trouble(
@@ -362,17 +278,7 @@ class Service:
         if self.application is None or not isinstance(system, ChatServer):
             raise TypeError("an accumulator alone has no clients")
         prompt = self._agent.learn(script)
-        asked: dict[str, Json] = {
-            "model": WORD_OF_THE_CLIENT,
-            "messages": [{"role": "user", "content": prompt}],
-        }
-        if session is not None:
-            asked["session_id"] = session
-        if stream:
-            asked |= {"stream": True, "stream_options": {"include_usage": True}}
-        asked = {
-            name: value for name, value in {**asked, **(body or {})}.items() if value != WITHOUT
-        }
+        asked = body_of(session, prompt, stream=stream, instead=body or {})
         headers = {"content-type": "application/json", **(system.headers or {})}
         if turn_id is not None and system.turn_id_header is not None:
             headers[system.turn_id_header] = turn_id
@@ -384,32 +290,3 @@ class Service:
             leaves_at=leaves_at,
             is_told=is_told,
         )
-
-
-def _said(script: Script, *, stream: bool, turn_id: str | None) -> dict[str, Json]:
-    usage = None if script.usage is None else script.usage.fields()
-    said: dict[str, Json] = {"usage": usage, "model": script.model}
-    said |= {"stream": True} if stream else {}
-    said |= {} if turn_id is None else {"id": turn_id}
-    said |= {} if script.known is None else {"usage_midway": script.known.fields()}
-    return said | ({} if script.failure is None else {"agent": "fails in mid-answer"})
-
-
-async def open_on(
-    subject: Subject, store: KitStore | None = None, *, name: str | None = None
-) -> Service:
-    """Build the system under trial on a store, a right one if none is given."""
-    workshop: Workshop = subject.store
-    return await workshop.service(subject.stand.history, store or KitStore(), name)
-
-
-async def open_by_default(subject: Subject) -> Service:
-    """Build the system under trial as nobody has configured it."""
-    workshop: Workshop = subject.store
-    return await workshop.service(subject.stand.history, None)
-
-
-def ways(subject: Subject) -> tuple[bool, ...]:
-    """Answer whether turns are streamed: both ways, where there are two."""
-    workshop: Workshop = subject.store
-    return (False, True) if Ability.CHAT in workshop.system.abilities else (False,)

@@ -11,10 +11,11 @@ from ..subject import at_once
 from .answers import COMPLETE
 from .clauses import must
 from .script import Usage
-from .service import Service, open_on
+from .service import Service
 from .stores import KitStore, raising
 from .sums import total
 from .system import Ability
+from .workshop import open_on
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..expect import expect, violated
 from .answers import COMPLETE
+from .asking import WORD_OF_THE_CLIENT
 from .script import Usage
-from .service import WORD_OF_THE_CLIENT
 from .system import TOTALS
 
 if TYPE_CHECKING:

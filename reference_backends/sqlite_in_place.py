@@ -7,8 +7,10 @@ spaces, which mean nothing in JSON, and the next, which is a few digits longer, 
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from typing import Final, NamedTuple
+from weakref import ref
 
 from reference_backends.sqlite_layout import now_text
 
@@ -16,6 +18,7 @@ LONG: Final = 2**17
 """Bytes of messages; the source is docs/decisions/070."""
 
 _STEP: Final = 64
+_MOST_BLOBS: Final = 1_000
 _ROW = "SELECT CAST(cost_data AS BLOB), rowid FROM sessions WHERE session_id = ?"
 _ROW_WITHOUT_ROWID = "SELECT CAST(cost_data AS BLOB), NULL FROM sessions WHERE session_id = ?"
 _UPDATE = "UPDATE sessions SET cost_data = ?, updated_at = ? WHERE session_id = ?"
@@ -60,6 +63,7 @@ def replace(
 
     A history is long from `long` bytes on.
     """
+    _forget_blobs(database)
     now = now_text()
     rowid = found.rowid
     if isinstance(rowid, int) and _length(database, rowid) >= long and _is_plain(database, rowid):
@@ -67,6 +71,17 @@ def replace(
         if _has_written_over(database, rowid, text, now):
             return
     database.execute(_UPDATE, (text, now, session_id))
+
+
+def _forget_blobs(database: sqlite3.Connection) -> None:
+    """Take away what Python keeps of every blob that was opened, for as long as the connection.
+
+    That is a weak reference, in a list that nothing but the collector of garbage leads to; of the
+    cursors in another one Python itself takes it away.
+    """
+    for found in gc.get_referents(database):
+        if type(found) is list and len(found) > _MOST_BLOBS:
+            found[:] = [one for one in found if type(one) is not ref or one() is not None]
 
 
 def _length(database: sqlite3.Connection, rowid: int) -> int:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sqlite3
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reference_backends.sqlite import SqliteSessionStore
-from reference_backends.sqlite_in_place import LONG
+from reference_backends.sqlite_in_place import LONG, find, replace
 from sessionstore_contract.interface import SessionStoreError
 from tests.reference_backends.sqlite_places import run_sql, trace
 
@@ -43,6 +45,22 @@ def cost_text(path: Path) -> str:
 
 def assert_sound(path: Path) -> None:
     assert run_sql(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_updates_leave_nothing_in_memory() -> None:
+    """Python keeps something of each blob that was opened, until its connection is closed."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        database.execute(f"CREATE TABLE sessions ({COLUMNS})")
+        database.execute("INSERT INTO sessions (session_id, messages) VALUES ('a', '[]')")
+        held = []
+        for _ in range(4):
+            for turn in range(1_500):
+                found = find(database, "a")
+                assert found is not None
+                replace(database, "a", found, f'{{"turn_count":{turn}}}', long=LONG)
+            gc.collect()
+            held.append(sys.getallocatedblocks())
+        assert held[-1] - held[0] < 1_500
 
 
 async def test_an_update_does_not_write_a_long_history_anew(

@@ -18,7 +18,7 @@ LONG: Final = 2**17
 """Bytes of messages; the source is docs/decisions/070."""
 
 _STEP: Final = 64
-_MOST_BLOBS: Final = 1_000
+_MOST_BLOBS: Final = 64
 _ROW = "SELECT CAST(cost_data AS BLOB), rowid FROM sessions WHERE session_id = ?"
 _ROW_WITHOUT_ROWID = "SELECT CAST(cost_data AS BLOB), NULL FROM sessions WHERE session_id = ?"
 _UPDATE = "UPDATE sessions SET cost_data = ?, updated_at = ? WHERE session_id = ?"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .correct import FileStore, Row, instant
+from sessionstore_contract.values import copy
+
+from .correct import DictStore, FileStore, Row, instant
 from .defect import mutant
 from .platform_stores import PlatformStore
 
@@ -102,3 +106,65 @@ class LooksThroughFiles(FileStore):
             for path in self.folder.glob("*.json"):
                 json.loads(json.loads(path.read_text("utf-8"))["messages"])
         return await super().load(session_id)
+
+
+NO_MEMORY = "growth.gone-sessions-take-no-memory"
+
+
+@mutant(NO_MEMORY, "something of each deleted session stays in memory")
+class KeepsALockForEachSession(DictStore):
+    """Makes a lock for each id that it is given, and drops none."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        async with self.locks[session_id]:
+            return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant(NO_MEMORY, "something of each deleted session stays in memory")
+class KeepsWhatItLoaded(DictStore):
+    """Answers what it has decoded once, as long as the text is the same, and drops none of it."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.decoded: dict[str, tuple[str, list[Json]]] = {}
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        row = self.row(session_id)
+        if row is None:
+            return None
+        text, messages = self.decoded.get(session_id, ("", []))
+        if text != row.messages:
+            self.decoded[session_id] = row.messages, (messages := json.loads(row.messages))
+        return list(copy(messages))
+
+
+@mutant(NO_MEMORY, "something of each deleted session stays in memory")
+class KeepsTheTasksThatSaved(DictStore):
+    """Saves in tasks of its own, which nobody is to cancel, and keeps them for ever."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        self.tasks.append(asyncio.create_task(super().save(session_id, messages)))
+        await asyncio.shield(self.tasks[-1])
+
+
+@mutant(NO_MEMORY, "something of each id that nobody has stays in memory")
+class RemembersWhoWasAskedFor(DictStore):
+    """Counts which ids were asked for in vain."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.in_vain: set[str] = set()
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        found = await super().load(session_id)
+        if found is None:
+            self.in_vain.add(session_id)
+        return found

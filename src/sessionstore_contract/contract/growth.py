@@ -11,6 +11,7 @@ from ..clause import should
 from ..expect import violated
 from ..subject import at_once
 from .beginning import make_sure
+from .letting_go import asked_for, expect_no_traces, used_and_deleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,3 +187,22 @@ async def _timed(call: Call[Any]) -> float:
     began = time.perf_counter()
     await call
     return time.perf_counter() - began
+
+
+@should(
+    "growth.gone-sessions-take-no-memory",
+    "Not each session that was deleted, and not each id that nobody has, leaves something in the "
+    "memory of the process; a cache has a bound, of fewer than 2,500.",
+    because="A chat server runs for months. A lock, a task or a history that stays behind for each "
+    "chat ends it some night, and whoever asks for ids at random brings that night nearer.",
+    remedy="Take the id out of every dict, cache and table of locks in `delete` and in "
+    "`delete_before`, and put none in for a session that was not found. Locks: a "
+    "WeakValueDictionary, or a fixed number of them, chosen by a hash of the id. Caches: an "
+    "`lru_cache` with a `maxsize`, a dict that drops its oldest. Tasks: a set that they take "
+    "themselves out of (`add_done_callback(tasks.discard)`).",
+    # Thousands of sessions, to tell what has a bound from what has none.
+    is_thorough=True,
+)
+async def gone_sessions_take_no_memory(store: Subject) -> None:
+    await expect_no_traces(store, used_and_deleted, "deleted session")
+    await expect_no_traces(store, asked_for, "id that nobody has")

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from . import heard
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -70,8 +72,7 @@ async def answers_in_turn(platform: Client, requests: Iterable[Request]) -> list
     try:
         async with asyncio.timeout(PATIENCE):
             for request in requests:
-                writer.write(_written(platform, request))
-                await writer.drain()
+                await heard.send(writer, _written(platform, request))
                 found.append(await _answer(reader))
                 if not found[-1].is_kept:
                     break
@@ -121,7 +122,7 @@ async def _connected(
     context = ssl.create_default_context() if parts.scheme == "https" else None
     port = parts.port or (443 if context else 80)
     try:
-        return await asyncio.open_connection(parts.hostname, port, ssl=context)
+        return await heard.connect(parts.hostname or "", port, context)
     except OSError:
         return None
 

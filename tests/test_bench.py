@@ -34,7 +34,7 @@ class Forgetful(MemorySessionStore):
 
 
 def run(*words: str) -> tuple[int, str]:
-    done = CliRunner().invoke(main, ["bench", *words])
+    done = CliRunner().invoke(main, ["bench", *words], catch_exceptions=False)
     return done.exit_code, done.output
 
 

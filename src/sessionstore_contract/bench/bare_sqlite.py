@@ -18,14 +18,15 @@ _TABLE = """
         cost_data TEXT
     )
 """
-_CREATE = "INSERT INTO sessions VALUES (?1, '[]', ?2, ?2, '{}')"
+# Without numbers such as ?1: the first releases of Python 3.12 take them for names, and warn.
+_CREATE = "INSERT INTO sessions VALUES (?, '[]', ?, ?, '{}')"
 _SAVE = """
-    INSERT INTO sessions VALUES (?1, ?2, ?3, ?3, '{}')
+    INSERT INTO sessions VALUES (?, ?, ?, ?, '{}')
     ON CONFLICT (session_id) DO UPDATE
     SET messages = excluded.messages, updated_at = excluded.updated_at
 """
 _UPDATE = """
-    UPDATE sessions SET cost_data = merged(cost_data, ?2), updated_at = ?3 WHERE session_id = ?1
+    UPDATE sessions SET cost_data = merged(cost_data, ?), updated_at = ? WHERE session_id = ?
 """
 
 
@@ -45,16 +46,18 @@ class BareSqlite:
         self._reading = await aiosqlite.connect(self._path, isolation_level=None)
 
     async def create(self, session_id: str) -> None:
-        await self._writing.execute_fetchall(_CREATE, (session_id, _now()))
+        now = _now()
+        await self._writing.execute_fetchall(_CREATE, (session_id, now, now))
 
     async def save(self, session_id: str, messages: list[Any]) -> None:
-        await self._writing.execute_fetchall(_SAVE, (session_id, json.dumps(messages), _now()))
+        text, now = json.dumps(messages), _now()
+        await self._writing.execute_fetchall(_SAVE, (session_id, text, now, now))
 
     async def load(self, session_id: str) -> Any:
         return json.loads(await self._value("messages", session_id))
 
     async def update(self, session_id: str, *, cost_data: dict[str, Any]) -> None:
-        await self._writing.execute_fetchall(_UPDATE, (session_id, json.dumps(cost_data), _now()))
+        await self._writing.execute_fetchall(_UPDATE, (json.dumps(cost_data), _now(), session_id))
 
     async def get_cost_data(self, session_id: str) -> Any:
         return json.loads(await self._value("cost_data", session_id))

@@ -343,3 +343,28 @@ def test_doctor_says_what_can_run_here() -> None:
     assert "yes  making files unreadable: " in result.stdout
     assert "yes  crashing a platform: one of its own" in result.stdout
     assert "null" in result.stdout.splitlines()[-1]
+
+
+def test_without_a_command_there_is_help() -> None:
+    """As it is, and not as a mistake in many lines; the exit code says that nothing was done."""
+    result = run()
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("Usage: sessionstore-contract [OPTIONS] COMMAND")
+
+
+def test_a_mistake_is_one_line_whatever_a_file_is_called() -> None:
+    """Names of files have line breaks, and what a terminal acts on."""
+    result = run("verify", "no\nsuch\x1b[31m.json")
+    assert result.returncode == 2
+    assert result.stderr == (
+        "sessionstore-contract: no\\nsuch\\x1b[31m.json: No such file or directory\n"
+    )
+
+
+def test_a_report_is_verified_in_one_line_whatever_its_file_is_called(tmp_path: Path) -> None:
+    """What is on standard output goes to logs as well."""
+    path = tmp_path / "two\nlines.json"
+    run("run", "null", "--effort", "quick", "-q", "--json", str(path))
+    result = run("verify", str(path))
+    assert result.returncode == 0
+    assert result.stdout.count("\n") == 1

@@ -44,7 +44,7 @@ ROWS = (
     (
         "options streams baseline_options report_options clause_commands first_files init_command "
         "bench_command prove_command wire_command turn_command serve_command compare_command "
-        "report_command verify_command cli pages __main__"
+        "report_command verify_command cli pages entrance __main__"
     ),
 )
 """The kit's modules and packages, from the plainest to the doors."""

@@ -78,7 +78,7 @@ def test_it_registers_command_plugin_and_backends(wheel: zipfile.ZipFile) -> Non
     points = described(wheel, "entry_points.txt").splitlines()
     assert "[pytest11]" in points
     assert "sessionstore-contract = sessionstore_contract.pytest_plugin" in points
-    assert "sessionstore-contract = sessionstore_contract.cli:main" in points
+    assert "sessionstore-contract = sessionstore_contract.entrance:main" in points
     backends = {f"{name} = reference_backends:{name.upper()}" for name in ("null", "memory")}
     backends |= {f"{name} = reference_backends:{name.upper()}" for name in ("sqlite", "http")}
     assert backends | {"postgres = reference_backends:POSTGRES"} <= set(points)

@@ -1,5 +1,5 @@
 """`python -m sessionstore_contract`."""
 
-from .cli import main
+from .entrance import main
 
-main(prog_name="sessionstore-contract")
+main()

@@ -19,15 +19,42 @@ from .prove_command import prove
 from .report_command import report
 from .report_options import finish, json_path, of_a_report, prepare_folder
 from .serve_command import serve
+from .stopping import INTERRUPTED
 from .streams import OutputLostError, secure
 from .turn_command import turn
+from .values import printable
 from .verify_command import verify
 from .version import CONTRACT_VERSION, __version__
 from .wire_command import wire
 
+LONGEST = 4000
+"""Characters of a mistake that are told: most of a message is what others have said."""
+
+
+class Interruption(click.ClickException):
+    """Ctrl-C, where nobody listens for it who has anything to report."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
+
 
 class OneLineGroup(click.Group):
     """Tells every mistake in one line, click's own findings too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            # Else the whole help would be told as a mistake, or as none, by click's version.
+            click.echo(ctx.get_help(), err=True)
+            sys.exit(WRONG)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interruption from None
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         secure()
@@ -41,14 +68,20 @@ class OneLineGroup(click.Group):
         except click.exceptions.Exit as ended:
             sys.exit(ended.exit_code)
         except click.ClickException as error:
-            click.echo(f"sessionstore-contract: {error.format_message()}", err=True)
+            _tell(error.format_message())
             sys.exit(error.exit_code)
         except OutputLostError as error:
-            click.echo(f"sessionstore-contract: standard output: {error.strerror}", err=True)
+            _tell(f"standard output: {error.strerror}")
             sys.exit(WRONG)
-        except click.Abort:
-            sys.exit(3)
+        except click.Abort:  # Ctrl-C before a command was found
+            _tell(Interruption().message)
+            sys.exit(INTERRUPTED)
         sys.exit(0)
+
+
+def _tell(mistake: str) -> None:
+    """Say it in one line, whatever is in the name of a file or the value of an option."""
+    click.echo(f"sessionstore-contract: {printable(mistake, limit=LONGEST)}", err=True)
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})

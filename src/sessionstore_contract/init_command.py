@@ -101,7 +101,12 @@ def _is_there(path: Path) -> bool:
 def _ask(count: int) -> None:
     if not sys.stdin.isatty():
         raise Refusal("nothing was written: there is nobody to ask; say --yes, or --dry-run")
-    if not click.confirm(f"write {'it' if count == 1 else f'these {count} files'}?"):
+    try:
+        is_wanted = click.confirm(f"write {'it' if count == 1 else f'these {count} files'}?")
+    except click.Abort:
+        click.echo(err=True)  # the question is still on the line
+        is_wanted = False
+    if not is_wanted:
         raise Refusal("nothing was written")
 
 

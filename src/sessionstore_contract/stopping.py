@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 INTERVAL = 0.1
 """Seconds that whoever waits may go without a look at the request."""
 
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C ended before there was anything to report, as shells have it."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

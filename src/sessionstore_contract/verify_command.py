@@ -45,5 +45,6 @@ def verify(path: Path) -> NoReturn:
     if found:
         sys.exit(1)
     counted = f"{number} {kind}{'s'[: number != 1]}"
-    click.echo(f"{path}: {title_of(record.head)}, {counted}: {so} are as they must be")
+    title = printable(f"{path}: {title_of(record.head)}")
+    click.echo(f"{title}, {counted}: {so} are as they must be")
     sys.exit(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from sessionstore_contract.cli import main
+from sessionstore_contract.report import document
 
 from .test_cli import CLAIMS, IN_MEMORY, run
 
@@ -95,3 +97,22 @@ def test_a_mistake_is_one_line_and_2(
     (said,) = result.stderr.splitlines()
     assert said.startswith("sessionstore-contract: ")
     assert line in said
+
+
+def test_a_baseline_that_can_not_be_written_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reasons in it were written by hand: a full disk must not take them."""
+
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "b.toml"
+    path.write_text(entry(START))
+    before = path.read_bytes()
+    monkeypatch.setattr(document, "_write", fill)
+    result = CliRunner().invoke(main, [*TARGET, *CHOSEN, "--write-baseline", str(path)])
+
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"{path}: No space left on device\n")
+    assert path.read_bytes() == before

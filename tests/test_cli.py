@@ -368,3 +368,39 @@ def test_a_report_is_verified_in_one_line_whatever_its_file_is_called(tmp_path: 
     result = run("verify", str(path))
     assert result.returncode == 0
     assert result.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "null", "--json", "."),
+        ("run", "null", "--write-baseline", "."),
+        ("prove", "null", "--json", "."),
+        ("bench", "memory", "--quick", "--json", "."),
+        ("bench", "memory", "--quick", "--plot", "."),
+    ],
+    ids=" ".join,
+)
+def test_a_folder_in_the_place_of_a_file_is_told_before_the_work(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Nothing is tried for an hour, and then lost."""
+    result = run(*arguments, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "sessionstore-contract: .: Is a directory\n"
+
+
+def test_a_report_that_can_not_be_written_any_more_is_shown(tmp_path: Path) -> None:
+    """What a run has found out is not lost with its file."""
+    (tmp_path / "spoiling.py").write_text(
+        "from pathlib import Path\nfrom reference_backends.null import NullSessionStore\n"
+        "class Spoiling(NullSessionStore):\n"
+        "    async def load(self, session_id):\n"
+        "        Path('r.json').unlink(missing_ok=True)\n"
+        "        Path('r.json').mkdir(exist_ok=True)\n"
+        "        return await super().load(session_id)\n"
+    )
+    result = run("run", "spoiling:Spoiling", *IN_MEMORY, "-q", "--json", "r.json", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Spoiling -      ephemeral" in result.stdout
+    assert result.stderr == "sessionstore-contract: r.json: Is a directory\n"

@@ -43,6 +43,7 @@ def loaded(given: dict[str, Any]) -> Baseline:
     """Read the baseline that was given, and see that the one to be written can be."""
     from .baseline import NOTHING, BaselineError, load  # noqa: PLC0415 - `--help` must not wait
     from .baseline_file import refreshed  # noqa: PLC0415
+    from .report.document import UnwritableError, require_writable  # noqa: PLC0415
 
     read, written = given["baseline_path"], given.get("write_path")
     if read is not None and written is not None:
@@ -52,8 +53,9 @@ def loaded(given: dict[str, Any]) -> Baseline:
             if not written.parent.is_dir():
                 raise Refusal(f"{written}: there is no folder {written.parent}")
             refreshed(written, {})  # a mistake in it is told before an hour's work
+            require_writable(written)
         return NOTHING if read is None else load(read)
-    except BaselineError as error:
+    except (BaselineError, UnwritableError) as error:
         raise Refusal(str(error)) from None
 
 
@@ -64,7 +66,7 @@ def rewrite(path: Path, conductor: Conductor, *, is_whole: bool) -> None:
     """
     from .baseline import Baseline, BaselineError  # noqa: PLC0415
     from .baseline_file import refreshed  # noqa: PLC0415
-    from .report.document import UnwritableError  # noqa: PLC0415
+    from .report.document import UnwritableError, write_text  # noqa: PLC0415
 
     if not is_whole:
         click.echo(f"{path}: not written", err=True)
@@ -72,12 +74,10 @@ def rewrite(path: Path, conductor: Conductor, *, is_whole: bool) -> None:
     found = {one.name: one.findings for one in conductor.report.backends}
     try:
         result = refreshed(path, found)
-        path.write_bytes(result.text.encode())
+        write_text(result.text, path)  # whole or not at all: the reasons in it are by hand
         # Nobody has admitted yet what is new.
         admitted = tuple(one for one in result.kept if one.reason.strip())
         conductor.judge(Baseline(str(path), admitted))
-    except OSError as error:
-        raise Refusal(f"{path}: {error.strerror or error}") from None
     except (BaselineError, UnwritableError) as error:
         raise Refusal(str(error)) from None
     for line in result.lines(str(path)):

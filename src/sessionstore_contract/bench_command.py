@@ -69,6 +69,7 @@ def bench(**given: Any) -> None:
     from .storage import StorageUnavailableError  # noqa: PLC0415
 
     plan = _plan(given)
+    _require_writable(given)
     sys.path.insert(0, "")  # as the other commands have it
     try:
         results = run(plan, lambda text: click.echo(text, err=True))
@@ -111,9 +112,21 @@ def _plan(given: dict[str, Any]) -> Plan:
     return replace(plan, megabytes=(0.25,), operations=200) if given["quick"] else plan
 
 
+def _require_writable(given: dict[str, Any]) -> None:
+    from .report.document import UnwritableError, require_writable  # noqa: PLC0415
+
+    try:
+        for path in (given["json_path"], given["plot_path"]):
+            if path is not None:
+                require_writable(path)
+    except UnwritableError as error:
+        raise Refusal(str(error)) from None
+
+
 def _write(plan: Plan, results: list[TargetResult], given: dict[str, Any]) -> None:
     from .bench.document import document  # noqa: PLC0415
     from .bench.growth import picture  # noqa: PLC0415
+    from .report.document import UnwritableError, write_text  # noqa: PLC0415
 
     written = {}
     if given["json_path"] is not None:
@@ -122,7 +135,6 @@ def _write(plan: Plan, results: list[TargetResult], given: dict[str, Any]) -> No
         written[given["plot_path"]] = picture(results)
     for path, text in written.items():
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise Refusal(f"{path} can't be written: {error.strerror or error}") from None
+            write_text(text, path)
+        except UnwritableError as error:
+            raise Refusal(str(error)) from None

@@ -17,7 +17,13 @@ from .init_command import init
 from .options import EFFORT, WRONG, Refusal, on_a_target, require_known
 from .prove_command import prove
 from .report_command import report
-from .report_options import finish, json_path, of_a_report, prepare_folder
+from .report_options import (
+    finish,
+    json_path,
+    of_a_report,
+    prepare_folder,
+    show_what_is_known,
+)
 from .serve_command import serve
 from .stopping import INTERRUPTED
 from .streams import OutputLostError, secure
@@ -140,6 +146,8 @@ def run(**given: Any) -> NoReturn:
     try:
         conductor.run()
     except (RefusedError, UnwritableError) as error:
+        if isinstance(error, UnwritableError):
+            show_what_is_known(conductor.report, given)
         raise Refusal(str(error)) from None
     except StoppedError:
         is_stopped = True

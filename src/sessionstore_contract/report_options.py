@@ -73,15 +73,11 @@ def finish(
     report: Report, given: dict[str, Any], stop: StopRequest, *, is_stopped: bool
 ) -> NoReturn:
     """Show a report, write its folder if one is wanted, and end with its exit code."""
-    from rich.console import Console  # noqa: PLC0415
-
     from .report.document import UnwritableError  # noqa: PLC0415
     from .report.files import write_run  # noqa: PLC0415
-    from .report.terminal import show  # noqa: PLC0415
 
     if report.backends:
-        how = {name: given[name] for name in ("is_quiet", "durations")}
-        show(report, Console(file=sys.stdout), **how)
+        _show(report, given)
         try:
             if given["folder"] is not None:
                 write_run(report, given["folder"])
@@ -93,6 +89,21 @@ def finish(
         click.echo(f"sessionstore-contract: {stale}", err=True)
     stop.stop_listening()
     sys.exit(report.exit_code or (3 if is_stopped else 0))
+
+
+def show_what_is_known(report: Report, given: dict[str, Any]) -> None:
+    """Show a report that can't be written any more, unless nothing was tried by then."""
+    if any(one.duration for backend in report.backends for one in backend.findings):
+        _show(report, given)
+
+
+def _show(report: Report, given: dict[str, Any]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    from .report.terminal import show  # noqa: PLC0415
+
+    how = {name: given[name] for name in ("is_quiet", "durations")}
+    show(report, Console(file=sys.stdout), **how)
 
 
 class Run(Protocol):
@@ -130,5 +141,6 @@ def carry_out(run: Run, given: dict[str, Any]) -> NoReturn:
         if path is not None:
             write(run.report, path)
     except UnwritableError as error:
+        show_what_is_known(run.report, given)
         raise Refusal(str(error)) from None
     finish(run.report, given, stop, is_stopped=is_stopped)

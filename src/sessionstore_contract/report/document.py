@@ -172,9 +172,24 @@ def write_text(text: str, path: Path) -> None:
         raise UnwritableError(f"{path}: {error.strerror or error}") from None
 
 
+def require_writable(path: Path) -> None:
+    """See that a file can be written there, before there is anything to be lost.
+
+    Raises:
+        UnwritableError: it can't, as far as that can be known; one line that says why.
+    """
+    if path.is_dir():
+        raise UnwritableError(f"{path}: {os.strerror(errno.EISDIR)}")
+    there = next(one for one in (path, *path.absolute().parents) if one.exists())
+    if not there.is_dir() and there != path:
+        raise UnwritableError(f"{path}: {os.strerror(errno.ENOTDIR)}")
+    if not os.access(there, os.W_OK):
+        raise UnwritableError(f"{path}: {os.strerror(errno.EACCES)}")
+
+
 def _is_special(path: Path) -> bool:
     """Answer whether a device, a pipe or the like stands there."""
-    return path.exists() and not path.is_file()
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _write(text: str, path: Path) -> None:

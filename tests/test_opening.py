@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import pytest
 
-from sessionstore_contract.opening import open_store
+from sessionstore_contract.opening import OpenerError, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator
+    from collections.abc import AsyncIterator, Generator, Iterator
 
 events: list[str] = []
 
@@ -23,6 +23,11 @@ class Store:
         self.place = place
 
     async def load(self, session_id: str) -> None:
+        raise NotImplementedError
+
+
+class Stored(Store):
+    async def create(self, session_id: str | None = None) -> str:
         raise NotImplementedError
 
 
@@ -116,3 +121,81 @@ async def test_what_an_opener_raises_is_raised() -> None:
     for opener in (fail, fail_slowly, asynccontextmanager(fail_lending)):
         with pytest.raises(ConnectionError, match="nobody at here"):
             await open_store(opener, "here")
+
+
+def nowhere() -> Store:
+    return Store()
+
+
+def call_wrongly(place: str) -> Store:
+    return Store(place, "too much")  # type: ignore[call-arg]
+
+
+@contextmanager
+def lend_at_once(place: str) -> Iterator[Store]:
+    yield Store(place)
+
+
+@asynccontextmanager
+async def lend_and_raise(place: str) -> AsyncIterator[Store]:
+    yield Store(place)
+    raise ConnectionError("nobody to say goodbye to")
+
+
+@pytest.mark.parametrize(
+    ("opener", "said"),
+    [
+        (lambda _: None, "None: return the store"),
+        (lambda _: Stored, "the class Stored: return Stored(...)"),
+        (lambda place: (Store(place), "engine"), "a tuple, which is no store"),
+        (fail_lending, "a generator: put @contextlib.asynccontextmanager above"),
+        (lend_at_once, "a _GeneratorContextManager, a context manager for `with`: make it one"),
+    ],
+    ids=["None", "class", "tuple", "generator", "with"],
+)
+async def test_what_is_no_store_is_told_as_what_it_is(opener: Any, said: str) -> None:
+    """Of nine missing operations none is the mistake."""
+    with pytest.raises(OpenerError) as caught:
+        await open_store(opener, "here")
+    assert str(caught.value).startswith(f"opening the store answers {said}")
+
+
+class Bare:
+    """Has no operation yet."""
+
+
+@pytest.mark.parametrize("answer", [Bare(), Store], ids=["no operation", "those of a class"])
+async def test_what_may_be_meant_to_be_a_store_is_left_to_the_contract(answer: Any) -> None:
+    """Operations may be those of a class, and may all be missing."""
+    store, _ = await open_store(lambda _: answer, "here")
+    assert store is answer
+
+
+@pytest.mark.parametrize(
+    ("opener", "place", "way"),
+    [
+        (nowhere, "here", "it is called with the place alone, and with nothing where the storage"),
+        (make, None, "on storage none it is called with nothing"),
+    ],
+    ids=["no place is taken", "a place is wanted"],
+)
+async def test_how_an_opener_is_called_is_told_to_one_that_takes_something_else(
+    opener: Any, place: str | None, way: str
+) -> None:
+    """A count of arguments does not say which there are."""
+    with pytest.raises(OpenerError, match=f"opening the store raised TypeError: .*: {way}"):
+        await open_store(opener, place)
+
+
+async def test_a_mistake_inside_an_opener_is_its_own() -> None:
+    """It is called as it wants to be, and calls something else wrongly."""
+    with pytest.raises(TypeError, match=r"takes from 1 to 2 positional arguments"):
+        await open_store(call_wrongly, "here")
+
+
+async def test_a_context_that_can_not_be_left_is_told_as_that() -> None:
+    """It is the author's, and no failure of the kit."""
+    _, end = await open_store(lend_and_raise, "here")
+    told = "leaving what the store was opened with raised ConnectionError: nobody to say goodbye to"
+    with pytest.raises(OpenerError, match=told):
+        await end()

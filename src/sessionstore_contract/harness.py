@@ -22,6 +22,7 @@ from .expect import Drawn, NothingFound, Violation
 from .history import StepFailed, word_error
 from .lender import OpeningFailed, OpeningHung
 from .lending import Lending
+from .opening import OpenerError
 from .storage import StorageUnavailableError, selection
 from .trial import Trial
 from .verdict import Finding, Verdict
@@ -263,7 +264,7 @@ def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Fin
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=reason, owner=owner)
         case NothingFound():
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=str(failure))
-        case OpeningFailed():
+        case OpeningFailed() | OpenerError():
             if isinstance(failure, OpeningHung) and not trial.is_open:
                 conditions.fuse.count_opening()
             return replace(found, verdict=Verdict.FAULTED, reason=str(failure))

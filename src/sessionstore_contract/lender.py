@@ -17,7 +17,7 @@ from .faults import Proxy
 from .forks import FirstUser, Forks
 from .history import History, Step, word_error
 from .lending import ONE_FOR_ALL, Lending
-from .opening import call_opener, open_store, settled
+from .opening import OpenerError, call_opener, open_store, settled
 from .power import NotRecordedError, Recording
 from .secret import Secret, secret_for
 from .storage import StorageUnavailableError
@@ -354,6 +354,8 @@ async def _without_ending_the_loop(opening: Coroutine[Any, Any, T]) -> T:
 
 
 def _failed(error: BaseException) -> OpeningFailed:
+    if isinstance(error, OpenerError):
+        return OpeningFailed(str(error))
     return OpeningFailed(f"opening the store raised {word_error(error)}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from pathlib import Path
 from random import Random
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 
 from reference_backends.memory import MemorySessionStore
 from sessionstore_contract import Backend
-from sessionstore_contract.bench.contender import of_backend
+from sessionstore_contract.bench.contender import NoRivalError, bare_driver, of_backend
 from sessionstore_contract.bench.contest import Contest, Extent
 from sessionstore_contract.bench.figures import Spread, throughput_ratios
 from sessionstore_contract.bench.plot import Line, svg
@@ -177,3 +178,13 @@ def test_a_picture_leaves_out_what_has_no_place_on_its_scales() -> None:
     assert "x & y" in texts
     assert "a < b" in texts
     assert len([one for one in root.iter() if one.tag.endswith("circle")]) == 2
+
+
+def test_a_driver_that_is_missing_is_told_with_the_extra_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Installed without extras the kit has nothing to measure against on files."""
+    monkeypatch.delitem(sys.modules, "sessionstore_contract.bench.bare_sqlite", raising=False)
+    monkeypatch.setitem(sys.modules, "aiosqlite", None)
+    with pytest.raises(NoRivalError, match=r"pip install 'sessionstore-contract\[sqlite\]'$"):
+        bare_driver(Backend("mine", open=str))

@@ -108,7 +108,29 @@ def test_a_path_is_told_as_what_it_names(name: str) -> None:
     assert str(caught.value).endswith("it is chats:Store")
 
 
-@pytest.mark.parametrize("name", ["", ":Store", ".relative:Store"])
+def test_what_an_author_hands_over_wrongly_is_told_where_they_do(folder: Path) -> None:
+    """It is the kit that raises, and the author's line that is wrong."""
+    (folder / "wrong.py").write_text(
+        "from sessionstore_contract import Backend\nMINE = Backend('mine', open=None)\n"
+    )
+    with pytest.raises(names.NotFoundError, match=r"can't be called \(.*wrong.py, line 2\)$"):
+        names.find("wrong:MINE")
+
+
+@pytest.mark.parametrize("module", ["aiosqlite", "starlette.applications"])
+def test_what_an_extra_brings_is_told_with_its_name(
+    folder: Path, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever installs the kit without extras, and imports what needs one, is told which."""
+    monkeypatch.setitem(sys.modules, module.partition(".")[0], None)
+    (folder / "wanting.py").write_text(f"import {module}")
+    extra = names.EXTRAS[module.partition(".")[0]]
+    with pytest.raises(names.NotFoundError) as caught:
+        names.find("wanting:Store")
+    assert str(caught.value).endswith(f": pip install 'sessionstore-contract[{extra}]'")
+
+
+@pytest.mark.parametrize("name", ["", ":Store", ".relative:Store", "module:"])
 def test_a_name_that_is_none_is_not_found(name: str) -> None:
     """What can't name a module is told as that, not as a traceback."""
     with pytest.raises(names.NotFoundError, match="is not of the form module:attribute"):
@@ -118,14 +140,17 @@ def test_a_name_that_is_none_is_not_found(name: str) -> None:
 @pytest.mark.parametrize(
     ("source", "cause"),
     [
-        ("raise ValueError('two\\nlines')", "ValueError: two lines"),
-        ("raise SystemExit(3)", "SystemExit: 3"),
-        ("raise ValueError('\\x1b[31mred')", r"ValueError: \x1b[31mred"),
+        ("raise ValueError('two\\nlines')", "ValueError: two lines (broken.py, line 1)"),
+        ("\nraise SystemExit(3)", "SystemExit: 3 (broken.py, line 2)"),
+        ("raise ValueError('\\x1b[31mred')", r"ValueError: \x1b[31mred (broken.py, line 1)"),
         ("def (", "SyntaxError: invalid syntax (broken.py, line 1)"),
     ],
 )
-def test_a_module_that_raises_is_told_in_one_line(folder: Path, source: str, cause: str) -> None:
-    """Whatever importing raises is told, in one line that a terminal does not act on."""
+def test_a_module_that_raises_is_told_in_one_line(
+    folder: Path, source: str, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever importing raises is told, and where, in one line that a terminal does not act on."""
+    monkeypatch.chdir(folder)
     (folder / "broken.py").write_text(source)
     with pytest.raises(names.NotFoundError) as caught:
         names.find("broken:Store")

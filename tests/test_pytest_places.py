@@ -169,3 +169,12 @@ def test_what_is_not_to_be_had_is_an_error_of_one_line(pytester: pytest.Pytester
     result.stdout.fnmatch_lines(["*no PostgreSQL answers at 127.0.0.1:1: start it*"])
     result.stdout.no_fnmatch_line("*secret*")
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_place_that_can_not_be_had_is_told_once(pytester: pytest.Pytester) -> None:
+    """One line in the error of the test, and the same in the summary."""
+    pytester.makepyfile("def test_mine(sessionstore_postgres): ...")
+    result = pytester.runpytest_subprocess(*OPTIONS, "--sessionstore-postgres", "bogus")
+    result.assert_outcomes(errors=1)
+    assert result.stdout.str().count("there is no PostgreSQL 'bogus'; there are") == 1
+    result.stdout.no_fnmatch_line("During handling of *")

@@ -60,12 +60,11 @@ def bench(**given: Any) -> None:
     One caller is measured on one processor, where the system lets a process choose: for a pair
     that runs threads alike the ratio is steadier so. --any-processor is what users have.
     """
-    from rich.console import Console  # noqa: PLC0415 - `--help` must not wait for it
-
-    from .backend import BackendError  # noqa: PLC0415
+    from .backend import BackendError  # noqa: PLC0415 - `--help` must not wait for it
     from .bench.bench import run  # noqa: PLC0415
     from .bench.contender import NoRivalError  # noqa: PLC0415
     from .bench.table import about_long_histories, table  # noqa: PLC0415
+    from .report.terminal import wide_enough  # noqa: PLC0415
     from .storage import StorageUnavailableError  # noqa: PLC0415
 
     plan = _plan(given)
@@ -75,7 +74,7 @@ def bench(**given: Any) -> None:
         results = run(plan, lambda text: click.echo(text, err=True))
     except (BackendError, NoRivalError, StorageUnavailableError) as error:
         raise Refusal(str(error)) from None
-    console = Console()
+    console = wide_enough(sys.stdout)
     for result in results:
         console.print(table(result))
         for line in about_long_histories(result.long_history):

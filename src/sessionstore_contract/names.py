@@ -6,7 +6,9 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
+import traceback
 from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
@@ -24,6 +26,15 @@ MOST_NAMES = 14
 
 
 _OF_BACKENDS = f"{__package__}.backend"
+
+EXTRAS = {
+    "aiosqlite": "sqlite",
+    "asyncpg": "postgres",
+    "fastapi": "platform",
+    "starlette": "platform",
+    "uvicorn": "platform",
+}
+"""Modules that may be missing, and the extra that brings them."""
 
 
 class NotFoundError(Exception):
@@ -48,8 +59,10 @@ def find(name: str) -> Any:
     """
     module_name, _, attribute = name.partition(":")
     path = Path(module_name)
-    if path.name != module_name or path.suffix == ".py" or module_name[:1] in ("", "."):
-        there = f"; in the folder of {path.name} it is {path.stem}:{attribute}" if path.name else ""
+    is_path = path.name != module_name or path.suffix == ".py"
+    if is_path or module_name[:1] in ("", ".") or not attribute:
+        names_one = is_path and path.name and attribute
+        there = f"; in the folder of {path.name} it is {path.stem}:{attribute}" if names_one else ""
         raise NotFoundError(f"{name!r} is not of the form module:attribute{there}")
     try:
         module = importlib.import_module(module_name)
@@ -57,8 +70,8 @@ def find(name: str) -> Any:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise NotFoundError(
-            f"module {module_name!r} can't be imported: {_worded(error)}"
-            f"{_where_it_is(module_name, error)}"
+            f"module {module_name!r} can't be imported: {_worded(error)}{_raised_at(error)}"
+            f"{_where_it_is(module_name, error)}{extra_for(error)}"
         ) from None
     return attribute_of(module, attribute)
 
@@ -71,6 +84,26 @@ def _where_it_is(module_name: str, error: BaseException) -> str:
     is_below = any(Path("src", f"{package}{ending}").exists() for ending in ("", ".py"))
     way = "set PYTHONPATH=src" if is_below else "name its folder in PYTHONPATH"
     return f": install its project (pip install -e .), or {way}"
+
+
+def _raised_at(error: BaseException) -> str:
+    """Name the last line that is neither the kit's nor of the machinery of imports."""
+    if isinstance(error, SyntaxError):
+        return ""  # says it itself
+    others = (f"{Path(__file__).parent}{os.sep}", str(importlib.__file__), "<frozen ")
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith(others) and Path(frame.filename).is_file():
+            path = Path(frame.filename)
+            here = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+            return f" ({printable(str(here))}, line {frame.lineno})"
+    return ""
+
+
+def extra_for(error: BaseException) -> str:
+    """Say how to install what is missing, where an extra of the kit brings it."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    extra = EXTRAS.get((missing or "").partition(".")[0])
+    return f": pip install 'sessionstore-contract[{extra}]'" if extra else ""
 
 
 def attribute_of(module: ModuleType, attribute: str) -> Any:

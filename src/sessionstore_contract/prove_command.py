@@ -89,11 +89,10 @@ def _proof_plan(given: dict[str, Any], defects: tuple[Defect, ...]) -> ProofPlan
 
 
 def _prove(plan: ProofPlan) -> NoReturn:
-    from rich.console import Console  # noqa: PLC0415
-
     from .prover import Prover  # noqa: PLC0415
     from .report.document import UnwritableError  # noqa: PLC0415
     from .report.matrix import show  # noqa: PLC0415
+    from .report.terminal import wide_enough  # noqa: PLC0415
     from .stopping import StoppedError, StopRequest  # noqa: PLC0415
     from .trial_worker import RefusedError  # noqa: PLC0415
 
@@ -109,7 +108,7 @@ def _prove(plan: ProofPlan) -> NoReturn:
         is_stopped = True
         click.echo("the proof was stopped; what was not caught by then is undecided", err=True)
     if prover.proof.name:
-        show(prover.proof, Console())
+        show(prover.proof, wide_enough(sys.stdout))
     stop.stop_listening()
     # Also when all were caught by then: the matrix is not whole.
     sys.exit(prover.proof.exit_code or (3 if is_stopped else 0))

@@ -67,8 +67,11 @@ def storages_of(config: pytest.Config, run_folder: str) -> Storages:
 def fresh_place(storages: Storages, name: str) -> Iterator[str]:
     """Lend a place that nobody has used; a test that can't have one is an error, not skipped."""
     with ExitStack() as lending:
+        why = None
         try:
             place = lending.enter_context(storages.named(name).fresh())
         except StorageUnavailableError as error:
-            pytest.fail(str(error), pytrace=False)
+            why = str(error)
+        if why is not None:  # not while it is handled: pytest would show it twice
+            pytest.fail(why, pytrace=False)
         yield place

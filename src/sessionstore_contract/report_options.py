@@ -98,12 +98,10 @@ def show_what_is_known(report: Report, given: dict[str, Any]) -> None:
 
 
 def _show(report: Report, given: dict[str, Any]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-
-    from .report.terminal import show  # noqa: PLC0415
+    from .report.terminal import show, wide_enough  # noqa: PLC0415
 
     how = {name: given[name] for name in ("is_quiet", "durations")}
-    show(report, Console(file=sys.stdout), **how)
+    show(report, wide_enough(sys.stdout), **how)
 
 
 class Run(Protocol):

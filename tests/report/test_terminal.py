@@ -12,7 +12,7 @@ from rich.console import Console
 
 from sessionstore_contract.baseline import Baseline, Entry
 from sessionstore_contract.contract import CLAUSES
-from sessionstore_contract.report.terminal import show
+from sessionstore_contract.report.terminal import show, wide_enough
 from sessionstore_contract.verdict import Finding, Verdict
 
 from .findings import HINT, INCONCLUSIVE, MERGE, VIOLATED, backend, report, whole_contract
@@ -349,3 +349,18 @@ def test_a_run_reads_like_this() -> None:
     lines = (line.rstrip() for line in worded(told, is_quiet=True).splitlines())
 
     assert re.sub(r"Python [^,]*", "Python 3", "\n".join(lines)) + "\n" == GOLDEN
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"), [("0", 80), ("1", 60), ("40", 60), ("79", 79), ("200", 200)]
+)
+def test_a_verdict_is_cut_on_no_terminal(
+    columns: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With too few columns, or with none, the table would lose its words."""
+    monkeypatch.setenv("COLUMNS", columns)
+    stream = io.StringIO()
+    console = wide_enough(stream)
+    show(report(backend(*whole_contract())), console)
+    assert console.width == width
+    assert "conformant" in stream.getvalue()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..names import extra_for
 from ..opening import open_store
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def bare_driver(backend: Backend) -> Contender:
     try:
         driver = import_module(f"{__package__}.{module}")
     except ImportError as problem:
-        raise NoRivalError(f"{backend.name}: {problem}") from None
+        raise NoRivalError(f"{backend.name}: {problem}{extra_for(problem)}") from None
 
     async def open_driver(place: str | None) -> Any:
         opened = getattr(driver, name)(place)

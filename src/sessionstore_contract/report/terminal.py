@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -26,6 +26,19 @@ if TYPE_CHECKING:
 
 LONGEST_DIAGNOSIS = 300
 """Characters of a diagnosis in the list of defects; the explanation has more of it."""
+
+
+NARROWEST = 60
+"""Columns that the table needs with short names; a terminal with fewer breaks its lines itself."""
+
+UNKNOWN = 80
+"""Columns where the environment says that there are none, as some that know no terminal do."""
+
+
+def wide_enough(stream: TextIO) -> Console:
+    """Answer a console on a stream, on which no verdict is cut for want of columns."""
+    width = Console(file=stream).width
+    return Console(file=stream, width=max(width, NARROWEST) if width > 0 else UNKNOWN)
 
 
 def show(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import reference_backends
-from sessionstore_contract import Lent
+from sessionstore_contract import Accumulator, ChatServer, Lent, Platform
 from sessionstore_contract.backend import Backend, BackendError, Claims, find_backend
 from sessionstore_contract.capabilities import Capability
 
@@ -141,3 +141,15 @@ def test_old_places_are_made_where_places_are_fresh() -> None:
     for storage in ("none", "http://there:80"):
         with pytest.raises(BackendError, match="claims migration on storage"):
             backend(storage, legacy=leave_behind)
+
+
+@pytest.mark.parametrize("described", [Backend, Platform, ChatServer, Accumulator])
+def test_a_name_that_is_no_text_is_refused_at_once(described: Any) -> None:
+    """Whoever forgets it has put something else in its place."""
+    given: dict[Any, dict[str, Any]] = {
+        Backend: {"open": dict},
+        Platform: {"url": "http://[::1]"},
+        Accumulator: {"build": dict, "record": dict},
+    }
+    with pytest.raises(ValueError, match=r"^a name is a text, and is not <class 'dict'>$"):
+        described(dict, **given.get(described, {"build": dict}))

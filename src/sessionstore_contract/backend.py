@@ -149,6 +149,7 @@ class Backend:
 
     def _demand_kinds(self) -> None:
         """Raise BackendError where something given is of no use, which would show much later."""
+        names.refuse_name(self.name, BackendError)
         told = f"backend {self.name!r}"
         if not callable(self.open):
             raise BackendError(f"{told}: open={self.open!r} can't be called")

@@ -51,6 +51,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; there are {', '.join(names[:MOST_NAMES])}{more}" if names else ""
 
 
+def refuse_name(name: Any, error: type[Exception]) -> None:
+    """Raise this error where what is tried was given a name that is no text.
+
+    Tables and reports would stumble over it, long after its author has a line to look at.
+    """
+    if not isinstance(name, str):
+        raise error(f"a name is a text, and is not {printable(repr(name), limit=80)}")
+
+
 def find(name: str) -> Any:
     """Find `module:attribute`; the attribute may be dotted.
 

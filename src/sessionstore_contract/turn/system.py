@@ -7,6 +7,8 @@ from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..names import refuse_name
+
 if TYPE_CHECKING:
     from ..interface import Json
     from .script import Agent, Usage
@@ -65,6 +67,9 @@ class ChatServer:
     """Seconds within which an answer is on time when the store does not answer: well above what
     the server waits for the store."""
 
+    def __post_init__(self) -> None:
+        refuse_name(self.name, ValueError)
+
     @property
     def abilities(self) -> frozenset[Ability]:
         """What the server can do."""
@@ -111,6 +116,9 @@ class Accumulator:
     """The logger under which failures are to be seen; None if they are told elsewhere."""
     bound: float = DEFAULT_BOUND
     """Seconds within which `record` comes back when the store does not answer."""
+
+    def __post_init__(self) -> None:
+        refuse_name(self.name, ValueError)
 
     @property
     def abilities(self) -> frozenset[Ability]:

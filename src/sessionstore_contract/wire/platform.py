@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..capabilities import Capability
-from ..names import nearest
+from ..names import nearest, refuse_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -59,6 +59,7 @@ class Platform:
     """Seconds that one request may take."""
 
     def __post_init__(self) -> None:
+        refuse_name(self.name, PlatformError)
         if (self.url is None) == (self.app is None):
             raise PlatformError(f"platform {self.name!r}: give a url, or an app")
         if self.url is not None:

@@ -180,10 +180,13 @@ def require_writable(path: Path) -> None:
     """
     if path.is_dir():
         raise UnwritableError(f"{path}: {os.strerror(errno.EISDIR)}")
-    there = next(one for one in (path, *path.absolute().parents) if one.exists())
-    if not there.is_dir() and there != path:
+    real = path.resolve()  # a link stays one
+    there = next(one for one in (real, *real.parents) if one.exists())
+    if not there.is_dir() and there != real:
         raise UnwritableError(f"{path}: {os.strerror(errno.ENOTDIR)}")
-    if not os.access(there, os.W_OK):
+    # A file is written beside the one that is there, and takes its place.
+    needed = [there] if there.is_dir() or _is_special(path) else [there, there.parent]
+    if not all(os.access(one, os.W_OK) for one in needed):
         raise UnwritableError(f"{path}: {os.strerror(errno.EACCES)}")
 
 

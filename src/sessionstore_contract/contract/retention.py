@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import tables
@@ -16,6 +17,7 @@ from ..expect import NothingFound, expect, expect_all_answered
 from ..subject import at_once
 from .activity import LONG, in_a_later_instant
 from .beginning import begin_with, make_sure
+from .clock import by_its_own_clock
 from .keeping import performed
 from .many import GROUP, in_groups
 
@@ -203,16 +205,21 @@ async def counts_what_it_removed(store: Subject) -> None:
     evidence=["origin"],
 )
 async def compares_instants(store: Subject) -> None:
-    await _removes_what_is_idle(store)
+    await by_its_own_clock(store, partial(_compares_instants, store))
+    await _ends_of_time(store)
+
+
+async def _compares_instants(store: Subject, ahead: timedelta) -> None:
+    await _removes_what_is_idle(store, ahead)
     for offset in OFFSETS:
         session = await store.create()
         await begin_with(store, session, messages=[NOW])
 
-        await store.delete_before((datetime.now(UTC) - MINUTES).astimezone(offset))
+        await store.delete_before((datetime.now(UTC) + ahead - MINUTES).astimezone(offset))
         await expect(store.exists(session)).to_be(
             True, rather_than={"the offset of the cutoff is ignored: live sessions go": False}
         )
-        await store.delete_before((datetime.now(UTC) + MINUTES).astimezone(offset))
+        await store.delete_before((datetime.now(UTC) + ahead + MINUTES).astimezone(offset))
         await expect(store.exists(session)).to_be(
             False, rather_than={"the offset of the cutoff is ignored: idle sessions stay": True}
         )
@@ -221,20 +228,19 @@ async def compares_instants(store: Subject) -> None:
             session = await store.create()
             await begin_with(store, session, messages=[NOW])
         with time_zone(removed_in):
-            await store.delete_before(datetime.now(UTC) - MINUTES)
+            await store.delete_before(datetime.now(UTC) + ahead - MINUTES)
             await expect(store.exists(session)).to_be(
                 True, rather_than={"times are those of the process's zone: live sessions go": False}
             )
-            await store.delete_before(datetime.now(UTC) + MINUTES)
+            await store.delete_before(datetime.now(UTC) + ahead + MINUTES)
         await expect(store.exists(session)).to_be(
             False, rather_than={"times are those of the process's zone: idle sessions stay": True}
         )
     if store.can(Capability.SHARED):
-        await _under_another_zone_of_the_server(store)
-    await _ends_of_time(store)
+        await _under_another_zone_of_the_server(store, ahead)
 
 
-async def _under_another_zone_of_the_server(store: Subject) -> None:
+async def _under_another_zone_of_the_server(store: Subject, ahead: timedelta) -> None:
     session = await store.create()
     await begin_with(store, session, messages=[NOW])
     # As far east as there is one: what is taken for a local time there is long ago.
@@ -242,12 +248,12 @@ async def _under_another_zone_of_the_server(store: Subject) -> None:
         if not is_another:
             return
         other = await store.another()
-        await other.delete_before(datetime.now(UTC) - MINUTES)
+        await other.delete_before(datetime.now(UTC) + ahead - MINUTES)
         await expect(other.exists(session)).to_be(
             True, rather_than={"times are those of the server's zone: live sessions go": False}
         )
         await other.save(session, [NOW])
-        await other.delete_before(datetime.now(UTC) + MINUTES)
+        await other.delete_before(datetime.now(UTC) + ahead + MINUTES)
         await expect(other.exists(session)).to_be(False)
         await other.close()
 
@@ -267,11 +273,11 @@ async def _ends_of_time(store: Subject) -> None:
         )
 
 
-async def _removes_what_is_idle(store: Subject) -> None:
+async def _removes_what_is_idle(store: Subject, ahead: timedelta) -> None:
     """Make sure that a session which stays says something about the cutoff."""
     session = await store.create()
     await make_sure(store.exists(session), answer=True)
-    await store.delete_before(datetime.now(UTC) + HOUR)
+    await store.delete_before(datetime.now(UTC) + ahead + HOUR)
     if await store.exists(session):
         raise NothingFound("delete_before keeps idle sessions: see retention.goes-by-last-activity")
 
@@ -286,12 +292,16 @@ async def _removes_what_is_idle(store: Subject) -> None:
     evidence=["origin", "odysseus#2039"],
 )
 async def naive_cutoff_never_means_local(store: Subject) -> None:
-    await _removes_what_is_idle(store)
+    await by_its_own_clock(store, partial(_never_means_local, store))
+
+
+async def _never_means_local(store: Subject, ahead: timedelta) -> None:
+    await _removes_what_is_idle(store, ahead)
     for zone, shift, is_kept in (("WEST5", -HOUR, True), ("EAST-5", HOUR, False)):
         session = await store.create()
         await begin_with(store, session, messages=[NOW])
         with time_zone(zone):
-            naive = (datetime.now(UTC) + shift).replace(tzinfo=None)
+            naive = (datetime.now(UTC) + ahead + shift).replace(tzinfo=None)
             step = await store.delete_before(naive).perform(is_expected=True)
         refused = step.outcome == "raised"
         await expect(store.exists(session)).to_be(

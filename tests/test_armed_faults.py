@@ -318,5 +318,30 @@ def test_a_true_answer_is_spoilt(service: tuple[Counting, Proxy]) -> None:
     assert [one.happened for one in armed] == [1, 0]
 
 
+def test_a_server_is_asked_for_a_body_as_it_is(service: tuple[Counting, Proxy]) -> None:
+    """Whatever the store can decode: what is packed can't be read, and not be spoilt."""
+    counting, proxy = service
+    spoiling(proxy, left_alone)
+    with dial(proxy) as client:
+        client.sendall(GET.replace(b"\r\n\r\n", b"\r\nAccept-Encoding: gzip, br\r\n\r\n"))
+        assert rest(client).endswith(b"number 1")
+    (asked,) = counting.asked
+    assert b"accept-encoding: identity\r\n" in asked
+    assert b"gzip" not in asked
+
+
+def still_packed(_: Request, answer: Answer) -> Answer:
+    return Answer(answer.status, {"content-encoding": "gzip"}, answer.body)
+
+
+def test_what_is_packed_all_the_same_is_said_to_be(service: tuple[Counting, Proxy]) -> None:
+    """Else the store takes for the body what it has to unpack."""
+    _, proxy = service
+    spoiling(proxy, still_packed)
+    with dial(proxy) as client:
+        client.sendall(GET)
+        assert b"content-encoding: gzip\r\n" in rest(client)
+
+
 def spoiling(proxy: Proxy, spoil: Callable[[Request, Answer], Answer | None]) -> Armed:
     return proxy.arm(Fault(Deed.FORGE, spoil=spoil))

@@ -19,6 +19,10 @@ CHUNK = 2**16
 
 HEAD_ENDS = b"\r\n\r\n"
 
+OURS = (b"connection:", b"accept-encoding:")
+ASKED_SO = (b"connection: close", b"accept-encoding: identity")
+"""Headers that the kit asks with instead of the store's: it reads the answer to its end."""
+
 REPEATED = frozenset({"PUT", "PATCH", "DELETE"})
 """Methods of requests that somebody on the way, or the store itself, may well send again."""
 
@@ -60,8 +64,8 @@ async def asked(server: socket.socket, request: Request) -> Answer:
     """Ask the server, on a connection of its own, and read its answer to the end."""
     loop = asyncio.get_running_loop()
     head, _, body = request.raw.partition(HEAD_ENDS)
-    kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
-    question = b"\r\n".join([*kept, b"connection: close"]) + HEAD_ENDS + body
+    kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(OURS)]
+    question = b"\r\n".join([*kept, *ASKED_SO]) + HEAD_ENDS + body
     await loop.sock_sendall(server, question)
     raw = b""
     while chunk := await loop.sock_recv(server, CHUNK):
@@ -91,7 +95,7 @@ def _parsed(raw: bytes, method: str) -> Answer:
 def worded(answer: Answer, request: Request) -> bytes:
     """Word an answer; the connection ends with it."""
     length = len(answer.body) if answer.declared is None else answer.declared
-    left_out = {"content-length", "transfer-encoding", "connection", "content-encoding"}
+    left_out = {"content-length", "transfer-encoding", "connection"}
     headers = {name: value for name, value in answer.headers.items() if name not in left_out}
     headers |= {"content-length": str(length), "connection": "close"}
     lines = [f"HTTP/1.1 {answer.status} {http.client.responses.get(answer.status, 'Unknown')}"]

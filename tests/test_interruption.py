@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+import types
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sessionstore_contract.interruption import MOMENTS, Interruption, Moment, StallWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 async def three_turns(passed: list[int]) -> str:
@@ -32,6 +36,22 @@ async def test_a_call_is_cancelled_at_its_point(point: int, moment: Moment) -> N
         await asyncio.ensure_future(call())
     assert interruption.is_made
     assert passed == list(range(point - 1))
+
+
+@types.coroutine
+def one_turn() -> Generator[Any, Any, str]:
+    yield
+    return "done"
+
+
+async def test_a_coroutine_that_is_a_generator_is_driven() -> None:
+    """It is awaited as any other is, and has no `__await__`."""
+    through = Interruption(2, "waiting").of
+
+    async def call() -> Any:
+        return await through(one_turn())
+
+    assert await asyncio.ensure_future(call()) == "done"
 
 
 async def test_a_call_with_fewer_points_comes_to_its_end() -> None:

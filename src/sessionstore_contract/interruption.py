@@ -82,7 +82,7 @@ class _Driven:
         self._on_step = on_step
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        driven: Any = self._awaitable.__await__()
+        driven = _steps_of(self._awaitable)
         error: BaseException | None = None
         while True:
             began, computed = time.perf_counter(), time.thread_time()
@@ -97,6 +97,11 @@ class _Driven:
                 yield awaited
             except BaseException as raised:  # noqa: BLE001 - handed on to the call
                 error = raised
+
+
+def _steps_of(awaitable: Any) -> Any:
+    """Answer what goes on step by step; a coroutine of `types.coroutine` does so itself."""
+    return awaitable.__await__() if hasattr(awaitable, "__await__") else iter(awaitable)
 
 
 def _stall(began: float, computed: float) -> float:

@@ -25,6 +25,7 @@ from .mutants.networks import (
     ConnectsForEachOperation,
     Remembering,
     RetryingStore,
+    WaryStore,
 )
 from .mutants.postgres_pools import Pooled, PooledForEver, PooledInTransactions
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = "concurrency.sessions-do-not-block-each-other"
 
-QUICK = (RetryingStore, ConnectsForEachOperation, Remembering)
+QUICK = (RetryingStore, ConnectsForEachOperation, WaryStore, Remembering)
 """The others do nothing that one of these, or a mutant with another defect, does not do."""
 
 TRIED = [one for one in CLAUSES if one.area == "faults" or one.id == AT_ONCE]

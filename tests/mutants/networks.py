@@ -96,6 +96,28 @@ class BreakerStore(RawStore):
     connection_kind: ClassVar[type[Connection]] = Breaking
 
 
+class Wary(Retrying):
+    """Does not try for a moment whenever it has failed, once."""
+
+    until = -1.0
+
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self.until:
+            raise StoreUnavailableError("it was away a moment ago", is_retry_safe=True)
+        try:
+            return await RawConnection.ask(self, method, path, body, **rest)
+        except StoreUnavailableError:
+            self.until = loop.time() + 0.05
+            raise
+
+
+class WaryStore(RawStore):
+    """Has a circuit breaker that opens at the first failure."""
+
+    connection_kind: ClassVar[type[Connection]] = Wary
+
+
 class Remembering(PlatformStore):
     """Answers reads from what it has read or written, while the platform does not answer.
 
@@ -137,6 +159,7 @@ CORRECT = (
     ConnectsForEachOperation,
     PatientStore,
     BreakerStore,
+    WaryStore,
     Remembering,
     AsksByHead,
 )

@@ -12,7 +12,7 @@ from .effects import expect_raised_or_made
 from .forgeries import Forgery, Overheard, believed, bodies, statuses
 from .network import Network, overheard
 from .outages import longest_silence
-from .outcomes import expect_raised, expect_raised_or_right, is_right
+from .outcomes import expect_raised, expect_raised_or_right, is_right, works_in_time
 
 if TYPE_CHECKING:
     from ..history import Call, Step
@@ -97,8 +97,10 @@ async def _listened(network: Network, heard: Overheard, call: Call[Any], right: 
     """Make a call, and keep what was said over HTTP."""
     network.subject.stand.history.restart()
     network.proxy.arm(heard.fault())
+    timeout = network.subject.stand.history.timeout
     try:
-        step = await call.perform(is_expected=False)
+        # After a fault a store may ask its server nothing for a while.
+        step = await works_in_time(lambda: call, timeout, is_expected=False)
     finally:
         network.proxy.disarm()
     step.require_answer()

@@ -90,6 +90,11 @@ async def expect_the_same(network: Network, session: str, write: Write, first: S
     elif first.outcome == "raised":
         # That of create may be told that the session exists, which is true.
         step = await works_again(again)
+        if step.outcome == "raised":
+            # Or that the store asks its server nothing for a while.
+            timeout = network.subject.stand.history.timeout
+            await works_in_time(lambda: network.subject.exists(session), timeout)
+            step = await again().perform(is_expected=True)
     if step.outcome == "hung" or (step.outcome == "raised" and write.right):
         violated(
             f"{write.operation} fails when it is tried again after a lost answer",

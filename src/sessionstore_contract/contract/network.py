@@ -12,7 +12,7 @@ from ..expect import NothingFound
 from ..fault import Deed, Fault
 from .beginning import make_sure
 from .first_use import LONG_AGO
-from .outcomes import works_again, works_in_time
+from .outcomes import works_in_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,8 +102,10 @@ class Network:
     async def session(self, stem: str = "session") -> str:
         """Make a session that holds MESSAGES and COSTS, past the proxy where that may be."""
         session = self.looking.unused_id(stem)
-        # Who looks may have been idle for so long that the server has ended its connection.
-        step = await works_again(partial(self.looking.save, session, MESSAGES))
+        # Who looks may have been idle for so long that the server has ended its connection; where
+        # nobody else may be in, it is who met with a fault, and may wait before it connects again.
+        timeout = self.subject.stand.history.timeout
+        step = await works_in_time(partial(self.looking.save, session, MESSAGES), timeout)
         step.require_answer()
         await make_sure(self.looking.update(session, cost_data=COSTS), answer=True)
         return session
@@ -209,7 +211,9 @@ async def overheard(
     about = session.encode()
     named = network.proxy.arm(Fault(Deed.LISTEN, about=about, times=None))
     plain = network.proxy.arm(Fault(Deed.LISTEN, times=None))
-    step = await call.perform(is_expected=False)
+    # After a fault a store may ask its server nothing for a while.
+    timeout = network.subject.stand.history.timeout
+    step = await works_in_time(lambda: call, timeout, is_expected=False)
     network.proxy.disarm()
     step.require_answer()
     if named.lengths:

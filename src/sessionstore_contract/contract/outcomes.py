@@ -69,12 +69,17 @@ async def works_again(call: Callable[[], Call[Any]], *, tries: int = TRIES) -> S
     return step
 
 
-async def works_in_time(call: Callable[[], Call[Any]], timeout: float) -> Step:  # noqa: ASYNC109
+async def works_in_time(
+    call: Callable[[], Call[Any]],
+    timeout: float,  # noqa: ASYNC109
+    *,
+    is_expected: bool = True,
+) -> Step:
     """Make a call until it is answered: a driver may wait a while before it connects again."""
     deadline = time.monotonic() + timeout
     pause = 0.02
     while True:
-        step = await call().perform(is_expected=True)
+        step = await call().perform(is_expected=is_expected)
         if step.outcome != "raised" or time.monotonic() > deadline:
             return step
         await asyncio.sleep(pause)

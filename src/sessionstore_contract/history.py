@@ -7,7 +7,7 @@ import inspect
 import itertools
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 from . import values
 
@@ -218,6 +218,12 @@ class Call(Generic[T]):
         self.arguments = arguments
         self.keywords = keywords
         self._method = method
+        self._seconds: float | None = None
+
+    def given(self, seconds: float) -> Self:
+        """Give the call so much time, where that is more than every call has."""
+        self._seconds = max(seconds, self.history.timeout)
+        return self
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._answer().__await__()
@@ -237,7 +243,7 @@ class Call(Generic[T]):
     ) -> Step:
         """Make the call and answer its step, whatever came of it."""
         step = self.history.begin(self, is_expected=is_expected)
-        step.timeout = timeout
+        step.timeout = timeout = timeout or self._seconds
         task = asyncio.ensure_future(self._guarded(step, through))
         try:
             # Not wait_for: it awaits the call that it cancelled, and a store that swallows the

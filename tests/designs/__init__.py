@@ -16,12 +16,15 @@ from .journal import JournalStore
 from .row_locks import RowLockStore
 from .variants import (
     CachingStore,
+    FullStore,
+    LimitedStore,
     ReorderingStore,
     RoundedSecondsStore,
     SlowStore,
     StrictStore,
     UuidStore,
     WholeSecondsStore,
+    WrongClockStore,
     open_later,
     open_within,
 )
@@ -55,6 +58,9 @@ DESIGNS: tuple[Backend, ...] = (
             WholeSecondsStore,
             RoundedSecondsStore,
             SlowStore,
+            FullStore,
+            LimitedStore,
+            WrongClockStore,
             StrictStore,
         ),
     ),

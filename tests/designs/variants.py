@@ -11,11 +11,13 @@ import secrets
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar
 
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
     Json,
+    StoreUnavailableError,
     UnstorableValueError,
 )
 
@@ -122,6 +124,67 @@ class SlowStore(DictStore):
         removed = await super().delete_before(cutoff)
         await self.pause()
         return removed
+
+
+class FullStore(DictStore):
+    """Refuses who comes when many are under way already, and says so."""
+
+    most: ClassVar[int] = 50
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.under_way = 0
+
+    async def turn(self) -> None:
+        if self.under_way == self.most:
+            raise StoreUnavailableError("too many operations at once", is_retry_safe=True)
+        self.under_way += 1
+        try:
+            await asyncio.sleep(0.001)
+        finally:
+            self.under_way -= 1
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        await self.turn()
+        return await super().load(session_id)
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        kept = json.loads(encode(messages, list))
+        await self.turn()
+        await super().save(session_id, kept)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        kept = None if cost_data is None else json.loads(encode(cost_data, dict))
+        await self.turn()
+        return await super().update(session_id, cost_data=kept)
+
+
+class LimitedStore(RowsStore):
+    """Has a limit for a value, as DynamoDB has for an item: what is longer is refused."""
+
+    most: ClassVar[int] = 400_000
+
+    def check(self, value: Json, kind: type) -> None:
+        if len(encode(value, kind)) > self.most:
+            raise UnstorableValueError(f"more than {self.most} characters can't be kept")
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        self.check(messages, list)
+        await super().save(session_id, messages)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        if cost_data is not None:
+            self.check({**await self.get_cost_data(session_id), **cost_data}, dict)
+        return await super().update(session_id, cost_data=cost_data)
+
+
+class WrongClockStore(RowsStore):
+    """Dates activity by the clock of a server that goes wrong: 17 minutes and a bit behind."""
+
+    ahead: ClassVar[timedelta] = -timedelta(minutes=17, seconds=20)
+
+    def now(self) -> float:
+        return super().now() + self.ahead.total_seconds()
 
 
 DEEPEST = 100

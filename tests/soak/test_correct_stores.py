@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LEFT_TO_THE_SOAK = {
     *("SlowStore", "RoundedSecondsStore", "WholeSecondsStore"),
+    *("WrongClockStore", "LimitedStore", "FullStore"),
     *("TokenStore", "LentStore"),
     *("CachingStore", "FileStore, from files of before"),
     *("FileStore, by a coroutine", "RowsStore, by a context manager"),

@@ -12,12 +12,15 @@ from ..old_layout import SESSION as OLD_SESSION
 from .activity import in_a_later_instant
 from .beginning import begin_with, make_sure
 from .messages import UNSTORABLE
+from .sizes import written
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from hypothesis.strategies import SearchStrategy
 
+    from ..history import Call
     from ..interface import Json
     from ..subject import Subject
 
@@ -489,21 +492,31 @@ async def many_keys_and_large_values(store: Subject) -> None:
     await make_sure(store.get_cost_data(small), {"before": 1, "turns": 1})
 
     session = await store.create()
-    many = {f"key {number}": number for number in range(store.stand.effort.members // 2)}
-    await expect(store.update(session, cost_data=many)).to_succeed()
+    many = await written(store, _updating(store, session), _many_keys, "members")
     # What is true of few keys: another one joins them, and a save leaves them alone.
     await store.update(session, cost_data={"turns": 1})
     await store.save(session, [HI])
     await expect(store.get_cost_data(session)).to_be({**many, "turns": 1})
 
-    large = {"trace": "0123456789abcdef" * (store.stand.effort.size // 16)}
     # In a session of its own: both together are more than some stores hold in one document.
     other = await store.create()
-    await expect(store.update(other, cost_data=large)).to_succeed()
+    large = await written(store, _updating(store, other), _large_value, "size")
     await store.update(other, cost_data={"turns": 1})
     await expect(store.get_cost_data(other)).to_be(
         {**large, "turns": 1}, rather_than={"an update takes a large value away": {"turns": 1}}
     )
+
+
+def _updating(store: Subject, session: str) -> Callable[[dict[str, Json]], Call[bool]]:
+    return lambda value: store.update(session, cost_data=value)
+
+
+def _many_keys(members: int) -> dict[str, Json]:
+    return {f"key {number}": number for number in range(members // 2)}
+
+
+def _large_value(size: int) -> dict[str, Json]:
+    return {"trace": "0123456789abcdef" * (size // 16)}
 
 
 def sequences_of_updates() -> SearchStrategy[list[dict[str, Any]]]:

@@ -12,6 +12,7 @@ from ..expect import violated
 from ..subject import at_once
 from .beginning import make_sure
 from .letting_go import asked_for, expect_no_traces, used_and_deleted
+from .sizes import is_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,9 @@ MESSAGES = 20
 
 LONG_ENOUGH = 180_000
 """Characters in each of them, at most: more show nothing more, and may be refused."""
+
+LEAST = 18_000
+"""Characters in each of them that are refused by nobody."""
 
 
 @should(
@@ -105,16 +109,25 @@ def _operations(store: Subject) -> list[Callable[[str], Call[Any]]]:
 
 async def _short_and_long(store: Subject) -> tuple[int, str, str]:
     """Make a session without and one with a long history; answer the size of that, and both."""
-    # Random, so that compressing it helps nobody.
-    bytes_each = min(store.stand.effort.size // 5 * 3, LONG_ENOUGH) * 3 // 4
-    history: list[Json] = [
-        {"role": "user", "content": b64encode(store.stand.random.randbytes(bytes_each)).decode()}
-        for _ in range(MESSAGES)
-    ]
     short, long = await store.create(), await store.create()
+    each = min(store.stand.effort.size // 5 * 3, LONG_ENOUGH)
+    history = _history(store, each)
+    # Some have a limit for a history, and a tenth of the longest says as much.
+    while not await is_kept(store.save(long, history)) and each > LEAST:
+        each //= 10
+        history = _history(store, each)
     await store.save(long, history)
     await make_sure(store.load(long), history)
     return sum(len(message["content"]) for message in history), short, long
+
+
+def _history(store: Subject, each: int) -> list[Json]:
+    # Random, so that compressing it helps nobody.
+    draw = store.stand.random.randbytes
+    return [
+        {"role": "user", "content": b64encode(draw(each * 3 // 4)).decode()}
+        for _ in range(MESSAGES)
+    ]
 
 
 @should(

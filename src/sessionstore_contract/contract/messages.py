@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
@@ -14,6 +15,7 @@ from ..old_layout import untouched
 from ..values import are_equal, word
 from .beginning import begin_with, make_sure
 from .conversation import CHAT, CUT_OFF, OPEN_CALL
+from .sizes import written
 
 if TYPE_CHECKING:
     from ..interface import Json
@@ -287,10 +289,9 @@ async def long_histories(store: Subject) -> None:
     brief = await store.create()
     for turns in (1, 2):
         await begin_with(store, brief, messages=[ONE], cost_data={"turns": turns})
-    long = [{"role": "user", "content": long_text(store.stand.effort.size)}, ONE]
     # In a session of its own: that a history gives way to another is not asked here.
     other = await store.create()
-    await expect(store.save(other, long)).to_succeed()
+    long = await written(store, partial(store.save, other), _long_history, "size")
     await expect(store.load(other)).to_be(long)
     for turns in (1, 2):
         await store.update(other, cost_data={"turns": turns})
@@ -304,14 +305,22 @@ async def long_histories(store: Subject) -> None:
                 rather_than={"a later update beside a long history is lost": {"turns": 1}},
             )
 
-    # So short that a document of 400 KB, the most of some stores, still holds them.
-    short = [{"n": number % 100} for number in range(store.stand.effort.members)]
     # Whether messages may be short and alike is another clause's.
-    alike = [*short[:2], *short[:2], short[1]]
+    begun = _short_messages(2)
+    alike = [*begun, *begun, begun[1]]
     await begin_with(store, await store.create(), messages=alike)
     another = await store.create()
-    await expect(store.save(another, short)).to_succeed()
+    short = await written(store, partial(store.save, another), _short_messages, "members")
     await expect(store.load(another)).to_be(short)
+
+
+def _short_messages(count: int) -> list[Json]:
+    # So short that a document of 400 KB, the most of some stores, still holds those of `normal`.
+    return [{"n": number % 100} for number in range(count)]
+
+
+def _long_history(size: int) -> list[Json]:
+    return [{"role": "user", "content": long_text(size)}, ONE]
 
 
 def long_text(size: int) -> str:

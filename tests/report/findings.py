@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sessionstore_contract.capabilities import PROFILES
 from sessionstore_contract.clause import Clause, must, should
 from sessionstore_contract.contract import CLAUSES
+from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.report.document import BackendReport, Report, document
 from sessionstore_contract.report.reading import read, recorded
 from sessionstore_contract.report.record import RunRecord
@@ -90,7 +91,7 @@ def report(*backends: BackendReport) -> Report:
 def applied(*others: Finding, profile: str = "durable") -> list[Finding]:
     """A finding on every clause as a backend of the profile has it, some of them given."""
     given = {one.clause: one for one in others}
-    missing = {clause: clause.missing(PROFILES[profile]) for clause in CLAUSES}
+    missing = {clause: clause.missing(PROFILES[profile], EFFORTS["normal"]) for clause in CLAUSES}
     return [
         given.get(clause)
         or Finding(clause, Verdict.NOT_APPLICABLE if why else Verdict.HELD, reason=why)

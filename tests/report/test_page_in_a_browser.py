@@ -163,7 +163,7 @@ def test_the_keyboard_reaches_and_opens_every_cell(show: Any) -> None:
         ("ArrowUp", first),
         ("End", f"bad, {first}: held"),
         ("ArrowUp", "bad"),
-        ("Control+End", f"bad, {CLAUSES[-1].id}: held"),
+        ("Control+End", f"bad, {CLAUSES[-1].id}: "),
         ("Control+Home", first),
         ("ArrowRight", f"good, {first}: held"),
     ):

@@ -145,6 +145,45 @@ def test_what_a_killed_process_has_left_is_found_by_its_mark(made_on: str) -> No
     ours.close()
 
 
+MAKING = """
+import sys
+from sessionstore_contract.storage.postgres import PostgresStorage
+PostgresStorage(sys.argv[1], mark="0123456789ab").fresh().__enter__()
+"""
+
+
+def test_what_the_server_still_makes_for_a_killed_process_is_not_left(
+    made_on: str, server: str
+) -> None:
+    """It goes on when nobody listens, and would be done after all else was dropped."""
+    made_in = Dsn.parse(made_on).database
+    anybodys = str(Dsn.parse(server).with_database(made_in))
+    catalogue = "pg_namespace" if made_in == "of_frugal" else "pg_database"
+    with (
+        psycopg.connect(anybodys) as holding,
+        psycopg.connect(anybodys, autocommit=True) as watching,
+    ):
+
+        def count(wanted: str) -> int:
+            row = watching.execute(
+                f"SELECT count(*) FROM pg_stat_activity WHERE {wanted} AND query LIKE 'CREATE %'"
+            ).fetchone()
+            return int(row[0]) if row else 0
+
+        holding.execute(f"LOCK TABLE {catalogue} IN SHARE MODE")
+        making = subprocess.Popen([sys.executable, "-c", MAKING, made_on])
+        while not count("wait_event_type = 'Lock'"):
+            assert making.poll() is None
+            time.sleep(0.01)
+        making.kill()
+        making.wait()
+        drop_left(made_on, "0123456789ab")
+        holding.rollback()
+        while count("state = 'active' AND pid <> pg_backend_pid()"):
+            time.sleep(0.01)
+        assert places(made_on) == 0
+
+
 def test_nothing_is_said_where_nothing_can_be_dropped() -> None:
     """The server has gone, or there never was one: the end of a run is told by others."""
     drop_left("postgresql://nobody@127.0.0.1:1/nothing", "0123456789ab")

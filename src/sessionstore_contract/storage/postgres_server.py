@@ -43,8 +43,9 @@ class PlaceServer:
         self._dsn = dsn
         self._mark = mark
         # Two connections, so that no place that is wanted waits for one that is dropped.
-        self._maker = Administrator(dsn)
-        self._dropper = Administrator(dsn)
+        name = f"contract_{mark}" if mark else ""
+        self._maker = Administrator(dsn, name)
+        self._dropper = Administrator(dsn, name)
         self._makes_schemas = False
         self._strategy = ""
         self._can_empty = False
@@ -118,7 +119,8 @@ class PlaceServer:
         setting_aside = emptying.SETTING_ASIDE.format(name=name, spare=spare)
         if await self._dropper.execute(setting_aside) is not None:
             return False
-        inside = Administrator(self._dsn.with_database(spare), asks_for_tls=not self.is_plain)
+        dsn = self._dsn.with_database(spare)
+        inside = Administrator(dsn, self._dropper.name, asks_for_tls=not self.is_plain)
         try:
             is_empty = await inside.execute(emptying.EMPTYING) is None
         except StorageUnavailableError:
@@ -134,9 +136,13 @@ class PlaceServer:
     async def drop_marked(self) -> None:
         """Drop what all the processes of this run have left, whoever made it.
 
+        They are gone, but the server ends what it was asked to make for them, and then hears that
+        nobody listens: it is stopped first.
+
         Raises:
             StorageUnavailableError: the server is gone, or too slow.
         """
+        await self._dropper.execute(_ENDING_WHO_MAKES.format(name=self._dropper.name))
         (databases,) = await self._dropper.fetch(_MARKED_DATABASES.format(mark=self._mark))
         for name in databases:
             await self._dropper.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -176,6 +182,13 @@ FROM (SELECT DISTINCT l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relatio
 """
 
 
+# By the application's name: a connection that was not yet asked anything shows nothing else.
+_ENDING_WHO_MAKES = """
+SELECT pg_terminate_backend(pid, 10000)
+FROM pg_stat_activity WHERE application_name = '{name}' AND pid <> pg_backend_pid()
+"""
+
+
 _MARKED_DATABASES = """
 SELECT coalesce(array_agg(datname::text), '{{}}')
 FROM pg_database WHERE starts_with(datname, 'contract_{mark}')
@@ -206,8 +219,10 @@ class Administrator:
     third of what a connection costs the client.
     """
 
-    def __init__(self, dsn: Dsn, *, asks_for_tls: bool = True) -> None:
+    def __init__(self, dsn: Dsn, name: str = "", *, asks_for_tls: bool = True) -> None:
         self._dsn = dsn
+        self.name = name
+        """What the server calls the application; empty: as the DSN says."""
         self._asks_for_tls = asks_for_tls
         self.is_plain = False
         """Whether the connection that was made last is not encrypted."""
@@ -246,7 +261,9 @@ class Administrator:
     async def _connected(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
         async with self._turn:
             if self._connection is None or self._connection.is_closed():
-                self._connection = await _connect(self._dsn, asks_for_tls=self._asks_for_tls)
+                self._connection = await _connect(
+                    self._dsn, self.name, asks_for_tls=self._asks_for_tls
+                )
                 self.is_plain = _is_plain(self._connection)
 
             import asyncpg  # noqa: PLC0415 - not before it is used, and by now it is
@@ -274,7 +291,9 @@ def _is_plain(connection: asyncpg.Connection[asyncpg.Record]) -> bool:
     return transport is not None and transport.get_extra_info("ssl_object") is None
 
 
-async def _connect(dsn: Dsn, *, asks_for_tls: bool) -> asyncpg.Connection[asyncpg.Record]:
+async def _connect(
+    dsn: Dsn, name: str, *, asks_for_tls: bool
+) -> asyncpg.Connection[asyncpg.Record]:
     try:
         import asyncpg  # noqa: PLC0415 - not before it is used
     except ImportError:
@@ -288,6 +307,7 @@ async def _connect(dsn: Dsn, *, asks_for_tls: bool) -> asyncpg.Connection[asyncp
                 ssl=None if asks_for_tls else False,
                 timeout=ANSWER_TIMEOUT,
                 command_timeout=COMMAND_TIMEOUT,
+                server_settings={"application_name": name} if name else None,
             )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         failure = unavailable(dsn, error)

@@ -156,7 +156,7 @@ def test_what_the_server_still_makes_for_a_killed_process_is_not_left(
     made_on: str, server: str
 ) -> None:
     """It goes on when nobody listens, and would be done after all else was dropped."""
-    made_in = Dsn.parse(made_on).database
+    made_in = Dsn.parse(made_on).database or ""
     anybodys = str(Dsn.parse(server).with_database(made_in))
     catalogue = "pg_namespace" if made_in == "of_frugal" else "pg_database"
     with (

@@ -36,16 +36,8 @@ ROWS = (
         "baseline baseline_file report catalogue proof prover runs crew "
         "trial_worker trial_process conduct doctor"
     ),
-    (
-        "bench wire_runs turn_runs parting serving pytest_plugin pytest_found pytest_tried "
-        "pytest_baseline pytest_storages pytest_summary pytest_report pytest_door wire_door "
-        "turn_door"
-    ),
-    (
-        "options streams baseline_options report_options clause_commands first_files init_command "
-        "bench_command prove_command wire_command turn_command serve_command compare_command "
-        "report_command verify_command cli pages entrance __main__"
-    ),
+    "bench wire_runs turn_runs parting serving pytest_plugin plugin",
+    "commands cli pages entrance __main__",
 )
 """The kit's modules and packages, from the plainest to the doors."""
 

@@ -17,7 +17,7 @@ from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.defects import DEFECTS
 from sessionstore_contract.effort import NORMAL
 
-from .test_pytest_door import PROJECT
+from .plugin.test_door import PROJECT
 
 if TYPE_CHECKING:
     from sessionstore_contract import Backend

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from .capabilities import Capability
     from .interface import SessionStore
     from .old_layout import OldSession
-    from .pytest_door import contract_tests
+    from .plugin.door import contract_tests
+    from .plugin.turn_door import turn_tests
+    from .plugin.wire_door import wire_tests
     from .report.document import Report
     from .runs import check, check_sync
     from .storage import Storage, StorageUnavailableError
     from .turn.system import Accumulator, ChatServer
-    from .turn_door import turn_tests
     from .wire.platform import Platform
-    from .wire_door import wire_tests
     from .wire_runs import check_platform, check_platform_sync
 
 _HOMES = {
@@ -41,9 +41,9 @@ _HOMES = {
     "check_platform": "wire_runs",
     "check_platform_sync": "wire_runs",
     "check_sync": "runs",
-    "contract_tests": "pytest_door",
-    "turn_tests": "turn_door",
-    "wire_tests": "wire_door",
+    "contract_tests": "plugin.door",
+    "turn_tests": "plugin.turn_door",
+    "wire_tests": "plugin.wire_door",
 }
 
 __all__ = [

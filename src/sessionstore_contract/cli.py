@@ -7,31 +7,31 @@ from typing import Any, NoReturn
 
 import click
 
-from .baseline_options import loaded, rewrite, with_a_baseline
-from .bench_command import bench
 from .clause import Level
-from .clause_commands import explain, list_clauses, selected
-from .compare_command import compare_reports
-from .effort import EFFORTS
-from .init_command import init
-from .options import EFFORT, WRONG, Refusal, on_a_target, require_known
-from .prove_command import prove
-from .report_command import report
-from .report_options import (
+from .commands.baseline_options import loaded, rewrite, with_a_baseline
+from .commands.bench import bench
+from .commands.clauses import explain, list_clauses, selected
+from .commands.compare import compare_reports
+from .commands.init import init
+from .commands.options import EFFORT, WRONG, Refusal, on_a_target, require_known
+from .commands.prove import prove
+from .commands.report import report
+from .commands.report_options import (
     finish,
     json_path,
     of_a_report,
     prepare_folder,
     show_what_is_known,
 )
-from .serve_command import serve
+from .commands.serve import serve
+from .commands.streams import OutputLostError, secure
+from .commands.turn import turn
+from .commands.verify import verify
+from .commands.wire import wire
+from .effort import EFFORTS
 from .stopping import INTERRUPTED
-from .streams import OutputLostError, secure
-from .turn_command import turn
 from .values import printable
-from .verify_command import verify
 from .version import CONTRACT_VERSION, __version__
-from .wire_command import wire
 
 LONGEST = 4000
 """Characters of a mistake that are told: most of a message is what others have said."""

@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell a mistake in a baseline, or in the folder of a report, in one line before any test."""
     folder = report_folder(config)
     if folder is not None and not hasattr(config, "workerinput"):
-        from .pytest_report import SessionReport  # noqa: PLC0415
+        from .plugin.report import SessionReport  # noqa: PLC0415
         from .report.document import UnwritableError  # noqa: PLC0415
 
         try:
@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(str(error)) from None
     if config.getoption("sessionstore_baseline", None) or config.getini("sessionstore_baseline"):
         from .baseline import BaselineError  # noqa: PLC0415
-        from .pytest_baseline import configured  # noqa: PLC0415
+        from .plugin.baselines import configured  # noqa: PLC0415
 
         try:
             configured(config)
@@ -145,7 +145,7 @@ def sessionstore_platform(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def _fresh_place(request: pytest.FixtureRequest, storage: str) -> Iterator[str]:
-    from .pytest_storages import fresh_place, storages_of  # noqa: PLC0415
+    from .plugin.storages import fresh_place, storages_of  # noqa: PLC0415
 
     storages = storages_of(request.config, run_folder(request.config))
     with fresh_place(storages, storage) as place:
@@ -178,7 +178,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if hasattr(report, "sessionstore_found")
     ]
     if any(report.sessionstore_found["verdict"] == "violated" for report in reports):
-        from .pytest_summary import lines_of  # noqa: PLC0415
+        from .plugin.summary import lines_of  # noqa: PLC0415
 
         terminalreporter.section("defects of session stores")
         for line in lines_of(reports):

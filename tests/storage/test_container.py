@@ -18,8 +18,8 @@ import pytest
 from sessionstore_contract.storage import StorageUnavailableError
 from sessionstore_contract.storage.abandoned import KEEPER
 from sessionstore_contract.storage.contained import ContainedServer, default_image
+from tests.plugin.test_storages import DATABASES, OPTIONS, lines
 from tests.storage.clients import OF_CONTAINED, clients
-from tests.test_pytest_places import DATABASES, OPTIONS, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,0 +1,1 @@
+"""What the pytest plugin does, imported when it is first needed: `pytest_plugin` stands outside."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,7 +17,7 @@ from reference_backends.http import HttpSessionStore
 from reference_backends.memory import MemorySessionStore
 from reference_backends.postgres import PostgresSessionStore
 from reference_backends.sqlite import SqliteSessionStore
-from sessionstore_contract import catalogue
+from sessionstore_contract import catalogue, census
 from sessionstore_contract.backend import Backend
 from sessionstore_contract.census import KIT, count, threads
 from sessionstore_contract.effort import EFFORTS
@@ -87,6 +89,38 @@ async def test_tasks_are_counted() -> None:
     task = asyncio.create_task(asyncio.sleep(3600))
     assert (await count(None, None))["task"] == before + 1
     task.cancel()
+
+
+def processes() -> int:
+    return asyncio.run(count(None, None))["process"]
+
+
+def test_processes_are_counted_until_they_were_waited_for() -> None:
+    """Those that this process has started, whether they still run or not."""
+    before = processes()
+    with subprocess.Popen(["sleep", "60"]) as program:
+        assert processes() == before + 1
+        program.kill()
+        os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+        assert processes() == before + 1
+    assert processes() == before
+
+
+@pytest.mark.parametrize("has_lists", [False, True])
+def test_processes_are_counted_on_every_kernel(
+    has_lists: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the list of children that each thread has, or, where there is none, by their parents."""
+    for pid, parent in (("3", os.getpid()), ("4", os.getpid()), ("5", 1)):
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "stat").write_text(f"{pid} (a ) 7) S {parent} 0 0")
+    (tmp_path / "6").mkdir()  # ended since
+    for thread, children in (("1", "3 "), ("2", "4 9 ")):
+        (tmp_path / "self/task" / thread).mkdir(parents=True)
+        if has_lists:
+            (tmp_path / "self/task" / thread / "children").write_text(children)
+    monkeypatch.setattr(census, "PROCESSES", tmp_path)
+    assert processes() == (3 if has_lists else 2)
 
 
 async def test_files_of_the_place_are_counted(tmp_path: Path) -> None:

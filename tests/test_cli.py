@@ -131,6 +131,7 @@ def test_all_must_clauses_are_enough() -> None:
         (["mistakes:Unreachable", "--storage", "x://y"], "ConnectionRefusedError: nobody listens"),
         (["null", "--storage", "file"], "'null' is a Backend and names its own storage (none)"),
         (["null", "--with", "flying"], "no capability 'flying'"),
+        (["null", "--postgres", "bogus"], "no PostgreSQL 'bogus'; there are auto, embedded"),
         (["null", "--without", "cost-rea"], "no capability 'cost-rea'; did you mean cost-read?"),
         (["null", "--profile", "remot"], "no profile 'remot'; did you mean remote?"),
         (["null", "--clause", "cost.merg"], "no clause 'cost.merg'; did you mean"),

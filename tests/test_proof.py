@@ -249,6 +249,7 @@ def test_other_processes_are_left_out_aloud() -> None:
         (["memory", "--with", "flying"], "no capability 'flying'"),
         (["memory", "--defect", "merge-goes-dep"], "no defect 'merge-goes-dep'; did you mean"),
         (["memory", "--defect", f"{OWN}:IsNoDefect"], "is no defect"),
+        (["memory", "--postgres", "embeded"], "no PostgreSQL 'embeded'; did you mean embedded"),
         (["memory", "--json", "/proc/nowhere/r.json"], "/proc/nowhere/r.json: No such file"),
         (["reference_backends:open_sqlite", "--storage", "/tmp/x"], "a fresh place for each"),
         (["tests.hostile:Missing"], "module 'tests.hostile' has no attribute 'Missing'"),
@@ -262,6 +263,38 @@ def test_a_mistake_is_one_line_and_2(arguments: list[str], line: str) -> None:
     (said,) = [one for one in result.stderr.splitlines() if ": trying " not in one]
     assert said.startswith("sessionstore-contract: ")
     assert line in said
+
+
+REMOVING = """
+import pathlib, shutil
+from reference_backends.memory import MemorySessionStore
+
+def open_store():
+    reports = pathlib.Path("reports")
+    if reports.is_dir():
+        shutil.rmtree(reports, ignore_errors=True)
+        reports.touch()
+    return MemorySessionStore()
+"""
+
+
+def test_a_proof_that_can_not_be_written_any_more_is_shown(tmp_path: Path) -> None:
+    """What took minutes is not lost with the folder that was there when it began."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "removing.py").write_text(REMOVING)
+    arguments = ("--defect", "merge-goes-deep", "--first", "--json", "reports/p.json")
+    result = subprocess.run(
+        command("prove", "removing:open_store", "--storage", "none", *arguments),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert result.stderr.splitlines()[-1].startswith("sessionstore-contract: reports/p.json: ")
+    assert "merge-goes-deep" in result.stdout
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -44,7 +44,7 @@ MEANINGS = {
     Capability.MIGRATION: "a place of an earlier release is opened and brought up to date",
     Capability.REFERENCE_LAYOUT: "sessions are in the table that the kit knows, and may look into",
     Capability.FAULTS: "the place has a server that the kit can stand in front of",
-    Capability.CENSUS: "what a store holds can be counted: threads, files, connections",
+    Capability.CENSUS: "what a store holds can be counted: threads, processes, files, connections",
     Capability.MANAGED: "a connection, client or pool can be lent by the caller",
     Capability.SECRETS: "the place carries a password or token",
     Capability.CORRUPTION: "the backend lends a way to damage what is stored",

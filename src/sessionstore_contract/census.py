@@ -1,8 +1,9 @@
-"""What this process and the place's server hold for a store: threads, tasks, files, connections."""
+"""What is held for a store: threads, tasks, processes, files, and connections of the server."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
 KIT = "sessionstore-contract"
 """What the names of the kit's own threads begin with: they are no store's."""
 
-DESCRIPTORS = Path("/proc/self/fd")
-"""Where Linux shows what is open; elsewhere files and sockets are not counted."""
+PROCESSES = Path("/proc")
+"""Where Linux shows processes, and what is open; elsewhere neither is counted, nor sockets."""
+
+DESCRIPTORS = PROCESSES / "self/fd"
 
 
 async def count(
@@ -25,7 +28,12 @@ async def count(
     Of files those in the place's folder are counted; where the place is no path, sockets are.
     `connections` is how the storage counts those to a place.
     """
-    found = {"thread": len(threads()), "task": len(asyncio.all_tasks()), **_descriptors(place)}
+    found = {
+        "thread": len(threads()),
+        "task": len(asyncio.all_tasks()),
+        **_processes(),
+        **_descriptors(place),
+    }
     if place is not None and connections is not None:
         # From a thread without a running loop, as everything that is asked of a storage.
         counted = await asyncio.to_thread(connections, place)
@@ -38,6 +46,33 @@ def threads() -> list[str]:
     """Name the threads that run and are not the kit's own."""
     names = [thread.name for thread in threading.enumerate()]
     return [name for name in names if not name.startswith(KIT)]
+
+
+def _processes() -> dict[str, int]:
+    """Count the children of this process, those that have ended and were not waited for as well.
+
+    Of the kit's own there are as many after a store as before it.
+    """
+    if not DESCRIPTORS.is_dir():
+        return {}
+    tasks = (PROCESSES / "self/task").iterdir()
+    try:
+        lists = [task.joinpath("children").read_text() for task in tasks]
+    except OSError:  # a kernel without these lists, or a thread has ended meanwhile
+        return {"process": sum(_parent(one) == os.getpid() for one in _all_processes())}
+    return {"process": sum(len(children.split()) for children in lists)}
+
+
+def _all_processes() -> Iterator[Path]:
+    return (one for one in PROCESSES.iterdir() if one.name.isdigit())
+
+
+def _parent(process: Path) -> int | None:
+    try:
+        # The name, in brackets, may hold anything; behind it stand the state and the parent.
+        return int(process.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None  # ended since it was listed
 
 
 def _descriptors(place: str | None) -> dict[str, int]:

@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell a mistake in a baseline, or in the folder of a report, in one line before any test."""
+    """Tell a mistake in an option, or in the file that it names, in one line before any test."""
     folder = report_folder(config)
     if folder is not None and not hasattr(config, "workerinput"):
         from .plugin.report import SessionReport  # noqa: PLC0415
@@ -68,6 +68,15 @@ def pytest_configure(config: pytest.Config) -> None:
         try:
             configured(config)
         except BaselineError as error:
+            raise pytest.UsageError(str(error)) from None
+    server = config.getoption("sessionstore_postgres", "auto")
+    if server != "auto":
+        from .storage import StorageUnavailableError  # noqa: PLC0415
+        from .storage.selection import require_known  # noqa: PLC0415
+
+        try:
+            require_known(server)
+        except StorageUnavailableError as error:
             raise pytest.UsageError(str(error)) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import threading
 from collections import Counter
 from contextlib import contextmanager, suppress
@@ -247,6 +248,54 @@ class LeavesAThread(DictStore):
     def __del__(self) -> None:
         if self.end is not None:
             self.end.set()
+
+
+@mutant(
+    "closing.leaves-nothing-behind",
+    "close leaves a process behind",
+    adding=("census",),
+)
+class LeavesItsProcess(DictStore):
+    """Starts a program at first use, and does not end it."""
+
+    program: subprocess.Popen[bytes] | None = None
+
+    async def exists(self, session_id: str) -> bool:
+        if self.program is None and not self.is_closed:
+            self.program = self.started()
+        return await super().exists(session_id)
+
+    def started(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["sleep", "60"])
+
+    def __del__(self) -> None:
+        if self.program is not None:
+            self.program.kill()
+            self.program.wait()
+
+
+@mutant(
+    "closing.leaves-nothing-behind",
+    "close leaves a process behind",
+    adding=("census",),
+)
+class NeverWaitsForItsChild(DictStore):
+    """Forks, and does not ask how the child has ended."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.children: list[int] = []
+
+    async def create(self, session_id: str | None = None) -> str:
+        self.fork()
+        return await super().create(session_id)
+
+    def fork(self) -> None:
+        self.children.append(os.posix_spawn("/bin/true", ["true"], {}))
+
+    def __del__(self) -> None:
+        for child in self.children:
+            os.waitpid(child, 0)
 
 
 @mutant(

@@ -174,8 +174,17 @@ def test_what_is_not_to_be_had_is_an_error_of_one_line(pytester: pytest.Pytester
 def test_a_place_that_can_not_be_had_is_told_once(pytester: pytest.Pytester) -> None:
     """One line in the error of the test; the summary may name it again, whole or cut."""
     pytester.makepyfile("def test_mine(sessionstore_postgres): ...")
-    result = pytester.runpytest_subprocess(*OPTIONS, "--sessionstore-postgres", "bogus")
+    dsn = "postgresql://me@127.0.0.1:1/mine"
+    result = pytester.runpytest_subprocess(*OPTIONS, "--sessionstore-postgres", dsn)
     result.assert_outcomes(errors=1)
     errors, _, _ = result.stdout.str().partition(" short test summary info ")
-    assert errors.count("there is no PostgreSQL 'bogus'; there are") == 1
+    assert errors.count("no PostgreSQL answers at 127.0.0.1:1: start it") == 1
     result.stdout.no_fnmatch_line("During handling of *")
+
+
+def test_a_server_that_is_misspelt_is_told_before_any_test(pytester: pytest.Pytester) -> None:
+    """Whether a test wants one or not: in one line, with the names that there are."""
+    pytester.makepyfile("def test_mine(): ...")
+    result = pytester.runpytest_subprocess(*OPTIONS, "--sessionstore-postgres", "embeded")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines("ERROR: there is no PostgreSQL 'embeded'; did you mean embedded*")

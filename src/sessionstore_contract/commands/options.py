@@ -100,12 +100,16 @@ def on_a_target(command: F) -> F:
 
 
 def require_known(given: dict[str, Any], targets: tuple[str, ...]) -> None:
+    """Refuse what is misspelt, before anything is tried."""
     from ..backend import installed, unknown  # noqa: PLC0415
+    from ..storage import StorageUnavailableError  # noqa: PLC0415
+    from ..storage.selection import require_known as require_known_server  # noqa: PLC0415
 
     try:
         named(given["adding"])
         named(given["without"])
-    except UnknownCapabilityError as error:
+        require_known_server(given["postgres"])
+    except (UnknownCapabilityError, StorageUnavailableError) as error:
         raise Refusal(str(error)) from None
     if given["profile"] is not None and given["profile"] not in PROFILES:
         raise Refusal(f"no profile {given['profile']!r}{nearest(given['profile'], PROFILES)}")

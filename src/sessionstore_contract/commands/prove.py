@@ -89,6 +89,7 @@ def _proof_plan(given: dict[str, Any], defects: tuple[Defect, ...]) -> ProofPlan
 
 
 def _prove(plan: ProofPlan) -> NoReturn:
+    from ..proof import Outcome  # noqa: PLC0415
     from ..prover import Prover  # noqa: PLC0415
     from ..report.document import UnwritableError  # noqa: PLC0415
     from ..report.matrix import show  # noqa: PLC0415
@@ -103,6 +104,8 @@ def _prove(plan: ProofPlan) -> NoReturn:
     try:
         prover.prove()
     except (RefusedError, UnwritableError) as error:
+        if any(prover.proof.having(one) for one in (Outcome.CAUGHT, Outcome.SURVIVED)):
+            show(prover.proof, wide_enough(sys.stdout))
         raise Refusal(str(error)) from None
     except StoppedError:
         is_stopped = True

@@ -222,11 +222,13 @@ async def _make_sure_it_comes_back(calls: list[Call[Any]]) -> None:
 
 @must(
     "closing.leaves-nothing-behind",
-    "Cycles of open, use and close leave no thread, file handle, task or server connection.",
+    "Cycles of open, use and close leave no thread, process, file handle, task or server "
+    "connection.",
     because="Tests, reloads and tenants open thousands of stores in one process; the server has "
     "some hundred connections, the process some thousand descriptors.",
-    remedy="Close every connection that was opened, in the pool or beside it; join threads; cancel "
-    "tasks and await them. aiosqlite: await close() also when opening failed. httpx: aclose().",
+    remedy="Close every connection that was opened, in the pool or beside it; join threads; end "
+    "processes and wait for them; cancel tasks and await them. aiosqlite: await close() also "
+    "when opening failed. httpx: aclose().",
     needs={Capability.CENSUS},
     scope=Scope.ANY,
     evidence=["aiosqlite#387", "langgraph#5675"],

@@ -61,8 +61,8 @@ async def first_use_may_be_concurrent(store: Subject) -> None:
 
 @must(
     "opening.first-use-opens-once",
-    "Many first operations at once leave no thread, file or server connection behind after "
-    "`close`.",
+    "Many first operations at once leave no thread, process, file or server connection "
+    "behind after `close`.",
     because="Who opens twice closes once: what was opened besides stays until the process ends, "
     "holds a connection of the server's few, and keeps a file or a process from going away.",
     remedy="One opening for all who come first, kept where close finds it, from before its first "

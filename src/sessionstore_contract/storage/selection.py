@@ -127,7 +127,12 @@ def server_held(
         yield
 
 
-def _require_known(server: str) -> None:
+def require_known(server: str) -> None:
+    """Refuse a word that names no server, whether one is wanted or not.
+
+    Raises:
+        StorageUnavailableError: it is one; the line names those that there are.
+    """
     # Of a word alone it is certain that no password is in it.
     if server.isalpha() and server not in SERVERS:
         raise StorageUnavailableError(
@@ -145,7 +150,7 @@ def _drop_left(dsn: str, mark: str) -> None:
 
 @contextmanager
 def _postgres(choice: PostgresChoice) -> Iterator[Storage]:
-    _require_known(choice.server)
+    require_known(choice.server)
     if choice.dsn is not None:
         with _places_on(choice.dsn, mark=choice.mark) as storage:
             yield storage

@@ -104,9 +104,7 @@ def page() -> str:
 
 
 def _read() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
-        (HERE / "expected.json").read_text(encoding="utf-8")
-    )
+    found: dict[str, Any] = json.loads((HERE / "expected.json").read_text(encoding="utf-8"))
     return found
 
 

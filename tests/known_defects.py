@@ -21,7 +21,8 @@ import hypothesis
 from hypothesis import strategies
 
 from sessionstore_contract import drawing
-from sessionstore_contract.contract import CLAUSES, activity, leaks, network
+from sessionstore_contract.contract import CLAUSES
+from sessionstore_contract.contract.procedures import activity, leaks, network
 from sessionstore_contract.known_defects import FILE, blanked
 from sessionstore_contract.report.explanation import failure
 from sessionstore_contract.verdict import Finding, Verdict

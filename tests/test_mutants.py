@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sessionstore_contract import drawing
-from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks, network
+from sessionstore_contract.contract import AREAS, CLAUSES
 from sessionstore_contract.contract import retention as retention_clauses
+from sessionstore_contract.contract.procedures import activity, leaks, network
 from sessionstore_contract.effort import EFFORTS, THOROUGH
 from sessionstore_contract.folding import fold
 from sessionstore_contract.harness import Conditions, provided, try_clause

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import reference_backends
-from sessionstore_contract.contract import AREAS, CLAUSES, activity, leaks
+from sessionstore_contract.contract import AREAS, CLAUSES
+from sessionstore_contract.contract.procedures import activity, leaks
 from sessionstore_contract.defects import (
     DEFECTS,
     Defect,

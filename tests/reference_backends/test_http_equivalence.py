@@ -17,7 +17,7 @@ from reference_backends.memory import MemorySessionStore
 from reference_backends.platform import create_app
 from reference_backends.postgres import PostgresSessionStore
 from reference_backends.sqlite import SqliteSessionStore
-from sessionstore_contract.contract.programs import EVERY, NAMES, Program, programs
+from sessionstore_contract.contract.procedures.programs import EVERY, NAMES, Program, programs
 from sessionstore_contract.storage.embedded import EmbeddedServer
 from sessionstore_contract.storage.file import FileStorage
 from sessionstore_contract.storage.postgres import PostgresStorage

@@ -12,11 +12,11 @@ from ..history import word_error
 from ..interruption import MOMENTS, Interruption
 from ..subject import at_once
 from ..values import are_equal, word
-from . import leaks
-from .batches import MORE, history_in_batches
-from .beginning import begin_with, make_sure
-from .first_use import mixed_calls
-from .interrupting import (
+from .procedures import leaks
+from .procedures.batches import MORE, history_in_batches
+from .procedures.beginning import begin_with, make_sure
+from .procedures.first_use import mixed_calls
+from .procedures.interrupting import (
     NEW,
     NEW_COSTS,
     OLD,

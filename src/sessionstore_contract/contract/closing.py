@@ -13,8 +13,8 @@ from ..history import StepFailed
 from ..interruption import Interruption
 from ..subject import at_once
 from ..values import are_equal, word
-from . import leaks
-from .first_use import MAKING, MESSAGES, mixed_calls, operations
+from .procedures import leaks
+from .procedures.first_use import MAKING, MESSAGES, mixed_calls, operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable

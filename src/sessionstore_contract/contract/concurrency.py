@@ -11,17 +11,21 @@ from ..clause import must, should
 from ..expect import expect, expect_all_answered, violated
 from ..subject import at_once, side_by_side
 from ..values import are_equal, word
-from .batches import FEWER, MORE, history_in_batches
-from .beginning import begin_with, make_sure
-from .clients import message, several, twelve_of
-from .deleted_meanwhile import expect_false_when_gone, expect_gone, make_again_beside_updates
-from .disjoint_keys import write_disjoint_keys
-from .free_loop import expect_free
-from .in_turn import create_in_turn, delete_in_turn, save_in_turn, update_in_turn
-from .network import MESSAGES, behind_proxy
-from .orders import expect_an_order
-from .stuck import expect_others_are_served
-from .whole_histories import history_of, save_beside_reads
+from .procedures.batches import FEWER, MORE, history_in_batches
+from .procedures.beginning import begin_with, make_sure
+from .procedures.clients import message, several, twelve_of
+from .procedures.deleted_meanwhile import (
+    expect_false_when_gone,
+    expect_gone,
+    make_again_beside_updates,
+)
+from .procedures.disjoint_keys import write_disjoint_keys
+from .procedures.free_loop import expect_free
+from .procedures.in_turn import create_in_turn, delete_in_turn, save_in_turn, update_in_turn
+from .procedures.network import MESSAGES, behind_proxy
+from .procedures.orders import expect_an_order
+from .procedures.stuck import expect_others_are_served
+from .procedures.whole_histories import history_of, save_beside_reads
 
 if TYPE_CHECKING:
     from ..history import Call, Step

@@ -9,10 +9,10 @@ from ..capabilities import Capability
 from ..clause import OldPlace, must, should
 from ..expect import NothingFound, expect
 from ..old_layout import SESSION as OLD_SESSION
-from .activity import in_a_later_instant
-from .beginning import begin_with, make_sure
 from .messages import UNSTORABLE
-from .sizes import written
+from .procedures.activity import in_a_later_instant
+from .procedures.beginning import begin_with, make_sure
+from .procedures.sizes import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,19 +13,26 @@ from ..effort import NORMAL, THOROUGH
 from ..expect import NothingFound, expect
 from ..history import word_error
 from ..subject import at_once
-from . import obstacles
-from .beginning import begin_with, make_sure
-from .burst import BEFORE, expect_kept, largest_file, prepare_burst, prepare_filling, write_in_turn
-from .exact_kills import WHEN, expect_kept_when_killed_at_calls, where_it_was_killed
-from .power import Load, expect_kept_without_power
-from .sizes import is_kept
-from .specimens import lots
-from .to_others import accepted, expect_the_same
+from .procedures import obstacles
+from .procedures.beginning import begin_with, make_sure
+from .procedures.burst import (
+    BEFORE,
+    expect_kept,
+    largest_file,
+    prepare_burst,
+    prepare_filling,
+    write_in_turn,
+)
+from .procedures.exact_kills import WHEN, expect_kept_when_killed_at_calls, where_it_was_killed
+from .procedures.power import Load, expect_kept_without_power
+from .procedures.sizes import is_kept
+from .procedures.specimens import lots
+from .procedures.to_others import accepted, expect_the_same
 
 if TYPE_CHECKING:
     from ..interface import Json
     from ..subject import Subject
-    from .burst import Deed
+    from .procedures.burst import Deed
 
 HISTORY = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
 COSTS = {"turns": 2, "usage": {"in": 3}}

@@ -8,9 +8,9 @@ from ..capabilities import Capability
 from ..clause import must
 from ..expect import NothingFound, expect, violated
 from ..subject import at_once
-from .beginning import begin_with, make_sure
-from .many import GROUP
 from .messages import UNSTORABLE
+from .procedures.beginning import begin_with, make_sure
+from .procedures.many import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,9 +12,9 @@ from ..clause import must, should
 from ..expect import NothingFound
 from ..fault import Deed, Fault
 from ..subject import at_once
-from .checking import expect_bytes_checked, expect_http_checked
-from .cuts import cuts, losses, worded
-from .effects import (
+from .procedures.checking import expect_bytes_checked, expect_http_checked
+from .procedures.cuts import cuts, losses, worded
+from .procedures.effects import (
     expect_not_made_again,
     expect_not_made_later,
     expect_raised_or_made,
@@ -22,9 +22,9 @@ from .effects import (
     expect_writes_raise_while_away,
     is_made_for_the_witness,
 )
-from .neighbours import expect_each_its_own, expect_their_own, late_answer, make_others
-from .network import MESSAGES, behind_proxy, is_http, overheard, written_by_another
-from .outages import (
+from .procedures.neighbours import expect_each_its_own, expect_their_own, late_answer, make_others
+from .procedures.network import MESSAGES, behind_proxy, is_http, overheard, written_by_another
+from .procedures.outages import (
     AWAY,
     POOL,
     crowded,
@@ -37,8 +37,13 @@ from .outages import (
     one_of_each,
     one_on_each,
 )
-from .outcomes import expect_came_back, expect_raised_or_right, works_again, works_in_time
-from .stuck import expect_others_are_served
+from .procedures.outcomes import (
+    expect_came_back,
+    expect_raised_or_right,
+    works_again,
+    works_in_time,
+)
+from .procedures.stuck import expect_others_are_served
 
 if TYPE_CHECKING:
     from ..subject import Subject

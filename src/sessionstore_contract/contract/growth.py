@@ -10,9 +10,9 @@ from ..capabilities import Capability
 from ..clause import should
 from ..expect import violated
 from ..subject import at_once
-from .beginning import make_sure
-from .letting_go import asked_for, expect_no_traces, used_and_deleted
-from .sizes import is_kept
+from .procedures.beginning import make_sure
+from .procedures.letting_go import asked_for, expect_no_traces, used_and_deleted
+from .procedures.sizes import is_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable

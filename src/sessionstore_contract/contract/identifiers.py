@@ -9,8 +9,8 @@ from ..clause import must
 from ..expect import expect, violated
 from ..history import StepFailed
 from ..values import are_equal, word
-from .beginning import begin_with
-from .keeping import performed
+from .procedures.beginning import begin_with
+from .procedures.keeping import performed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from ..clause import must
 from ..expect import expect, violated
 from ..subject import at_once
 from ..values import are_equal, copy, word
-from .beginning import begin_with, make_sure
+from .procedures.beginning import begin_with, make_sure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

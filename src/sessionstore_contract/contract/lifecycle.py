@@ -10,8 +10,8 @@ from ..clause import must, should
 from ..expect import NothingFound, expect, expect_all_answered, violated
 from ..subject import at_once
 from ..values import are_equal, word
-from .beginning import begin_with, make_sure
-from .many import GROUP, in_groups
+from .procedures.beginning import begin_with, make_sure
+from .procedures.many import GROUP, in_groups
 
 if TYPE_CHECKING:
     from ..history import Step

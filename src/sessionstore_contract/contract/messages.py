@@ -13,9 +13,9 @@ from ..expect import NothingFound, expect, violated
 from ..old_layout import SESSION as OLD_SESSION
 from ..old_layout import untouched
 from ..values import are_equal, word
-from .beginning import begin_with, make_sure
-from .conversation import CHAT, CUT_OFF, OPEN_CALL
-from .sizes import written
+from .procedures.beginning import begin_with, make_sure
+from .procedures.conversation import CHAT, CUT_OFF, OPEN_CALL
+from .procedures.sizes import written
 
 if TYPE_CHECKING:
     from ..interface import Json

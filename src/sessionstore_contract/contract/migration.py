@@ -28,9 +28,9 @@ from ..old_layout import (
 )
 from ..subject import at_once
 from ..values import are_equal, word
-from .beginning import make_sure
-from .first_use import rounds
-from .old_sessions import (
+from .procedures.beginning import make_sure
+from .procedures.first_use import rounds
+from .procedures.old_sessions import (
     IDLE,
     NEW_COSTS,
     NEW_MESSAGES,

@@ -12,9 +12,9 @@ from ..expect import NothingFound, expect, violated
 from ..history import word_error
 from ..second_loop import in_second_loop
 from ..subject import at_once
-from . import leaks, obstacles
-from .beginning import make_sure
-from .first_use import (
+from .procedures import leaks, obstacles
+from .procedures.beginning import make_sure
+from .procedures.first_use import (
     expect_first_use_works,
     expect_worked,
     mixed_calls,

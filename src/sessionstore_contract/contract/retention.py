@@ -15,11 +15,11 @@ from ..capabilities import Capability
 from ..clause import must
 from ..expect import NothingFound, expect, expect_all_answered
 from ..subject import at_once
-from .activity import LONG, in_a_later_instant
-from .beginning import begin_with, make_sure
-from .clock import by_its_own_clock
-from .keeping import performed
-from .many import GROUP, in_groups
+from .procedures.activity import LONG, in_a_later_instant
+from .procedures.beginning import begin_with, make_sure
+from .procedures.clock import by_its_own_clock
+from .procedures.keeping import performed
+from .procedures.many import GROUP, in_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from ..clause import must
 from ..expect import violated
 from ..history import Step, StepFailed
 from ..values import are_equal, kind, printable, word
-from .eavesdropping import eavesdropping, shown_by, shown_by_object
-from .keeping import Way, expect_kept_or_refused, is_refusal, performed, ways
+from .procedures.eavesdropping import eavesdropping, shown_by, shown_by_object
+from .procedures.keeping import Way, expect_kept_or_refused, is_refusal, performed, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

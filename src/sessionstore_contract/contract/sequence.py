@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from ..capabilities import Capability
 from ..clause import must
-from .playing import play
-from .programs import programs, programs_for_two_instances, programs_with_reopening
+from .procedures.playing import play
+from .procedures.programs import programs, programs_for_two_instances, programs_with_reopening
 
 if TYPE_CHECKING:
     from ..subject import Subject
-    from .programs import Program
+    from .procedures.programs import Program
 
 PLAIN = ("lifecycle", "messages", "cost", "isolation", "retention")
 """The areas of which a program has a part of everything."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..capabilities import Capability
 from ..clause import must
 from ..expect import expect
-from .first_use import expect_first_use_works, rounds
+from .procedures.first_use import expect_first_use_works, rounds
 
 if TYPE_CHECKING:
     from ..subject import Subject

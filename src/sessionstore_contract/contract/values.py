@@ -11,8 +11,9 @@ from ..capabilities import Capability
 from ..clause import must, should
 from ..expect import REFUSAL, expect, violated
 from ..values import are_equal, kind, word
-from .beginning import begin_with, make_sure
-from .keeping import (
+from .messages import UNSTORABLE
+from .procedures.beginning import begin_with, make_sure
+from .procedures.keeping import (
     begin_before,
     expect_as_before,
     expect_kept,
@@ -21,8 +22,7 @@ from .keeping import (
     performed,
     ways,
 )
-from .messages import UNSTORABLE
-from .specimens import (
+from .procedures.specimens import (
     AS_WRITTEN,
     NUMBERS,
     are_equal_by_value,
@@ -31,12 +31,12 @@ from .specimens import (
     lots,
     nest,
 )
-from .to_others import accepted, expect_the_same
+from .procedures.to_others import accepted, expect_the_same
 
 if TYPE_CHECKING:
     from ..interface import Json
     from ..subject import Subject
-    from .keeping import Way
+    from .procedures.keeping import Way
 
 
 @must(

@@ -1,0 +1,1 @@
+"""What the procedures of clauses are made of, where it is long or several clauses have it."""

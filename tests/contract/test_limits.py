@@ -1,0 +1,104 @@
+"""No clause accuses a store of what it has to be told: its clock, its limits, how much at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from sessionstore_contract.contract import CLAUSES
+from sessionstore_contract.contract.procedures import activity
+from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.harness import Conditions, provided, try_clause
+from sessionstore_contract.storage.selection import PostgresChoice
+from sessionstore_contract.verdict import Finding, Verdict
+
+from ..designs.variants import FullStore, LimitedStore, WrongClockStore
+from ..mutants.defect import backend
+from ..places import in_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BY_TIME = (
+    "retention.goes-by-last-activity",
+    "retention.compares-instants",
+    "retention.naive-cutoff-never-means-local",
+    "retention.survivors-are-whole",
+    "cost.update-without-fields-writes-nothing",
+)
+BY_SIZE = (
+    "messages.long-histories",
+    "cost.many-keys-and-large-values",
+    "durability.reopening-finds-everything",
+    "growth.update-does-not-pay-for-messages",
+)
+AT_ONCE = ("concurrency.disjoint-updates-all-survive", "cancellation.leaves-the-store-usable")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Spare the long gap, which is for stores that keep whole seconds, and the disk."""
+    monkeypatch.setattr(activity, "GAPS", (0.02,))
+    with in_memory():
+        yield
+
+
+def tried(store: type[Any], clauses: tuple[str, ...], effort: str = "quick") -> list[Finding]:
+    made, conditions = backend(store), Conditions(seed=1, effort=EFFORTS[effort])
+    wanted = [clause for clause in CLAUSES if clause.id in clauses]
+    with provided(made, PostgresChoice("embedded", "")) as storage:
+        return [try_clause(clause, made, storage, conditions) for clause in wanted]
+
+
+class SecondsAhead(WrongClockStore):
+    ahead: ClassVar[timedelta] = timedelta(seconds=4)
+
+
+class HoursBehind(WrongClockStore):
+    ahead: ClassVar[timedelta] = -timedelta(hours=11, minutes=5)
+
+
+@pytest.mark.parametrize("store", [WrongClockStore, SecondsAhead, HoursBehind])
+def test_the_clock_of_a_server_may_go_wrong(store: type[WrongClockStore]) -> None:
+    """The store is judged by it, and how far off it is stands beside the verdict."""
+    findings = tried(store, BY_TIME)
+    assert {one.clause.id: one.verdict for one in findings} == dict.fromkeys(BY_TIME, Verdict.HELD)
+    (told,) = [one.reason for one in findings if one.clause.id == BY_TIME[0]]
+    assert "the clock of the store is" in str(told)
+
+
+class AnHourAhead(WrongClockStore):
+    ahead: ClassVar[timedelta] = timedelta(hours=1)
+
+
+def test_the_time_of_a_zone_is_no_clock_that_goes_wrong() -> None:
+    """It is an hour off to the second: a local time that is taken for UTC."""
+    (finding,) = tried(AnHourAhead, BY_TIME[:1])
+    assert finding.headline == "delete_before keeps idle sessions"
+
+
+def test_what_is_longer_than_normal_asks_for_may_be_refused() -> None:
+    """At a thorough effort as well: nothing is cut."""
+    findings = tried(LimitedStore, BY_SIZE, "thorough")
+    assert {one.clause.id: one.verdict for one in findings} == dict.fromkeys(BY_SIZE, Verdict.HELD)
+    assert "save refuses a value of 5,000,000 characters or members" in str(findings[0].reason)
+
+
+class TooLimited(LimitedStore):
+    most: ClassVar[int] = 60_000
+
+
+def test_what_quick_asks_for_is_not_refused() -> None:
+    """A limit below 64 KiB is told, as MySQL's TEXT has it."""
+    (finding,) = tried(TooLimited, BY_SIZE[:1])
+    assert finding.headline is not None
+    assert finding.headline.startswith("save raised UnstorableValueError")
+
+
+def test_a_full_store_may_refuse() -> None:
+    """More than are asked for at once by a clause that is about that."""
+    findings = tried(FullStore, AT_ONCE)
+    assert {one.clause.id: one.verdict for one in findings} == dict.fromkeys(AT_ONCE, Verdict.HELD)
+    assert all("at once are too many for it" in str(one.reason) for one in findings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -58,6 +59,19 @@ def test_an_example_is_the_same_whatever_ids_and_times_were() -> None:
     assert "2031" not in (shown.demanded or "")
     assert "7f0b4cec4ab0" not in (shown.demanded or "")
     assert shown.answered == VIOLATED.answered
+
+
+def test_an_example_is_the_same_whatever_the_kit_drew_for_its_ids() -> None:
+    """Also where the store has made another id of it: what is written anew does not change."""
+
+    def shown(mark: str) -> Finding:
+        given = f"given-1-{mark}"
+        witness = (f"create('{given}')  ->  'given1{mark}'", f"load('{given} 0123')  ->  None")
+        headline = f"create answers 'given1{mark}', not '{given}'"
+        return settled(replace(VIOLATED, headline=headline, witness=witness))
+
+    assert shown("81b42fb29e63") == shown("1f41f29a3d8c")
+    assert "81b42fb29e63" not in "".join(shown("81b42fb29e63").witness)
 
 
 def test_the_record_of_a_mutant_is_its_defect_and_all_that_it_breaks() -> None:

@@ -249,6 +249,7 @@ class SqliteSessionStore(SessionStore):
             database.execute("PRAGMA synchronous = FULL")
             database.create_function("normal_time", 1, normal_time, deterministic=True)
             prepare(database, self._path, lock_timeout=self._lock_timeout)
+            database.watch(self._path)
         except BaseException:
             database.close()
             raise

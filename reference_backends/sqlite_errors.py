@@ -52,6 +52,12 @@ def is_read_only(error: sqlite3.Error) -> bool:
 def translation(error: sqlite3.Error, path: str) -> SessionStoreError:
     """Answer what the interface raises instead."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED:
+        return StoreUnavailableError(
+            f"{path}: the file was moved, replaced or deleted while it was open, and what was "
+            "written is not in the one that is there now: try again",
+            is_retry_safe=True,
+        )
     if code in _PASSING:
         return StoreUnavailableError(f"{path}: {_PASSING[code]} ({error})", is_retry_safe=True)
     if code == sqlite3.SQLITE_TOOBIG:

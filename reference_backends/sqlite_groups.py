@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,12 @@ class GroupConnection(sqlite3.Connection):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.queue = WriteQueue()
+        self._path: str | None = None
+        self._file: tuple[int, int] | None = None
+
+    def watch(self, path: str) -> None:
+        """Acknowledge no write from now on when another file is at the path, or none."""
+        self._path, self._file = path, _file_at(path)
 
     def commit(self) -> None:
         """Run groups for as long as there are writes; each is settled and delivered."""
@@ -58,7 +65,7 @@ class GroupConnection(sqlite3.Connection):
         """Run the group in the open transaction and commit it, or raise and have no effect."""
         try:
             outcomes = [self._run_in_savepoint(write) for write in group]
-            self.execute("COMMIT")
+            self._commit_in_place()
         finally:
             self._end_transaction()
         for write, (result, error) in zip(group, outcomes, strict=True):
@@ -80,7 +87,8 @@ class GroupConnection(sqlite3.Connection):
     def _commit_each(self, group: list[Write], failure: Exception | None) -> None:
         """Commit each write for itself: a disk that is full may be the fault of one of them."""
         for write in group:
-            if _is_busy(failure):  # the lock time-out is waited for once, not by each in turn
+            # The lock time-out is waited for once, not by each in turn.
+            if _is_busy(failure) or _is_moved(failure):
                 write.settle(error=failure)
             else:
                 failure = self._commit_alone(write)
@@ -97,7 +105,7 @@ class GroupConnection(sqlite3.Connection):
         """Run one write in the open transaction and commit it, and answer what went wrong."""
         try:
             result = write.statements(self)
-            self.execute("COMMIT")
+            self._commit_in_place()
         except Exception as error:  # noqa: BLE001 - it is raised at the caller of this write
             write.settle(error=error)
             return error
@@ -105,6 +113,15 @@ class GroupConnection(sqlite3.Connection):
             self._end_transaction()
         write.settle(result)
         return None
+
+    def _commit_in_place(self) -> None:
+        self.execute("COMMIT")
+        # With a log of its own (WAL) SQLite looks no more whether its file is still where it was:
+        # whatever is written then is gone when it is closed.
+        if self._path is not None and _file_at(self._path) != self._file:
+            moved = sqlite3.OperationalError("the file is not where it was")
+            moved.sqlite_errorcode = sqlite3.SQLITE_READONLY_DBMOVED  # as SQLite itself has it
+            raise moved
 
     def _end_transaction(self) -> None:
         if self.in_transaction:
@@ -160,6 +177,18 @@ class GroupWriter:
             self._drain = None
             if self._queue:  # this task was cancelled, not the callers of the writes that wait
                 self._start()
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - at each commit, and a Path costs as much again
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_moved(error: Exception | None) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED
 
 
 def _is_busy(error: Exception | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from contextlib import suppress
@@ -107,7 +108,8 @@ def normal_time(stored: object) -> str | None:
     if not isinstance(stored, bytes):
         return None
     with suppress(ValueError):
-        moment = datetime.fromisoformat(stored.decode())
+        # In the encoding of the database, which is UTF-16 where somebody has made it so.
+        moment = datetime.fromisoformat(stored.decode(json.detect_encoding(stored)))
         return instant_text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     return None
 

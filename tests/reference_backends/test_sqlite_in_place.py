@@ -6,6 +6,7 @@ import json
 import sqlite3
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -292,6 +293,19 @@ async def test_characters_of_two_bytes_are_not_written_over(
     run_sql(path, "UPDATE sessions SET cost_data = ?, updated_at = '2020-01-01T00:00'", text)
     await store.update("a", cost_data={"turn_count": 2})
     assert json.loads(cost_text(path)) == {"turn_count": 2}
+
+
+async def test_times_of_two_bytes_a_character_are_times(
+    path: Path, store: SqliteSessionStore
+) -> None:
+    """Nothing would ever be too old there."""
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(f"PRAGMA encoding = 'UTF-16be'; CREATE TABLE sessions ({COLUMNS})")
+    await store.create("old")
+    run_sql(path, "UPDATE sessions SET updated_at = '2020-01-01T00:00:00'")
+    await store.create("new")
+    assert await store.delete_before(datetime(2021, 1, 1, tzinfo=UTC)) == 1
+    assert await store.exists("new")
 
 
 @pytest.mark.parametrize("messages", ["NULL", "5", "x'5b5d'"])

@@ -51,6 +51,16 @@ class PostgresSessionStore(SessionStore):
         acquire_timeout: float = 20.0,
         statement_cache_size: int = 100,
     ) -> None:
+        rules.check_positive(
+            pool_size=pool_size,
+            connect_timeout=connect_timeout,
+            command_timeout=command_timeout,
+            acquire_timeout=acquire_timeout,
+        )
+        if statement_cache_size < 0 or not (lock_timeout is None or 0 < lock_timeout <= 2_000_000):
+            raise ValueError(
+                "statement_cache_size is 0 or more, lock_timeout up to 2,000,000 seconds or None"
+            )
         layout = Layout(table)
         self._sql = _Statements(layout.name)
         self._translator = Translator(dsn)

@@ -17,7 +17,8 @@ RETRIED_AT_ONCE = frozenset({"40001", "40P01", "57014"})
 the statement had no effect, and the next attempt is likely to work."""
 
 _UNAVAILABLE_CLASSES = frozenset({"08", "28", "40", "53", "55", "57", "58"})
-_UNAVAILABLE = frozenset({"3D000", "25006"})  # no such database; read-only after a failover
+_READ_ONLY = "25006"  # after a failover
+_UNAVAILABLE = frozenset({"3D000", _READ_ONLY})  # the first: no such database
 _ENDED_BY_SERVER = frozenset({"57P01", "57P02", "57P05"})
 _LOST = (
     asyncpg.PostgresConnectionError,
@@ -30,6 +31,11 @@ _LOST = (
 def is_lost(error: Exception) -> bool:
     """Answer whether the connection was lost: the server may have executed the statement."""
     return sqlstate(error) in _ENDED_BY_SERVER or isinstance(error, _LOST)
+
+
+def is_outdated(error: Exception) -> bool:
+    """Answer whether a new connection may write where this one may not: its server was primary."""
+    return sqlstate(error) == _READ_ONLY
 
 
 def sqlstate(error: Exception) -> str:
@@ -77,10 +83,15 @@ class Translator:
         if isinstance(error, ValueError | asyncpg.InterfaceError) and not sqlstate(error):
             # The parser of the DSN quotes parts of it, cut where only it knows.
             return f"{type(error).__name__} (is the DSN well-formed, and the peer a PostgreSQL?)"
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(_said(error).split()) or type(error).__name__
         for secret in self._secrets:
             reason = reason.replace(secret, "***")
         return reason
+
+
+def _said(error: Exception) -> str:
+    # The text of a PostgresError has the details too, and those quote rows: what a chat says.
+    return str(error.args[0]) if isinstance(error, asyncpg.PostgresError) else str(error)
 
 
 def _secrets(dsn: str) -> list[str]:

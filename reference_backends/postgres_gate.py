@@ -20,6 +20,9 @@ About what opening one takes, 4 to 7 ms as measured: whoever opens one sooner wa
 a statement or two of the others, and costs the server ten times as much.
 """
 
+PAUSE = 1.0
+"""Seconds that a server which lets nobody else in is not asked again."""
+
 
 class Stopwatch:
     """How long somebody has been waiting, whoever it was.
@@ -90,6 +93,7 @@ class Gate(Generic[T]):
         self._waiting: deque[asyncio.Future[Admission[T]]] = deque()
         self._waited = Stopwatch(patience)
         self._alarm: asyncio.TimerHandle | None = None
+        self._grows_from = 0.0
         self._spares = Spares(give_back)
         # Of whoever came first: to leave takes no running loop, which a forgotten task has not.
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -135,6 +139,12 @@ class Gate(Generic[T]):
             if spare is not None:
                 self._keep(spare)
 
+    def stop_growing(self) -> None:
+        """Leave where a connection was to be opened; for a while nobody else is asked to."""
+        if self._loop is not None:
+            self._grows_from = self._loop.time() + PAUSE
+        self.leave(is_growing=True)
+
     def close(self) -> list[T]:
         """Answer what is left here, to be closed by the caller."""
         return self._spares.take_all()
@@ -149,7 +159,8 @@ class Gate(Generic[T]):
         if self._loop is None or self._is_growing or self._alarm is not None:
             return
         if self._size < self._most and self._is_awaited():
-            self._alarm = self._loop.call_at(self._waited.end(), self._look, self._loop)
+            moment = max(self._waited.end(), self._grows_from)
+            self._alarm = self._loop.call_at(moment, self._look, self._loop)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._alarm = None

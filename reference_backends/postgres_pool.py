@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import asyncpg
 
-from reference_backends.postgres_errors import is_lost
+from reference_backends.postgres_errors import is_lost, is_outdated
 from reference_backends.postgres_gate import Gate
 from sessionstore_contract.interface import (
     SessionStoreError,
@@ -147,12 +147,18 @@ class FirstUsePool:
             ) from None
 
     async def _let_in(self, loan: _Loan, pool: Pool, gate: Gate[Connection]) -> None:
-        is_growing, spare = await gate.enter()
-        try:
-            connection = await self._usable(pool, spare)
-        except BaseException:
-            gate.leave(is_growing=is_growing)
-            raise
+        while True:
+            is_growing, spare = await gate.enter()
+            try:
+                connection = await self._usable(pool, spare)
+            except BaseException as error:
+                if is_growing and isinstance(error, asyncpg.TooManyConnectionsError):
+                    # The others have connections, which they will leave: it needs none of its own.
+                    gate.stop_growing()
+                    continue
+                gate.leave(is_growing=is_growing)
+                raise
+            break
         if is_growing:
             gate.grown()
         loan.gate, loan.pool, loan.connection = gate, pool, connection
@@ -174,7 +180,7 @@ class FirstUsePool:
     ) -> None:
         # Of the ones that are passed over asyncpg knows what the connection is in the middle of.
         if error is not None and not isinstance(error, _KNOWN):
-            if not isinstance(error, asyncpg.PostgresError):
+            if not isinstance(error, asyncpg.PostgresError) or is_outdated(error):
                 _end(connection)
             if isinstance(error, Exception) and is_lost(error):
                 self._is_doubtful = True

@@ -103,6 +103,16 @@ def check_cutoff(cutoff: object) -> datetime:
     return in_utc(cutoff)
 
 
+def check_positive(**settings: float) -> None:
+    """Raise ValueError unless all of these settings of a store are more than 0.
+
+    What a driver says of them later looks like a server that is away.
+    """
+    for name, value in settings.items():
+        if not value > 0:
+            raise ValueError(f"{name} is more than 0, not {value}")
+
+
 def in_utc(moment: datetime) -> datetime:
     """Answer the same instant in UTC, or the end of time that it is beyond by some hours."""
     try:

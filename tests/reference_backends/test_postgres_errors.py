@@ -8,6 +8,7 @@ import socket
 import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -140,3 +141,29 @@ async def test_server_that_was_away(place: str) -> None:
         async with line.opened(free):
             assert await store.create("s") == "s"
             await store.close()
+
+
+async def test_what_a_chat_says_is_in_no_exception(place: str, admin: Connection) -> None:
+    """The server quotes the row that it refuses, beside what is wrong with it."""
+    illness = uuid4().hex  # a traceback shows the lines of this test, too
+    async with opened(place) as store:
+        await store.create("s")
+        await admin.execute("ALTER TABLE sessions ADD CHECK (jsonb_array_length(messages) = 0)")
+        with pytest.raises(SessionStoreError, match="violates check constraint") as said:
+            await store.save("s", [{"content": f"my {illness}"}])
+    assert illness not in "".join(traceback.format_exception(said.value))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"pool_size": 0}, {"connect_timeout": 0}, {"command_timeout": -1}),
+        *({"acquire_timeout": float("nan")}, {"statement_cache_size": -1}),
+        *({"lock_timeout": 0}, {"lock_timeout": 1e9}),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_at_once(settings: dict[str, float]) -> None:
+    """They looked like a server that is away, at each operation."""
+    (name,) = settings
+    with pytest.raises(ValueError, match=name):
+        PostgresSessionStore("postgresql://127.0.0.1/", **settings)  # type: ignore[arg-type]

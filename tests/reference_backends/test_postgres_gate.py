@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from reference_backends import postgres_gate
 from reference_backends.postgres_gate import Admission, Gate, Stopwatch
 
 MOST = 4
@@ -223,6 +224,24 @@ async def test_one_that_is_not_opened_leaves_its_turn_to_the_next() -> None:
     stuck.cancel()
     with suppress(asyncio.CancelledError):
         await stuck
+
+
+async def test_where_none_can_be_opened_it_is_not_tried_again_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those who wait take what is left meanwhile; afterwards another one may be opened."""
+    monkeypatch.setattr(postgres_gate, "PAUSE", 0.05)
+    gate: Gate[int] = Gate(MOST, lambda _: None, patience=0)
+    await gate.enter()
+    assert (await gate.enter()).is_growing
+    began = asyncio.get_running_loop().time()
+    gate.stop_growing()
+    waiting = [asyncio.create_task(gate.enter()) for _ in range(2)]
+    await asyncio.sleep(0)
+    gate.leave(1)
+    assert await waiting[0] == Admission(spare=1)
+    assert (await waiting[1]).is_growing
+    assert asyncio.get_running_loop().time() - began >= 0.045
 
 
 async def test_whatever_fails_or_is_cancelled_no_connection_is_lost() -> None:

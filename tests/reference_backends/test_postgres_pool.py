@@ -7,7 +7,9 @@ import random
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -19,6 +21,7 @@ from sessionstore_contract.interface import (
     StoreClosedError,
     StoreUnavailableError,
 )
+from sessionstore_contract.storage.dsn import Dsn
 from tests.waiting import until
 
 from .postgres_places import Line, are_left, connections, opened, until_someone_waits
@@ -368,3 +371,31 @@ def test_forgotten_close_lets_the_process_end(place: str) -> None:
             return await store.exists("s")
 
     assert asyncio.run(found())
+
+
+async def test_a_connection_that_may_only_read_is_given_up(place: str, admin: Connection) -> None:
+    """After a failover it leads to a standby for as long as it lives; a new one does not."""
+    async with opened(place) as store:
+        await store.create("s")
+        async with store._pool.connection() as connection:
+            await connection.execute("SET default_transaction_read_only = on")
+        with pytest.raises(StoreUnavailableError, match="25006") as said:
+            await store.save("s", [{}])
+        assert said.value.is_retry_safe
+        await store.save("s", [{}])
+        assert await connections(admin) == 1
+
+
+async def test_a_server_that_is_full_serves_those_who_wait(place: str, admin: Connection) -> None:
+    """Where no further connection is to be had, the ones that are open are shared."""
+    role = f"crowded_{uuid4().hex}"
+    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x' CONNECTION LIMIT 2")
+    await admin.execute(f"GRANT ALL ON SCHEMA public TO {role}")
+    try:
+        async with opened(str(replace(Dsn.parse(place), user=role, password="x"))) as store:
+            history = [{"content": "x" * 20_000}] * 20
+            await asyncio.gather(*(store.save(f"s{n}", history) for n in range(100)))
+            assert 1 <= await connections(admin) <= 2
+    finally:
+        await admin.execute(f"DROP OWNED BY {role}")
+        await admin.execute(f"DROP ROLE {role}")

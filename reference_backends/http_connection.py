@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import anyio
 
@@ -26,6 +26,7 @@ from sessionstore_contract.interface import (
 if TYPE_CHECKING:
     import ssl
     from contextlib import AbstractContextManager
+    from urllib.parse import SplitResult
 
     import httpx
 
@@ -266,17 +267,34 @@ def _ssl_context() -> ssl.SSLContext:
 
 
 def _in_ascii(url: str) -> str:
-    host = urlsplit(url).hostname or ""
-    return url if host.isascii() else url.replace(host, host.encode("idna").decode(), 1)
+    if url.isascii():
+        return url
+    parts = urlsplit(url)
+    host, colon, port = parts.netloc.partition(":")
+    if not host.isascii():
+        host = host.encode("idna").decode()
+    path = quote(parts.path, safe="/%:@!$&'()*+,;=~")
+    return parts._replace(netloc=f"{host}{colon}{port}", path=path).geturl()
 
 
 def _check_url(url: str) -> str:
     # The messages don't show the URL: what is wrong with it may be the password in it.
-    parts = urlsplit(url)
+    if not url.isprintable() or " " in url:
+        raise ValueError("the URL of a platform has no spaces, line ends or the like")
+    parts = _split(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("the URL of a platform begins with http:// or https:// and a host")
     if parts.username is not None or parts.password is not None:
         raise ValueError("the URL has a user or password in it: hand over the secret as token=")
-    if parts.query or parts.fragment:
+    if "?" in url or "#" in url:
         raise ValueError("the URL of a platform has no query and no fragment")
     return url.rstrip("/")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - it is looked at when it is asked for
+    except ValueError:  # which quotes what is before the path, a password too
+        raise ValueError("the URL of a platform has no host, or no port, that there is") from None
+    return parts

@@ -18,6 +18,7 @@ from reference_backends.platform import create_app
 from sessionstore_contract.interface import (
     SessionStoreError,
     StoreClosedError,
+    StoreUnavailableError,
 )
 from tests.reference_backends.dict_store import DictStore
 from tests.reference_backends.http_operations import (
@@ -90,7 +91,19 @@ def test_a_token_that_is_none_is_refused_unseen(token: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "platform", "ftp://h", "http://", "http://u:hunter2@h", "http://h?q=1", "http://h#f"],
+    [
+        *("", "platform", "ftp://h", "http://", "http://u:hunter2@h", "http://h?q=1", "http://h#f"),
+        # The last of these are told of by Python itself, with all that is before the host.
+        *(
+            "http://h?",
+            "http://h/#",
+            "http://h /",
+            "http://h/a\r\nx: y",
+            "http://[::1",
+            "http://h:x",
+        ),
+        *("http://h:99999", "http://u:hunter2:@h", "http://u:hunter2\uff1a@h"),
+    ],
 )
 def test_a_url_that_is_none_is_refused_unseen(url: str) -> None:
     """What is wrong with a URL may be the password in it, so it is not shown."""
@@ -250,3 +263,16 @@ async def test_many_first_uses_make_one_client(
     assert len(made) == 1
     await store.close()
     assert made[0].is_closed
+
+
+@every_engine
+async def test_a_url_in_the_letters_of_any_language(engine: Engine) -> None:
+    """On the wire its path is ASCII, as its host is, however that is written."""
+    async with peer(lambda _: None) as found:
+        store = HttpSessionStore(f"{found.url}/\xfc", transport=engine(), timeout=0.2)
+        with pytest.raises(StoreUnavailableError):
+            await store.load("s")
+        await store.close()
+        assert found.requests[0].startswith(b"GET /%C3%BC/v1/sessions/s HTTP/1.1")
+    shouted = HttpSessionStore("http://M\xdcNCHEN.example:80/")
+    assert shouted._connection._address == "http://xn--mnchen-3ya.example:80"

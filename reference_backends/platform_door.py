@@ -69,7 +69,7 @@ class Door:
             tracing.carried.reset(token)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = None if scope["path"] in OPEN_PATHS else self._refusal(scope)
+        refusal = None if served_path(scope) in OPEN_PATHS else self._refusal(scope)
         if refusal is not None:
             await refusal(scope, receive, send)
             return
@@ -134,6 +134,13 @@ def _answering(send: Send, taken: Mapping[str, str], reading: Reading) -> Send:
         await send(message)
 
     return answering
+
+
+def served_path(scope: Scope) -> str:
+    """Answer the path below the one that the application is served under, as it is routed."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "")
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
 def _with_raw_path(scope: Scope) -> Scope:

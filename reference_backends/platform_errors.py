@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from reference_backends import rest, tracing
 from reference_backends.platform_description import methods_of
-from reference_backends.platform_door import error
+from reference_backends.platform_door import error, served_path
 from sessionstore_contract.interface import (
     InvalidSessionIdError,
     SessionExistsError,
@@ -85,5 +85,5 @@ async def _not_routed(request: Request, problem: Exception) -> JSONResponse:
     headers = problem.headers
     if problem.status_code == 405:
         # The router names the methods of the first route of the path alone.
-        headers = {"allow": ", ".join(methods_of(request.scope["path"]))}
+        headers = {"allow": ", ".join(methods_of(served_path(request.scope)))}
     return error(problem.status_code, code, problem.detail, headers=headers)

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from reference_backends import rest
 from reference_backends.http import HttpSessionStore
 from reference_backends.platform import create_app
 from reference_backends.platform_description import described, methods_of
+from reference_backends.platform_door import OPEN_PATHS
 from sessionstore_contract.interface import StoreUnavailableError
 from tests.reference_backends.asker import ROUTES, Asker, code
 from tests.reference_backends.dict_store import DictStore
@@ -240,3 +243,30 @@ def test_the_description_is_true_of_many_requests(tmp_path: Path) -> None:
     with on_a_port(lambda: create_app(token="secret")) as url:
         ran = schemathesis(url, tmp_path, "-n", "300")
     assert ran.returncode == 0, ran.stdout
+
+
+async def test_under_a_path_of_its_own_all_is_as_at_the_root() -> None:
+    """Mounted, or behind a proxy that takes a prefix away: health is told without a token."""
+    app = create_app(DictStore(), token="writer")
+    for outer, prefix, root in (
+        (app, "", "/api"),
+        (Starlette(routes=[Mount("/api", app)]), "/api", ""),
+    ):
+        transport = httpx.ASGITransport(_as_uvicorn(outer, root))
+        async with httpx.AsyncClient(transport=transport, base_url="http://platform") as client:
+            for path in OPEN_PATHS:
+                assert (await client.get(f"{prefix}{path}")).status_code == 200
+            for path in ("/v1/sessions/s", "/v1/sessions/healthz", "/healthz/", "/api/healthz"):
+                assert (await client.get(f"{prefix}{path}")).status_code == 401
+            headers = {"authorization": "Bearer writer"}
+            answer = await client.options(f"{prefix}/v1/sessions", headers=headers)
+            assert answer.headers["allow"] == "DELETE, POST"
+
+
+def _as_uvicorn(app: Any, root: str) -> Any:
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        raw = root.encode() + scope["raw_path"]
+        scope = {**scope, "root_path": root, "path": f"{root}{scope['path']}", "raw_path": raw}
+        await app(scope, receive, send)
+
+    return served

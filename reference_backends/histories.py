@@ -138,8 +138,8 @@ def _plain_until(text: bytes, start: int, end: int) -> int | None:
     They are cut where one object seems to follow another. That may be inside a text, or deeper:
     something is left open then, and it is no JSON.
     """
-    cut = start + GROUP
-    for _ in range(_MOST_CUTS):
+    cut, most = start + GROUP, _MOST_IN_VAIN
+    while most > 0:
         brace = text.find(b"},{", cut, end)
         cut = end if brace < 0 else brace + 1
         try:
@@ -149,6 +149,7 @@ def _plain_until(text: bytes, start: int, end: int) -> int | None:
         except ValueError:
             if cut == end:
                 return None
+            most -= cut - start
         else:
             return cut if found.is_plain else None
     return None
@@ -181,7 +182,9 @@ _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _SPACE: Final = " \t\n\r"
 _ALIKE: Final = 7
 """Characters by which one message is known to begin as another does."""
-_MOST_CUTS: Final = 32
+_MOST_IN_VAIN: Final = 2**21
+"""Characters that are read in vain, up to wrong cuts, before a text is read as a whole. Counted by
+characters, since somebody may write a text in which they are far from its beginning."""
 
 
 class _Pace:
@@ -286,10 +289,12 @@ class _Reading:
         return items + rest, start + end - 1
 
     def _elements(self, start: int, cut: int, between: str) -> list[Json]:
-        for _ in range(_MOST_CUTS):
+        most = _MOST_IN_VAIN
+        while most > 0:
             try:
                 found: list[Json] = self._decode(f"[{self._text[start:cut]}]")
             except ValueError:
+                most -= cut - start
                 cut = self._text.index(between, cut) + 1
             else:
                 self._cut = cut

@@ -154,3 +154,30 @@ async def test_what_is_soon_done_is_done_in_one_go(
     assert await histories.worded(messages) == json_text.encode(messages)
     counting.cancel()
     assert passed == turns
+
+
+def test_a_text_that_is_cut_wrong_over_and_over_is_soon_read_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However far from its beginning those cuts are: somebody may mean to hold up the others."""
+    read = 0
+    decode = json_text.decode
+
+    def decoded(text: Any) -> Any:
+        nonlocal read
+        read += len(text)
+        return decode(text)
+
+    def read_back(text: bytes) -> Any:
+        nonlocal read
+        read += len(text)
+        raise ValueError
+
+    monkeypatch.setattr(json_text, "read_back", read_back)
+    monkeypatch.setattr(json_text, "decode", decoded)
+    monkeypatch.setattr(json_text, "DECODED_AT_ONCE", 1)
+    history = [[1, 1, 1, 1], [1, 1, 1, 1, "x" * 2**21 + "},{],[1,1,1," * 100]]
+    text = json.dumps(history, separators=(",", ":"))
+    assert drive(histories.read(text)) == history
+    assert drive(histories.is_as_worded(text.encode())) is False
+    assert len(text) < read < 3 * len(text)

@@ -189,7 +189,7 @@ class Accounting:
     def _checked(
         self, session_id: str, usage: Usage, model: str, turn_id: str | None
     ) -> Turn | None:
-        given = {name: getattr(usage, name) for name in FIGURES}
+        given = {name: getattr(usage, name, None) for name in FIGURES}
         figures = {name: believable(value) for name, value in given.items()}
         refused = [name for name, number in figures.items() if number is None]
         if refused:
@@ -198,7 +198,8 @@ class Accounting:
         if len(refused) == len(FIGURES):
             return None
         return Turn(
-            id=turn_id or uuid.uuid4().hex,
+            # Of what is no text the words: one turn that can't be kept would hold up all others.
+            id=str(turn_id) if turn_id else uuid.uuid4().hex,
             model=_storable(model),
             tokens=Tokens(**{name: number or 0 for name, number in figures.items()}),
             at=self._clock(),
@@ -233,7 +234,7 @@ class Accounting:
     def _write_next(self) -> None:
         """Try a session that nobody may speak in any more, now that the store works."""
         for session_id, book in self._books.items():
-            if book.is_idle and book.may_be_written_soon:
+            if book.waiting and book.is_idle and book.may_be_written_soon:
                 self._write_out(session_id, book)
                 return
 

@@ -27,7 +27,7 @@ class UsageSoFar:
 
 @dataclass(frozen=True)
 class Completion:
-    """The end of the answer. Without usage the provider reported none: nothing is counted."""
+    """The end of the answer. Without usage that of the last `UsageSoFar` is counted, if any."""
 
     usage: Usage | None = None
     model: str | None = None

@@ -89,7 +89,7 @@ class Turn:
                 self.usage = usage
                 self.model = model or self.model
             case Completion(usage, model, finish_reason):
-                self.usage = usage
+                self.usage = self.usage if usage is None else usage
                 self.model = model or self.model
                 self.finish_reason = finish_reason
 

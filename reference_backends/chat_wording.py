@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from reference_backends.figures import believable
+from reference_backends.figures import FIGURES, believable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,8 +132,7 @@ def worded_usage(usage: Usage | None) -> dict[str, Json] | None:
     if usage is None:
         return None
     prompt, completion, cached = (
-        believable(one) or 0
-        for one in (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+        believable(one) or 0 for one in (getattr(usage, name, None) for name in FIGURES)
     )
     return {
         "prompt_tokens": prompt,

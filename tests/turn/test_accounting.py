@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from reference_backends.figures import (
     UnreadableTotalsError,
     read_totals,
 )
+from reference_backends.memory import MemorySessionStore
 from reference_backends.null import NullSessionStore
 from reference_backends.prices import Price, bill
 from sessionstore_contract.turn.stores import KitStore, hanging, raising, write_only
@@ -339,6 +341,39 @@ async def test_a_model_that_no_store_takes_as_a_key_does_not_hold_up_the_others(
     for model in ("\x00", "", "\ud800", "m" * 300, None):
         await counting.record("chat", ONE, model=model)  # type: ignore[arg-type]
     assert set((store.peek("chat") or {})["models"]) == {"unknown"}
+
+
+@pytest.mark.parametrize("turn_id", [5, b"x", ["x"], "\ud800"])
+async def test_an_id_that_is_no_text_does_not_hold_up_the_others(turn_id: Any) -> None:
+    """It is taken as it is written."""
+    counting = Accounting(store_with())
+    for _ in range(2):
+        assert await counting.record("chat", ONE, model="m", turn_id=turn_id)
+    assert await counting.record("chat", ONE, model="m", turn_id="next")
+    assert (await counting.totals("chat")).turn_count == 2
+
+
+async def test_usage_that_is_none_is_told_and_raises_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Such as the dict that a provider's library answers."""
+    counting = Accounting(store_with())
+    usage: Any = {"input_tokens": 3}
+    assert await counting.record("chat", usage, model="m") is False
+    assert "not added" in caplog.text
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="there are no eager tasks before 3.12")
+async def test_tasks_that_begin_at_once_do_not_begin_each_other_for_ever(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With a store that answers at once a task has ended before whoever made it has it."""
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))
+    store = MemorySessionStore()
+    await store.create("chat")
+    assert await Accounting(store).record("chat", ONE, model="m")
+    gc.collect()
+    assert not caplog.records
 
 
 async def test_a_store_that_can_not_be_read_gets_each_turn_by_itself() -> None:

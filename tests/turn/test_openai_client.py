@@ -194,6 +194,36 @@ async def test_a_client_that_hangs_up_is_billed_for_what_is_known() -> None:
     assert (store.peek_messages("chat") or [])[-1]["content"] == "begun"
 
 
+@pytest.mark.parametrize("usage", [None, {"input_tokens": 3}])
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_whatever_the_agent_has_for_usage_there_is_an_answer(
+    is_stream: bool, usage: Any
+) -> None:
+    """Of an end that says none, what was known before it is counted; what is no usage is not."""
+
+    async def agent(_: Any) -> AsyncIterator[StreamEvent]:
+        yield UsageSoFar(Usage(70, 1, 0))
+        yield TextDelta("whole")
+        yield Completion(usage)
+
+    store = KitStore()
+    options: Any = {"stream_options": {"include_usage": True}} if is_stream else {}
+    async with served(store, agent) as url, client(url) as one:
+        answer: Any = await one.chat.completions.create(
+            model="m",
+            messages=HELLO,
+            stream=is_stream,
+            extra_body={"session_id": "chat"},
+            **options,
+        )
+        if is_stream:
+            answer = [chunk async for chunk in answer][-1]
+    expected = 70 if usage is None else 0
+    assert answer.usage.prompt_tokens == expected
+    assert (store.peek("chat") or {}).get("input_tokens", 0) == expected
+    assert (store.peek_messages("chat") or [])[-1]["content"] == "whole"
+
+
 @pytest.mark.parametrize("is_stream", [False, True])
 async def test_an_agent_that_fails_is_an_error_to_the_client(is_stream: bool) -> None:
     """No answer without its end passes for a whole one, and the agent is not asked again."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, AnyStr, Final, Generic, NamedTuple
@@ -179,7 +180,8 @@ def read_at_once(text: str, decoder: json.JSONDecoder) -> Json:
 
 _DECODER: Final = json.JSONDecoder()
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
-_SPACE: Final = " \t\n\r"
+_SPACES: Final = frozenset(" \t\n\r")
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
 _ALIKE: Final = 7
 """Characters by which one message is known to begin as another does."""
 _MOST_IN_VAIN: Final = 2**21
@@ -256,10 +258,11 @@ class _Reading:
         self._pace = _Pace()
 
     def after_space(self, position: int) -> int:
-        text = self._text
-        while position < len(text) and text[position] in _SPACE:
-            position += 1
-        return position
+        # Most often there is none. Where there are megabytes, others would wait for a loop of ours.
+        if self._text[position : position + 1] not in _SPACES:
+            return position
+        found = _SPACE.match(self._text, position)
+        return position if found is None else found.end()
 
     async def array(self, position: int) -> tuple[list[Json], int]:
         """Read the array that begins here, some elements at a time.

@@ -156,6 +156,25 @@ async def test_what_is_soon_done_is_done_in_one_go(
     assert passed == turns
 
 
+def test_space_is_passed_over_at_once() -> None:
+    """However much there is: eight megabytes of it in a loop of ours take the half of a second."""
+    looks: list[Any] = []
+
+    class Watched(str):
+        __slots__ = ()
+
+        def __getitem__(self, place: Any) -> str:
+            looks.append(place)
+            return super().__getitem__(place)
+
+    text = Watched(" \t\r\n" * 1000 + "[]")
+    reading = histories._Reading(text, json.JSONDecoder())
+    assert reading.after_space(0) == 4000
+    assert reading.after_space(4000) == 4000
+    assert reading.after_space(4002) == 4002
+    assert len(looks) == 3
+
+
 def test_a_text_that_is_cut_wrong_over_and_over_is_soon_read_as_a_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sessionstore_contract.interface import SessionExistsError
 from sessionstore_contract.values import copy
 
-from .correct import DictStore, FileStore, Row, RowsStore, encode, now
+from .correct import DictStore, FileStore, Row, RowsStore, encode, instant, now
 from .defect import mutant
 
 if TYPE_CHECKING:
@@ -361,6 +361,30 @@ class GivesUpTheKey(DictStore):
 
 
 @mutant(
+    "concurrency.same-key-is-one-of-the-written",
+    "updates of one key at once lose the key",
+    also={
+        "concurrency.updates-are-atomic": "a reader sees a part of an update",
+        "cancellation.is-all-or-nothing": f"update {HALF}",
+    },
+)
+class RemovesBeforeItWrites(DictStore):
+    """Deletes the keys that it is given, and then inserts them."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        encode(cost_data or {}, dict)
+        if row := self.row(session_id):
+            kept = {
+                key: one
+                for key, one in json.loads(row.costs).items()
+                if key not in (cost_data or {})
+            }
+            row.costs = json.dumps(kept)
+            await asyncio.sleep(0)
+        return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant(
     "concurrency.updates-are-atomic",
     "a reader sees a part of an update",
     also={"cancellation.is-all-or-nothing": f"update {HALF}"},
@@ -469,6 +493,30 @@ class KeepsTheArgumentsInItself(DictStore):
         self.current = session_id
         await asyncio.sleep(0)
         return await super().load(self.current)
+
+
+@mutant(
+    "concurrency.arguments-do-not-cross",
+    "get_cost_data beside other sessions' operations answers what is not its own",
+    also={
+        "concurrency.disjoint-updates-all-survive": "get_cost_data answers {",
+        **LOST,
+    },
+)
+class KeepsFiguresInItself(DictStore):
+    """Keeps the values of the update under way in the instance, and their keys in the call."""
+
+    figures: tuple[Json, ...] = ()
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        if not cost_data:
+            return await super().update(session_id, cost_data=cost_data)
+        encode(cost_data, dict)
+        self.figures = tuple(cost_data.values())
+        await asyncio.sleep(0)
+        # Others may have fewer: then it is seen that they are not its own.
+        own = [*self.figures, *cost_data.values()][: len(cost_data)]
+        return await super().update(session_id, cost_data=dict(zip(cost_data, own, strict=True)))
 
 
 @mutant("concurrency.one-create-wins", "12 of 12 creates at once work")
@@ -618,6 +666,26 @@ class RemembersThatItExisted(DictStore):
 
 
 @mutant(
+    "concurrency.true-means-stored",
+    "updates beside delete: update raised KeyError",
+    also={
+        "concurrency.contention-is-not-an-error": "mixed operations at once: update raised KeyErr",
+        "retention.survivors-are-whole": "writes beside delete_before: update raised KeyError",
+    },
+)
+class ExpectsToFindItAgain(DictStore):
+    """Looks whether the session exists, and merges into what it takes to be there still."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        if self.row(session_id) is None:
+            return False
+        await asyncio.sleep(0)
+        return self.rows[session_id] is not None and await super().update(
+            session_id, cost_data=cost_data
+        )
+
+
+@mutant(
     "concurrency.contention-is-not-an-error",
     "mixed operations at once: load raised RuntimeError: the session is locked",
     also={
@@ -644,6 +712,48 @@ class LocksReadersOut(DictStore):
         if self.saving[session_id]:
             raise RuntimeError("the session is locked")
         return await super().load(session_id)
+
+
+@mutant(
+    "concurrency.contention-is-not-an-error",
+    "mixed operations at once: get_cost_data raised RuntimeError: another operation in progress",
+    also={
+        "opening.first-use-may-be-concurrent": "first operations at once: get_cost_data raised",
+        "concurrency.updates-are-atomic": "reads beside updates: get_cost_data raised RuntimeErr",
+        "concurrency.arguments-do-not-cross": (
+            "reads of different sessions at once: get_cost_data raised RuntimeError"
+        ),
+    },
+)
+class ReadsCostsOverOneConnection(DictStore):
+    """Has a pool for all but what was added last, which takes one statement at a time."""
+
+    is_busy = False
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        if self.is_busy:
+            raise RuntimeError("another operation in progress")
+        self.is_busy = True
+        await asyncio.sleep(0)
+        self.is_busy = False
+        return await super().get_cost_data(session_id)
+
+
+@mutant(
+    "concurrency.contention-is-not-an-error",
+    "mixed operations at once: delete_before raised RuntimeError: dictionary changed size",
+    also={
+        "opening.first-use-may-be-concurrent": "first operations at once: delete_before raised",
+    },
+)
+class IteratesOverWhatChanges(DictStore):
+    """Gives way between the sessions that it looks at, and goes on where it was."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        instant(cutoff)
+        for _ in self.rows:
+            await asyncio.sleep(0)
+        return await super().delete_before(cutoff)
 
 
 @mutant("concurrency.event-loop-stays-free", "save blocks the event loop: ")

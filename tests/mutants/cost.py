@@ -142,6 +142,21 @@ class KeepsTheTypeOfAKey(DictStore):
 
 @mutant(
     "cost.last-write-wins",
+    "update raised ValueError: the key has another type",
+    also={"cost.falsy-values-count": "update raised ValueError: the key has another type"},
+)
+class RefusesAnotherType(DictStore):
+    """Has a schema that the first value of a key decides, as search engines have."""
+
+    def merged(self, old: Costs, new: Costs) -> Costs:
+        for key, value in new.items():
+            if isinstance(old.get(key), int | float) and isinstance(value, str):
+                raise ValueError("the key has another type")  # noqa: TRY004 - of a key
+        return {**old, **new}
+
+
+@mutant(
+    "cost.last-write-wins",
     "update adds numbers up",
     is_everywhere=True,
 )
@@ -809,6 +824,19 @@ class StoresUpToTheBadValue(KeyByKey):
 
     def written(self, old: Costs, stored: Costs) -> Costs:
         return {**old, **stored}
+
+
+@mutant(
+    "cost.refused-update-changes-nothing",
+    "an update that raised has stored a part",
+)
+class StoresUpToTheSurrogate(StoresUpToTheBadValue):
+    """Looks for what is no JSON first, and commits each key for itself when it is encoded."""
+
+    async def update(self, session_id: str, *, cost_data: Costs | None = None) -> bool:
+        if isinstance(cost_data, dict):
+            json.dumps(cost_data, allow_nan=False)
+        return await super().update(session_id, cost_data=cost_data)
 
 
 @mutant(

@@ -224,6 +224,34 @@ class ExistsByLike(DictStore):
         return any(re.fullmatch(pattern, name, re.DOTALL) for name in self.rows)
 
 
+class ByLike(DictStore):
+    """Looks by LIKE whether there is a row, and changes that of the id: a start for defects."""
+
+    def is_alike(self, session_id: str) -> bool:
+        pattern = ".*".join(re.escape(part) for part in session_id.split("%"))
+        return any(re.fullmatch(pattern, name, re.DOTALL) for name in self.rows)
+
+
+@mutant(NOTHING, "update of the id '%' finds another session")
+class UpdateFindsByLike(ByLike):
+    """Answers what it has looked up before it writes."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        found = self.is_alike(session_id)
+        await super().update(session_id, cost_data=cost_data)
+        return found
+
+
+@mutant(NOTHING, "delete of the id '%' finds another session")
+class DeleteFindsByLike(ByLike):
+    """Answers what it has looked up before it deletes."""
+
+    async def delete(self, session_id: str) -> bool:
+        found = self.is_alike(session_id)
+        await super().delete(session_id)
+        return found
+
+
 class Composing(DictStore):
     """Takes ids of one NFC for one in an operation: a start for defects."""
 
@@ -350,6 +378,16 @@ class LoadsWithAStar(StarIsAll):
         for row in self.named(session_id):
             return json.loads(row.messages)  # type: ignore[no-any-return]
         return await super().load(session_id)
+
+
+@mutant(NOTHING, "get_cost_data of the id '*' reads another session")
+class ReadsCostsWithAStar(StarIsAll):
+    """Reads the figures of the first of what matches."""
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        for row in self.named(session_id):
+            return json.loads(row.costs)  # type: ignore[no-any-return]
+        return await super().get_cost_data(session_id)
 
 
 @mutant(NOTHING, "the id '*' writes another session")

@@ -130,6 +130,93 @@ class DeleteAnswersItsCount(DictStore):
 
 @mutant(
     "interface.answers-have-the-declared-type",
+    "update answers null, not boolean",
+    also={
+        "lifecycle.missing-is-not-empty": "update answers None, not False",
+        "cost.update-without-fields-writes-nothing": "update answers None, not False",
+        "cost.empty-update-changes-nothing": "update answers None, not False",
+        "cost.update-of-missing-creates-nothing": "update answers None, not False",
+    },
+)
+class UpdateOfMissingAnswersNothing(DictStore):
+    """Returns early, without a word, when there is no row."""
+
+    async def update(self, session_id: str, *, cost_data: Json = None) -> Any:
+        return await super().update(session_id, cost_data=cost_data) or None
+
+
+@mutant(
+    "interface.answers-have-the-declared-type",
+    "update answers null, not boolean",
+    also={"cost.update-without-fields-writes-nothing": "update answers None, not False"},
+)
+class UpdateOfNothingAnswersNothing(DictStore):
+    """Returns early, without a word, when there is nothing to write."""
+
+    async def update(self, session_id: str, *, cost_data: Json = None) -> Any:
+        if cost_data is None:
+            return None
+        return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant(
+    "interface.answers-have-the-declared-type",
+    "delete answers null, not boolean",
+    also={
+        "lifecycle.missing-is-not-empty": "delete answers None, not False",
+        "lifecycle.delete-answers-whether-it-existed": "delete answers None, not False",
+    },
+)
+class DeleteOfMissingAnswersNothing(DictStore):
+    """Returns early, without a word, when there is no row."""
+
+    async def delete(self, session_id: str) -> Any:
+        return await super().delete(session_id) or None
+
+
+@mutant(
+    "interface.answers-have-the-declared-type",
+    "exists answers tuple, not boolean",
+    is_everywhere=True,
+)
+class ExistsAnswersTheRow(DictStore):
+    """Hands on the row that it has found, which is as good as true."""
+
+    async def exists(self, session_id: str) -> Any:
+        return await super().exists(session_id) and (1,)
+
+
+@mutant(
+    "interface.answers-have-the-declared-type",
+    "exists answers null, not boolean",
+    is_everywhere=True,
+)
+class ExistsOfMissingAnswersNothing(DictStore):
+    """Hands on what a lookup finds where there is no row."""
+
+    async def exists(self, session_id: str) -> Any:
+        return await super().exists(session_id) or None
+
+
+@mutant(
+    "interface.answers-have-the-declared-type",
+    "get_cost_data answers null, not object",
+    also={
+        "lifecycle.missing-is-not-empty": "get_cost_data answers None, not {}",
+        "lifecycle.delete-answers-whether-it-existed": "get_cost_data answers None, not {}",
+        "cost.update-of-missing-creates-nothing": "get_cost_data answers None, not {}",
+        "cost.starts-empty": "cost data starts as null",
+    },
+)
+class CostsOfMissingAreNothing(DictStore):
+    """Hands on what a lookup finds where there is no row."""
+
+    async def get_cost_data(self, session_id: str) -> Any:
+        return None if self.row(session_id) is None else await super().get_cost_data(session_id)
+
+
+@mutant(
+    "interface.answers-have-the-declared-type",
     "delete_before answers text, not integer",
     also={"retention.counts-what-it-removed": "delete_before answers 'DELETE 150', not 150"},
 )

@@ -384,6 +384,19 @@ class HasOneEmptyObject(DictStore):
         return await super().get_cost_data(session_id) or self.nothing
 
 
+@mutant("isolation.answers-are-copies", "get_cost_data hands out one empty object to all")
+class HasOneObjectForTheMissing(DictStore):
+    """Answers a constant where there is no session."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.nothing: dict[str, Json] = {}
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        is_missing = self.row(session_id) is None
+        return self.nothing if is_missing else await super().get_cost_data(session_id)
+
+
 @mutant("isolation.answers-are-copies", "two loads at once hand out one list")
 class LoadsOnceForAll(DictStore):
     """Reads once for all who wait, and answers them all with that."""
@@ -541,3 +554,65 @@ class WritesWhereTheFirstWrote(FileStore):
     def remove(self, session_id: str) -> None:
         self.files.pop(session_id, None)
         super().remove(session_id)
+
+
+@mutant("isolation.places-are-apart", "a store on another place changes a session of the first")
+class KeepsCostsForAllPlaces(FileStore):
+    """The class keeps what sessions have spent, and the place that there are such sessions."""
+
+    spent: ClassVar[dict[str, dict[str, Json]]] = {}
+
+    def read(self, session_id: str) -> Row | None:
+        row = super().read(session_id)
+        if row is not None and session_id in self.spent:
+            row.costs = json.dumps(self.spent[session_id])
+        return row
+
+    def write(self, session_id: str, row: Row) -> None:
+        if row.costs != "{}":
+            self.spent[session_id] = json.loads(row.costs)
+        super().write(session_id, row)
+
+    def remove(self, session_id: str) -> None:
+        super().remove(session_id)
+        self.spent.pop(session_id, None)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.spent.clear()
+        return await super().delete_before(cutoff)
+
+
+class RemembersForAllPlaces(FileStore):
+    """The class keeps the ids that were written: a start for defects."""
+
+    written: ClassVar[set[str]] = set()
+
+    def write(self, session_id: str, row: Row) -> None:
+        super().write(session_id, row)
+        self.written.add(session_id)
+
+    def remove(self, session_id: str) -> None:
+        super().remove(session_id)
+        self.written.discard(session_id)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.written.clear()
+        return await super().delete_before(cutoff)
+
+
+@mutant("isolation.places-are-apart", "update answers True, not False")
+class UpdatesWhatItRemembers(RemembersForAllPlaces):
+    """Says of a session of another place that its update is stored."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        found = await super().update(session_id, cost_data=cost_data)
+        return found or session_id in self.written
+
+
+@mutant("isolation.places-are-apart", "delete answers True, not False")
+class DeletesWhatItRemembers(RemembersForAllPlaces):
+    """Says of a session of another place that it is deleted."""
+
+    async def delete(self, session_id: str) -> bool:
+        is_known = session_id in self.written
+        return await super().delete(session_id) or is_known

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
+import os
 import secrets
 import uuid
 from typing import TYPE_CHECKING, ClassVar
@@ -570,6 +572,44 @@ class EvictsTheOldest(DictStore):
         if sum(len(row.messages) for row in self.rows.values()) > 2**20 and len(self.rows) > 20:
             for oldest in list(self.rows)[:10]:
                 del self.rows[oldest]
+
+
+@mutant("lifecycle.many-sessions-are-all-there", "of 12 sessions 4 are not as they were saved")
+class EvictsTheLarge(DictStore):
+    """Has room for eight large histories, as a cache with memory for each size of values."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await super().save(session_id, messages)
+        large = [name for name, row in self.rows.items() if len(row.messages) > 100_000]
+        for oldest in large[:-8]:
+            del self.rows[oldest]
+
+
+@mutant("lifecycle.many-sessions-are-all-there", "exists answers False, not True")
+class KnowsTheLatestIds(DictStore):
+    """Asks an index of ids that has room for 128 whether a session is there."""
+
+    async def exists(self, session_id: str) -> bool:
+        self.check_open()
+        return session_id in list(self.rows)[-128:]
+
+
+@mutant(
+    "lifecycle.many-sessions-are-all-there",
+    "loads of many sessions: load raised OSError: [Errno 24] Too many open files",
+)
+class OpensAFileForEach(DictStore):
+    """Opens the file of a session when it is read, and leaves it open."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.opened: set[str] = set()
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        if len(self.opened | {session_id}) > 128:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        self.opened.add(session_id)
+        return await super().load(session_id)
 
 
 @mutant(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from .correct import DictStore, Row, encode, now
 from .defect import mutant
+from .values import SURROGATES
 
 if TYPE_CHECKING:
     from sessionstore_contract.interface import Json
@@ -35,6 +38,32 @@ class LoadsTheLatestFirst(DictStore):
     async def load(self, session_id: str) -> list[Json] | None:
         messages = await super().load(session_id)
         return messages and messages[::-1]
+
+
+@mutant(
+    "messages.save-replaces-the-history",
+    "save raised IndexError: list index out of range",
+    is_everywhere=True,
+)
+class LooksAtTheLastMessage(DictStore):
+    """Keeps the end of the history beside it, for a list of chats."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        self.shown = messages[-1]
+        await super().save(session_id, messages)
+
+
+@mutant("messages.any-message-shape", "save raised IntegrityError: UNIQUE constraint failed")
+class MessageIdsAreUnique(DictStore):
+    """Has a row for each message, whose id is its key."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        encode(messages, list)
+        ids = [one["id"] for one in messages if isinstance(one, dict) and "id" in one]
+        if any(ids.count(one) > 1 for one in ids):
+            raise sqlite3.IntegrityError("UNIQUE constraint failed: messages.id")
+        await super().save(session_id, messages)
 
 
 @mutant("messages.save-then-load", "save stores nothing", is_everywhere=True)
@@ -444,6 +473,36 @@ class StoresUpToTheBadMessage(MessageByMessage):
 
     async def begin(self, row: Row) -> list[Json]:
         return []
+
+
+@mutant(
+    "messages.refused-save-changes-nothing",
+    "a save that raised has stored a part",
+)
+class StoresUpToTheSurrogate(StoresUpToTheBadMessage):
+    """Looks for what is no JSON first, and commits each message for itself when it is encoded."""
+
+    async def save(self, session_id: str, messages: Any) -> None:
+        json.dumps(messages, allow_nan=False)
+        await super().save(session_id, messages)
+
+
+@mutant(
+    "messages.refused-save-changes-nothing",
+    "load raised JSONDecodeError",
+    also={
+        SURROGATES: "save refuses a text with a lone surrogate, and then load raised JSONDecodeErr",
+    },
+)
+class OpensItsFileFirst(DictStore):
+    """Opens the file to write into it, and then encodes text by text."""
+
+    async def save(self, session_id: str, messages: Any) -> None:
+        text = json.dumps(messages, ensure_ascii=False, allow_nan=False)
+        row = self.row(session_id)
+        if row is not None and re.search("[\ud800-\udfff]", text):
+            row.messages = re.split("[\ud800-\udfff]", text)[0]
+        await super().save(session_id, messages)
 
 
 @mutant("messages.refused-save-changes-nothing", "a save that raised has added a part")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import sqlite3
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -191,6 +192,26 @@ class MarksAfterItHasMigrated(ColumnsStore):
         rows.execute("PRAGMA user_version = 1")
 
 
+@mutant("migration.is-idempotent", "load answers [")
+class FillsInAtEachOpening(ColumnsStore):
+    """Moves old histories into a column of its own, and again at each opening."""
+
+    is_filled_in = False
+
+    def prepare(self, rows: sqlite3.Connection) -> None:
+        super().prepare(rows)
+        if self.is_filled_in:
+            return
+        self.is_filled_in = True
+        rows.execute(
+            "CREATE TABLE IF NOT EXISTS moved AS SELECT session_id, messages FROM sessions"
+        )
+        rows.execute(
+            "UPDATE sessions SET messages = coalesce((SELECT messages FROM moved "
+            "WHERE moved.session_id = sessions.session_id), messages)"
+        )
+
+
 @mutant("migration.may-be-concurrent", "instances that migrate at once: ")
 class LooksBeforeItLocks(ColumnsStore):
     """Looks which columns there are, and adds the one that is missing some time later."""
@@ -257,6 +278,61 @@ class ChecksTheWidth(ColumnsStore):
         if width != self.width:
             raise RuntimeError("cached plan must not change result type")
         return await super().load(session_id)
+
+
+@mutant(
+    "migration.under-a-warm-store",
+    "when another has added a column: a store that is open: save raised OperationalError: table ",
+    also={"migration.newer-is-not-downgraded": "save raised IntegrityError: NOT NULL constraint"},
+)
+class InsertsByPosition(ColumnsStore):
+    """Names no columns in its INSERT, and counts on those that it found at its first use."""
+
+    width: int | None = None
+
+    def put(self, rows: sqlite3.Connection, session_id: str, text: str, now: str) -> None:
+        self.width = self.width or len(self.names(rows))
+        places = ", ".join("?" * self.width)
+        rows.execute(
+            f"INSERT INTO sessions VALUES ({places}) ON CONFLICT (session_id) DO UPDATE "
+            "SET messages = excluded.messages, updated_at = excluded.updated_at",
+            [session_id, text, now, now, *[None] * (self.width - 4)],
+        )
+
+
+@mutant(
+    "cost.null-column-counts-as-empty",
+    "get_cost_data raised TypeError",
+    also={"migration.under-a-warm-store": "get_cost_data raised TypeError"},
+)
+class FillsInWhatIsThere(ColumnsStore):
+    """Fills the new column in for the rows that are there, and has no default for later ones."""
+
+    def migrate(self, rows: sqlite3.Connection) -> None:
+        super().migrate(rows)
+        rows.execute("UPDATE sessions SET cost_data = '{}'")
+
+    async def create(self, session_id: str | None = None) -> str:
+        name = await super().create(session_id)
+        with self.rows() as rows:
+            self.fill_in(rows, name)
+        return name
+
+    def put(self, rows: sqlite3.Connection, session_id: str, text: str, now: str) -> None:
+        super().put(rows, session_id, text, now)
+        self.fill_in(rows, session_id)
+
+    def fill_in(self, rows: sqlite3.Connection, session_id: str) -> None:
+        rows.execute(
+            "UPDATE sessions SET cost_data = '{}' WHERE session_id = ? AND cost_data IS NULL",
+            [session_id],
+        )
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        with self.rows() as rows:
+            found = self.column(rows, session_id) if self.has(rows, session_id) else "{}"
+        answer: dict[str, Json] = json.loads(found)  # type: ignore[arg-type]  # the defect
+        return answer
 
 
 @mutant(

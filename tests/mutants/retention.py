@@ -129,6 +129,16 @@ class ReadingCostsIsActivity(DictStore):
         return await super().get_cost_data(session_id)
 
 
+@mutant("retention.goes-by-last-activity", "a session that was read counts as active")
+class ExistsIsActivity(DictStore):
+    """Prolongs the life of what is asked for."""
+
+    async def exists(self, session_id: str) -> bool:
+        if row := self.row(session_id):
+            row.active = now()
+        return await super().exists(session_id)
+
+
 @mutant("retention.goes-by-last-activity", "many writes of other sessions count as activity of all")
 class RewritesItsLog(DictStore):
     """Writes its log anew after 250 saves, each session as if it had been saved just now."""
@@ -330,6 +340,19 @@ class CountsAndKeeps(DictStore):
         return found
 
 
+@mutant("retention.counts-what-it-removed", "delete_before keeps what it counted")
+class CountsAndKeepsTheEmpty(DictStore):
+    """Counts the sessions, and removes those that it finds by their messages."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.check_open()
+        gone = self.idle(cutoff)
+        for name in gone:
+            if self.rows[name].messages != "[]":
+                del self.rows[name]
+        return len(gone)
+
+
 @mutant("retention.counts-what-it-removed", "delete_before answers 1, not 0")
 class CountsOneAtLeast(DictStore):
     """Answers 1 when there was nothing to remove."""
@@ -364,6 +387,17 @@ class TakesWholeHours(DictStore):
         instant(cutoff)
         hours = int((cutoff.utcoffset() or timedelta()) / timedelta(hours=1))
         return super().idle(cutoff.replace(tzinfo=timezone(timedelta(hours=hours))))
+
+
+@mutant("retention.compares-instants", "the offset of the cutoff is ignored: idle sessions stay")
+class TakesMinutesForPositive(DictStore):
+    """Reads the sign of an offset with its hours alone: -09:30 is -9 hours and 30 minutes."""
+
+    def idle(self, cutoff: datetime) -> list[str]:
+        minutes = round((cutoff.utcoffset() or timedelta()) / timedelta(minutes=1))
+        read = int(minutes / 60) * 60 + abs(minutes) % 60
+        instant(cutoff)
+        return super().idle(cutoff.replace(tzinfo=timezone(timedelta(minutes=read))))
 
 
 class HasEnds(DictStore):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import re
@@ -17,7 +18,7 @@ from .correct import DictStore, FileStore, Row
 from .defect import mutant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from sessionstore_contract.interface import Json
@@ -145,6 +146,14 @@ class ClipsFloats(Changing):
         return min(value, 1e308) if type(value) is float and value < math.inf else value
 
 
+@mutant("values.numbers-are-exact", "1.7976931348623157e+308 comes back as 1e+308")
+class ClipsCosts(ClipsFloats):
+    """Has figures in a column whose range ends earlier, and messages in one of texts."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await DictStore.save(self, session_id, messages)
+
+
 @mutant(
     "values.numbers-are-exact",
     "2147483648 comes back as 2147483647",
@@ -184,6 +193,28 @@ class LargeIntegersAreFloats(Changing):
 
     def leaf(self, value: Any) -> Json:
         return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
+
+
+@mutant("values.numbers-keep-their-kind", "-9223372036854775809 comes back as -9.22")
+class ReadsBeyond64BitsAsFloats(Changing):
+    """Reads as a float what is in no integer of 64 bits, with and without sign, as orjson does."""
+
+    def leaf(self, value: Any) -> Json:
+        if type(value) is not int or -(2**63) <= value < 2**64:
+            return value
+        try:
+            return float(value)
+        except OverflowError:
+            raise UnstorableValueError("no number") from None
+
+
+@mutant("values.numbers-keep-their-kind", "1e+16 comes back as 10000000000000000")
+class LargeFloatsAreIntegers(Changing):
+    """Writes large floats with all their digits, as JSONB does."""
+
+    def leaf(self, value: Any) -> Json:
+        is_large = isinstance(value, float) and 1e15 < abs(value) < math.inf
+        return int(value) if is_large and value.is_integer() else value
 
 
 @mutant("values.numbers-keep-their-kind", "9007199254740993 comes back as 9007199254740992")
@@ -399,6 +430,24 @@ class ChangingSurrogates(Changing):
         return type(self).change(text) if re.search("[\ud800-\udfff]", text) else text
 
 
+@mutant(SURROGATES, "update does not answer in time", is_everywhere=True, timeout=0.3)
+class TriesForEver(DictStore):
+    """Takes what a text can't be encoded for as a fault that goes by."""
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        if re.search("[\ud800-\udfff]", json.dumps(cost_data, ensure_ascii=False, default=repr)):
+            await asyncio.Event().wait()
+        return await super().update(session_id, cost_data=cost_data)
+
+
+@mutant(SURROGATES, "a lone surrogate is replaced by a question mark")
+class SurrogatesInKeysAreQuestions(Changing):
+    """Looks for what it can't keep in texts alone, and encodes keys with `replace`."""
+
+    def key(self, key: Any) -> Any:
+        return key.encode(errors="replace").decode() if isinstance(key, str) else key
+
+
 @mutant(SURROGATES, "a lone surrogate is dropped")
 class DropsSurrogates(ChangingSurrogates):
     """Encodes with errors='ignore'."""
@@ -464,6 +513,14 @@ class NonFiniteIsNull(Changing):
         return value if is_finite(value) else None
 
 
+@mutant(NON_FINITE, "nan comes back as null")
+class NonFiniteCostsAreNull(NonFiniteIsNull):
+    """Encodes cost data with another library than messages."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await DictStore.save(self, session_id, messages)
+
+
 @mutant(NON_FINITE, "nan comes back as 0")
 class NonFiniteIsZero(Changing):
     """Takes for nothing what is no number."""
@@ -506,6 +563,24 @@ class TimesAreTexts(ChangingOne):
 
     type_ = datetime
     make = staticmethod(str)
+
+
+@mutant("values.non-json-is-refused", "save accepts a datetime as text")
+class TimesBelowAreTexts(TimesAreTexts):
+    """Checks the members of a message, and encodes what is in them with default=str."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        refuse_times([one for message in messages for one in message.values()])
+        await super().save(session_id, messages)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        refuse_times((cost_data or {}).values())
+        return await super().update(session_id, cost_data=cost_data)
+
+
+def refuse_times(values: Iterable[Any]) -> None:
+    if any(isinstance(one, datetime) for one in values):
+        raise UnstorableValueError("a datetime is no JSON")
 
 
 @mutant("values.non-json-is-refused", "save accepts a Decimal as float")
@@ -568,6 +643,14 @@ class KeysBecomeTexts(Changing):
 
     def key(self, key: Any) -> Any:
         return str(key)
+
+
+@mutant("values.keys-that-are-not-text", "update accepts the key 1 as text")
+class KeysOfCostsBecomeTexts(KeysBecomeTexts):
+    """Walks through messages before it encodes them, and not through cost data."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await DictStore.save(self, session_id, messages)
 
 
 @mutant("values.keys-that-are-not-text", "save accepts the key 1 as object")
@@ -650,6 +733,24 @@ class ARefusalStopsUpdates(Suffering):
 
     async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
         return session_id in self.stopped or await super().update(session_id, cost_data=cost_data)
+
+
+@mutant(
+    POISON,
+    "save raised RuntimeError: a transaction is open",
+)
+class ARefusalLeavesATransaction(Suffering):
+    """Reads over another connection than it saves over, and does not roll that one back."""
+
+    is_open = False
+
+    def suffer(self, session_id: str) -> None:
+        self.is_open = True
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        if self.is_open:
+            raise RuntimeError("a transaction is open")
+        await super().save(session_id, messages)
 
 
 @mutant(
@@ -744,6 +845,18 @@ class RoundsBeyondItsProcess(RoundsWhatItWrites):
     def __init__(self, place: str) -> None:
         super().__init__(place)
         self.known = self.kept
+
+
+@mutant(
+    TO_OTHERS,
+    f"to another instance {ROUNDED}",
+    also={"durability.reopening-finds-everything": f"to a new instance {ROUNDED}"},
+)
+class RoundsTheCostsItWrites(AnswersWhatItWrote):
+    """Has messages in a column as they are, and figures in one with six decimal places."""
+
+    def worded(self, row: Row) -> str:
+        return json.dumps(asdict(replace(row, costs=json.dumps(rounded(json.loads(row.costs))))))
 
 
 @mutant(

@@ -122,6 +122,10 @@ NOT_GIVEN = {
         "does not see cost data",
         "still reads a deleted session",
         "still sees a deleted session",
+        "still reads the cost data of a deleted session",
+        "still reads a session that delete_before removed",
+        "still sees a session that delete_before removed",
+        "still reads the cost data of a session that delete_before removed",
     )
 } | {
     (

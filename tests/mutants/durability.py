@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import sqlite3
 import threading
@@ -313,6 +314,26 @@ class SwallowsFailedWrites(FileStore):
     def write(self, session_id: str, row: Row) -> None:
         with suppress(OSError):
             super().write(session_id, row)
+
+
+@mutant(
+    "durability.full-disk-loses-nothing",
+    "save raised StoreUnavailableError: the disk is full",
+    adding=("multi-process",),
+)
+class TakesAFullDiskForTheEnd(FileStore):
+    """Remembers that the disk was full, and writes no more."""
+
+    was_full = False
+
+    def write(self, session_id: str, row: Row) -> None:
+        if self.was_full:
+            raise StoreUnavailableError("the disk is full", is_retry_safe=True)
+        try:
+            super().write(session_id, row)
+        except OSError as error:
+            self.was_full = error.errno in {errno.ENOSPC, errno.EFBIG}
+            raise
 
 
 @mutant("durability.server-crash", "an acknowledged save is lost when its server crashes")

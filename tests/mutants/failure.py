@@ -125,3 +125,30 @@ class CommitsTheFailedSave(Holding):
             self.hold().execute("UPDATE sessions SET messages = '[]' WHERE id = ?", [session_id])
             raise
         await super().save(session_id, messages)
+
+
+@mutant(
+    "failure.raised-means-not-stored-later",
+    "a later operation commits an update that raised",
+    also={
+        "failure.leaves-no-transaction-open": (
+            "save of another instance raised OperationalError: database is locked after an update "
+            "that raised"
+        )
+    },
+)
+class CommitsTheFailedUpdate(Holding):
+    """Empties the figures, fails to fill them in, and commits with the next save."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        self.let_go("COMMIT")
+        await super().save(session_id, messages)
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        try:
+            encode(cost_data or {}, dict)
+        except Exception:
+            self.let_go()
+            self.hold().execute("DELETE FROM costs WHERE id = ?", [session_id])
+            raise
+        return await super().update(session_id, cost_data=cost_data)

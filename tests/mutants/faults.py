@@ -77,6 +77,28 @@ class RemembersThatTheServerWasAway(PlatformStore):
 # Reads --------------------------------------------------------------------------------------------
 
 
+@mutant(
+    "faults.restart-is-survived",
+    "after the server was away and is back save raised SessionStoreError: the writer has ended",
+    timeout=1.0,
+)
+class WritesInATaskThatEnds(PlatformStore):
+    """Saves in a task that takes one after the other, until one of them fails."""
+
+    has_begun = False
+    has_ended = False
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        if self.has_ended:
+            raise SessionStoreError("the writer has ended")
+        try:
+            await super().save(session_id, messages)
+        except StoreUnavailableError as error:
+            self.has_ended = self.has_begun and "ConnectError" in str(error)
+            raise
+        self.has_begun = True
+
+
 class HalfAnAnswer(RawConnection):
     """Takes what has come of an answer for the answer."""
 
@@ -124,6 +146,23 @@ class CostDataIsAnExtra(PlatformStore):
 # Writes -------------------------------------------------------------------------------------------
 
 
+@mutant("faults.a-failed-read-raises", "exists answers False while the server is away")
+class WhatCanNotBeAskedForIsMissing(PlatformStore):
+    """Says of a session that it is not there when it has reached nobody to ask."""
+
+    has_answered = False
+
+    async def exists(self, session_id: str) -> bool:
+        try:
+            found = await super().exists(session_id)
+        except StoreUnavailableError as error:
+            if self.has_answered and "ConnectError" in str(error):
+                return False
+            raise
+        self.has_answered = True
+        return found
+
+
 @mutant(
     "faults.a-failed-write-raises",
     "save answers None when its request is lost, and nothing is written",
@@ -158,6 +197,35 @@ class UpdateAnswersFalseForAFailure(PlatformStore):
             if "ReadError" in str(error) or "RemoteProtocolError" in str(error):
                 return False
             raise
+
+
+@mutant(
+    "faults.a-failed-write-raises",
+    "save answers None while the server is away",
+)
+class QueuesWhatCanNotBeSaved(PlatformStore):
+    """Keeps in memory what could not be saved, answers, and saves it with the next read."""
+
+    has_saved = False
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        super().__init__(url, **settings)
+        self.unsaved: dict[str, list[Json]] = {}
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        try:
+            await super().save(session_id, messages)
+        except StoreUnavailableError as error:
+            if not self.has_saved or "ConnectError" not in str(error):
+                raise
+            self.unsaved[session_id] = messages
+        self.has_saved = True
+
+    async def exists(self, session_id: str) -> bool:
+        found = await super().exists(session_id)
+        while self.unsaved:
+            await super().save(*self.unsaved.popitem())
+        return found
 
 
 @mutant(
@@ -205,6 +273,31 @@ class WaitsForEver(PlatformStore):
     """Has no time-out."""
 
     connection_kind: ClassVar[type[Connection]] = Unbounded
+
+
+class UnboundedAtFirst(Connection):
+    """Waits for the first answer as long as it takes: it says that there is a server."""
+
+    is_known = False
+
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
+        later = asyncio.get_running_loop().time() + 3600.0
+        reply = await super().ask(
+            method, path, body, **(rest if self.is_known else {**rest, "by": later})
+        )
+        self.is_known = True
+        return reply
+
+
+@mutant(
+    "faults.operations-are-bounded",
+    "exists does not come back from a server that says nothing",
+    timeout=1.0,
+)
+class ConnectsForEver(PlatformStore):
+    """Has a time-out for all but its first operation, with which it connects."""
+
+    connection_kind: ClassVar[type[Connection]] = UnboundedAtFirst
 
 
 class LosesItsPlaces(Connection):
@@ -308,6 +401,54 @@ class UpdatesAgainLater(PlatformStore):
             name, cost_data = self.unsure.pop()
             await super().update(name, cost_data=cost_data)
         return await super().exists(session_id)
+
+
+@mutant(
+    "faults.lost-answer-is-not-applied-twice",
+    "save raised, and is made after a newer one",
+)
+class SavesAgainLater(PlatformStore):
+    """Keeps a save whose answer was lost, and sends it again with the next operation."""
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        super().__init__(url, **settings)
+        self.unsure: list[tuple[str, list[Json]]] = []
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        try:
+            await super().save(session_id, messages)
+        except StoreUnavailableError as error:
+            if "ReadError" in str(error):
+                self.unsure.append((session_id, messages))
+            raise
+
+    async def exists(self, session_id: str) -> bool:
+        while self.unsure:
+            await super().save(*self.unsure.pop())
+        return await super().exists(session_id)
+
+
+@mutant(
+    "faults.lost-answer-is-not-applied-twice",
+    "save fails when it is tried again after a lost answer",
+    timeout=1.0,
+)
+class ComparesAVersionOfItsOwn(PlatformStore):
+    """Counts the versions that it has heard of: one that it has not is a conflict for ever."""
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        super().__init__(url, **settings)
+        self.unheard: set[str] = set()
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        if session_id in self.unheard:
+            raise SessionStoreError("another has saved the session")
+        try:
+            await super().save(session_id, messages)
+        except StoreUnavailableError as error:
+            if "ReadError" in str(error):
+                self.unheard.add(session_id)
+            raise
 
 
 @mutant(

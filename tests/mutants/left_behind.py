@@ -46,6 +46,24 @@ class LeavesItsLockFile(FileStore):
             path.unlink()
 
 
+@mutant(
+    SURVIVES, f"{KILLED}: save raised TimeoutError: another one writes", adding=("multi-process",)
+)
+class KeepsWritersOut(FileStore):
+    """Makes a file while it writes, and takes what a process has left for another one's."""
+
+    def write(self, session_id: str, row: Row) -> None:
+        path = self.folder / "writing"
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            raise TimeoutError("another one writes") from None
+        try:
+            super().write(session_id, row)
+        finally:
+            path.unlink()
+
+
 @mutant(SURVIVES, f"{KILLED}: delete_before raised JSONDecodeError", adding=("multi-process",))
 class TakesHalfAFileForASession(FileStore):
     """Names its temporary files so that housekeeping reads them, too."""

@@ -265,6 +265,39 @@ class DemandsCostData(ColumnsStore):
         )
 
 
+@mutant("migration.under-a-warm-store", "load answers None, not [")
+class LoadsWhatIsInItsIndex(ColumnsStore):
+    """Looks into a table of ids that it fills when it migrates, and with each write of its own."""
+
+    def prepare(self, rows: sqlite3.Connection) -> None:
+        super().prepare(rows)
+        rows.execute("CREATE TABLE IF NOT EXISTS known (session_id TEXT PRIMARY KEY)")
+
+    def migrate(self, rows: sqlite3.Connection) -> None:
+        super().migrate(rows)
+        rows.execute("CREATE TABLE IF NOT EXISTS known (session_id TEXT PRIMARY KEY)")
+        rows.execute("INSERT OR IGNORE INTO known SELECT session_id FROM sessions")
+
+    def know(self, rows: sqlite3.Connection, session_id: str) -> None:
+        rows.execute("INSERT OR IGNORE INTO known VALUES (?)", [session_id])
+
+    def put(self, rows: sqlite3.Connection, session_id: str, text: str, now: str) -> None:
+        super().put(rows, session_id, text, now)
+        self.know(rows, session_id)
+
+    async def create(self, session_id: str | None = None) -> str:
+        name = await super().create(session_id)
+        with self.rows() as rows:
+            self.know(rows, name)
+        return name
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        with self.rows() as rows:
+            found = rows.execute("SELECT 1 FROM known WHERE session_id = ?", [session_id])
+            is_known = found.fetchone() is not None
+        return await super().load(session_id) if is_known else None
+
+
 @mutant("migration.under-a-warm-store", "when another has added a column: ")
 class ChecksTheWidth(ColumnsStore):
     """Selects every column, and expects as many as there were at its first use."""

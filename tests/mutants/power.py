@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sessionstore_contract.interface import SessionStoreError
+
 from ..designs.journal import JournalStore
 from .correct import FileStore, Row, RowsStore
 from .defect import mutant
@@ -88,6 +90,22 @@ class SyncsNoFile(SyncedFileStore):
 
     def sync_file(self, path: Path) -> None:
         return
+
+
+@mutant(CLAUSE, "the place can't be opened when the power fails", adding=("multi-process",))
+class SyncsNotWhatItOpensWith(SyncedFileStore):
+    """Names its format in a file of its own, of which it makes not sure."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.format = self.folder / "format"
+        if self.format.exists() and self.format.read_text("utf-8") != "1":
+            raise SessionStoreError("a format that is not known")
+
+    def write(self, session_id: str, row: Row) -> None:
+        if not self.format.exists():
+            self.format.write_text("1", "utf-8")
+        super().write(session_id, row)
 
 
 @mutant(CLAUSE, LAST, adding=("multi-process",))

@@ -7,6 +7,8 @@ import json
 import os
 from typing import TYPE_CHECKING, ClassVar
 
+from sessionstore_contract.values import copy
+
 from .correct import FileStore, Row
 from .defect import mutant
 from .first_use import OpenedFiles
@@ -171,6 +173,32 @@ class StillReadsTheDeleted(FileStore):
         return await super().delete(session_id)
 
 
+@mutant(
+    "sharing.writes-are-seen-at-once",
+    "another instance still reads the cost data of a deleted session",
+)
+class StillReadsTheCostsOfTheDeleted(FileStore):
+    """Falls back to the figures that it read last when there are none to read."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.last: dict[str, dict[str, Json]] = {}
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        if not await super().exists(session_id):
+            return self.last.get(session_id, {})
+        self.last[session_id] = await super().get_cost_data(session_id)
+        return dict(copy(self.last[session_id]))
+
+    async def delete(self, session_id: str) -> bool:
+        self.last.pop(session_id, None)
+        return await super().delete(session_id)
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.last.clear()
+        return await super().delete_before(cutoff)
+
+
 @mutant("sharing.writes-are-seen-at-once", "another instance still sees a deleted session")
 class StillSeesTheDeleted(FileStore):
     """Remembers which sessions exist."""
@@ -195,6 +223,77 @@ class StillSeesTheDeleted(FileStore):
     async def delete_before(self, cutoff: datetime) -> int:
         self.seen.clear()
         return await super().delete_before(cutoff)
+
+
+class Telling(FileStore):
+    """Answers out of a cache, and tells all instances of each write: a correct start."""
+
+    told: ClassVar[dict[str, list[Telling]]] = {}
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.cache: dict[str, Row] = {}
+        self.told.setdefault(place, []).append(self)
+
+    def tell(self, session_id: str) -> None:
+        for one in self.told[str(self.folder)]:
+            one.cache.pop(session_id, None)
+
+    def write(self, session_id: str, row: Row) -> None:
+        self.tell(session_id)
+        super().write(session_id, row)
+
+    def remove(self, session_id: str) -> None:
+        self.tell(session_id)
+        super().remove(session_id)
+
+    def known(self, session_id: str) -> Row | None:
+        with self.locked():
+            if session_id not in self.cache:
+                row = self.read(session_id)
+                if row is None:
+                    return None
+                self.cache[session_id] = row
+            return self.cache[session_id]
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.cache.clear()
+        return await super().delete_before(cutoff)
+
+
+@mutant(
+    "sharing.writes-are-seen-at-once",
+    "another instance still reads a session that delete_before removed",
+)
+class TellsNobodyOfHousekeeping(Telling):
+    """Has messages in a cache, of which the others are not told when many sessions go at once."""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        row = self.known(session_id)
+        return None if row is None else decoded(row)
+
+
+@mutant(
+    "sharing.writes-are-seen-at-once",
+    "another instance still sees a session that delete_before removed",
+)
+class KnowsNothingOfHousekeeping(Telling):
+    """Says out of the same cache whether a session is there."""
+
+    async def exists(self, session_id: str) -> bool:
+        return self.known(session_id) is not None
+
+
+@mutant(
+    "sharing.writes-are-seen-at-once",
+    "another instance still reads the cost data of a session that delete_before removed",
+)
+class BillsWhatHousekeepingRemoved(Telling):
+    """Has cost data in the same cache."""
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        row = self.known(session_id)
+        return {} if row is None else json.loads(row.costs)
 
 
 @mutant(

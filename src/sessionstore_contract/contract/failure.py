@@ -104,10 +104,14 @@ def _word(step: Step) -> tuple[str, type]:
     return step.outcome, type(step.error)
 
 
+def _one(operation: str) -> str:
+    return f"{'an' if operation == 'update' else 'a'} {operation}"
+
+
 def _locked_out(step: Step, failed: Step) -> None:
     how = "does not answer" if step.outcome == "hung" else step.answered()
     violated(
-        f"{step.operation} of another instance {how} after a {failed.operation} that raised",
+        f"{step.operation} of another instance {how} after {_one(failed.operation)} that raised",
         demanded="an answer",
         answered=step.answered(),
     )
@@ -144,7 +148,7 @@ async def raised_means_not_stored_later(store: Subject) -> None:
 
 
 async def _is_as_it_was(store: Subject, session: str, operation: str) -> None:
-    stored_later = f"a later operation commits a {operation} that raised"
+    stored_later = f"a later operation commits {_one(operation)} that raised"
     await expect(store.load(session)).to_be(HI, rather_than={stored_later: []})
     if store.can(Capability.COST_READ):
         await expect(store.get_cost_data(session)).to_be(COSTS, rather_than={stored_later: {}})

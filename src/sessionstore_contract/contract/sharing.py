@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ..capabilities import Capability
 from ..clause import must
 from ..expect import expect
+from .procedures.beginning import begin_with, make_sure
 from .procedures.first_use import expect_first_use_works, rounds
 
 if TYPE_CHECKING:
@@ -104,3 +106,43 @@ async def _sees_writes(writer: Subject, reader: Subject, name: str) -> None:
     await expect(reader.exists(session)).to_be(
         False, rather_than={f"{name} still sees a deleted session": True}
     )
+    if writer.can(Capability.COST_READ):
+        # What is left of a deleted session is another clause's: the writer knows.
+        left = await writer.get_cost_data(session)
+        await expect(reader.get_cost_data(session)).to_be(
+            left,
+            rather_than={f"{name} still reads the cost data of a deleted session": {"turns": 2}},
+        )
+    if writer.can(Capability.RETENTION):
+        await _sees_housekeeping(writer, reader, name)
+
+
+async def _sees_housekeeping(writer: Subject, reader: Subject, name: str) -> None:
+    """Have what the reader knows removed for its age; which sessions that are is not asked here."""
+    session = await writer.create()
+    await begin_with(writer, session, messages=[OLD], cost_data={"turns": 1})
+    await make_sure(reader.load(session), [OLD])
+    await make_sure(reader.exists(session), answer=True)
+    if reader.can(Capability.COST_READ):
+        await make_sure(reader.get_cost_data(session), {"turns": 1})
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    step = await writer.delete_before(tomorrow).perform(is_expected=False)
+    if step.outcome != "answered" or await writer.exists(session):
+        return
+    left = await writer.load(session)
+    await expect(reader.load(session)).to_be(
+        left, rather_than={f"{name} still reads a session that delete_before removed": [OLD]}
+    )
+    await expect(reader.exists(session)).to_be(
+        False, rather_than={f"{name} still sees a session that delete_before removed": True}
+    )
+    if reader.can(Capability.COST_READ):
+        spent = await writer.get_cost_data(session)
+        await expect(reader.get_cost_data(session)).to_be(
+            spent,
+            rather_than={
+                f"{name} still reads the cost data of a session that delete_before removed": {
+                    "turns": 1
+                }
+            },
+        )

@@ -21,7 +21,7 @@ from sessionstore_contract.contract.procedures import activity, leaks, network
 from sessionstore_contract.effort import EFFORTS, THOROUGH
 from sessionstore_contract.folding import fold
 from sessionstore_contract.harness import Conditions, provided, try_clause
-from sessionstore_contract.known_defects import FILE, known_defects
+from sessionstore_contract.known_defects import FILE, blanked, known_defects
 from sessionstore_contract.storage.file import FileStorage
 from sessionstore_contract.storage.selection import PostgresChoice
 from sessionstore_contract.verdict import Finding, Verdict
@@ -294,7 +294,9 @@ def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("exact_clocks")
 def test_a_defect_is_named_by_the_clause_meant_for_it(store: Any) -> None:
     """Its headline is the diagnosis; some clauses of its area are tried as well."""
-    is_named(store, all_findings(store, [one for one in CLAUSES if is_near(one, store)]))
+    findings = all_findings(store, [one for one in CLAUSES if is_near(one, store)])
+    is_named(store, findings)
+    is_worded_as_the_file_says(store, findings)
 
 
 @pytest.mark.soak
@@ -350,6 +352,14 @@ def the_file_knows(store: Any, findings: list[Finding]) -> None:
     }, REMAKE
     assert set(found["consequences"]) <= set(known.consequences), REMAKE
     assert (known.clause, known.headline) == (found["clause"], found["headline"]), REMAKE
+
+
+def is_worded_as_the_file_says(store: Any, findings: list[Finding]) -> None:
+    """The whole headline: one may begin as another one does."""
+    (known,) = (one for one in known_defects() if one.name == name_of(store))
+    (named,) = (one for one in findings if one.clause.id == known.clause)
+    if known.clause.partition(".")[0] not in RACING:
+        assert blanked(str(named.headline)) == known.headline, REMAKE
 
 
 def reads_as_one_defect(store: Any, findings: list[Finding]) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sessionstore_contract.interface import SessionExistsError
+from sessionstore_contract.values import copy
 
 from .correct import DictStore, FileStore, RowsStore, encode, now
 from .defect import mutant
@@ -222,6 +223,35 @@ class GivesBackWhatOthersHold(DictStore):
             return True
         finally:
             self.turn.release()
+
+
+@mutant(
+    "cancellation.leaves-the-store-usable",
+    "operations beside many that are cancelled: update raised CancelledError",
+)
+class MergesInATaskOfTheFirst(DictStore):
+    """Merges updates at once in one task, which whoever waits for it can take along."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.merging: dict[str, tuple[dict[str, Json], asyncio.Task[bool]]] = {}
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        if self.row(session_id) is None or not cost_data:
+            return await super().update(session_id, cost_data=cost_data)
+        encode(cost_data, dict)
+        if session_id not in self.merging:
+            self.merging[session_id] = {}, asyncio.create_task(self.merge(session_id))
+        together, task = self.merging[session_id]
+        together.update(copy(cost_data))
+        return await task
+
+    async def merge(self, session_id: str) -> bool:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            together, _ = self.merging.pop(session_id)
+        return await super().update(session_id, cost_data=together)
 
 
 @mutant(

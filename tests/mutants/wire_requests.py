@@ -67,6 +67,14 @@ class FailsAtDepth(PlainPlatform):
         return super().parse(body)
 
 
+@mutant("wire.bad-input-is-4xx", "PATCH with 5,000 levels of nesting is answered 5xx")
+class FailsAtDepthOfCosts(PlainPlatform):
+    async def one(self, method: str, session: str, body: bytes) -> Reply:
+        if method == "PATCH" and b"[[[[[[[[" in body:
+            raise RecursionError
+        return await super().one(method, session, body)
+
+
 @mutant("wire.bad-input-is-4xx", "PUT with a number past every double makes the session unreadable")
 class KeepsInfinity(PlainPlatform):
     def number(self, literal: str) -> float:
@@ -124,6 +132,14 @@ class AnswersNulAsEmpty(PlainPlatform):
             self.let_in("GET", dict(scope["headers"]))
             return 200, {"session_id": "", "messages": []}
         return await super().answer(scope, body)
+
+
+@mutant("wire.bad-input-is-4xx", "GET answers 500, not 4xx")
+class DecodesPathsStrictly(PlainPlatform):
+    """Takes it that whoever encodes a path encodes UTF-8."""
+
+    def identify(self, segment: str) -> str:
+        return self.check(unquote(segment, errors="strict"))
 
 
 @mutant("wire.patch-needs-an-object", "PATCH takes an empty list")
@@ -522,6 +538,28 @@ class MakesBeforeItAsks(PlainPlatform):
 class ReadersMayWrite(Asking):
     def is_let_in(self, method: str, given: bytes) -> bool:
         return given == f"Bearer {self.reader}".encode()
+
+
+@mutant("wire.auth", "GET answers 403, not 200")
+class ReadersMayNotRead(PlainPlatform):
+    """Asks for the right to write on every route."""
+
+    def let_in(self, method: str, headers: Mapping[bytes, bytes]) -> None:
+        super().let_in("PUT", headers)
+
+
+@mutant("wire.auth", "a request with the right to read alone changes the session")
+class WritesBeforeItAsksForTheRight(PlainPlatform):
+    """Looks who asks in the middle, and what he may do after the route."""
+
+    async def answer(self, scope: Any, body: bytes) -> Reply:
+        try:
+            return await super().answer(scope, body)
+        except Refused as refused:
+            session = self.segments(scope)[-1]
+            if refused.status == 403 and scope["method"] == "PATCH" and session in self.rows:
+                await self.patch(session, json.loads(body))
+            raise
 
 
 @mutant("wire.oversize", "a PUT over the limit answers 400")

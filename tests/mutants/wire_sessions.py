@@ -181,6 +181,16 @@ class PatchOfNothingEmpties(Merging):
         return {**old, **new} if new else {}
 
 
+@mutant("wire.patch-merges", "PATCH answers 400, not 200")
+class RefusesAPatchOfNothing(PlainPlatform):
+    """Has a schema that demands one member at least."""
+
+    async def patch(self, session: str, body: Body) -> Reply:
+        if body.get("cost_data") == {}:
+            raise Refused(400, "at least one member")
+        return await super().patch(session, body)
+
+
 @mutant("wire.patch-merges", "PATCH merges nested objects")
 class PatchGoesDeep(Merging):
     def merged(self, old: Body, new: Body) -> Body:

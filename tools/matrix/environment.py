@@ -106,7 +106,7 @@ def oldest(pyproject: str) -> list[str]:
     project = tomllib.loads(pyproject)["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *(one for name in extras for one in extras[name])]
-    bounds = [re.fullmatch(r"([\w-]+)>=([\d.]+)", one) for one in wanted]
+    bounds = [re.fullmatch(r"([\w-]+)>=([\d.]+)(;.*)?", one) for one in wanted]
     return sorted({f"{bound[1]}=={bound[2]}" for bound in bounds if bound})
 
 

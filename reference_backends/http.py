@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
 from reference_backends import histories, rest
+from reference_backends.http_answer import MAX_ANSWER_BYTES
 from reference_backends.http_connection import Connection, Reply, Token
 from reference_backends.json_text import encode
 from reference_backends.rules import check_cost_data, check_cutoff, check_id, fresh_id
@@ -34,14 +35,14 @@ _NO_ROUTE: Final = frozenset({404, 405, 501})
 class HttpSessionStore(SessionStore):
     """Sessions on the platform at `url`, an `http://` or `https://` address.
 
-    Constructing does no I/O. An operation takes `timeout` seconds at most. It raises
-    StoreUnavailableError when the answer did not come or is not what the operation answers; the
-    message has the request and the status, and never the token or the peer's words. Redirects are
-    not followed. `token` may be a function, such as the `get` of a ContextVar: it is called in the
-    context of each operation, whose requests carry what it answers and no other, nor a cookie. A
-    `client` that is handed over stays open, and its own credentials give way to a token;
-    `transport` is for the one that the store makes itself. The store belongs to the event loop of
-    its first use.
+    Constructing does no I/O. An operation takes `timeout` seconds at most, and keeps no more of an
+    answer than `max_answer_bytes`, unpacked. It raises StoreUnavailableError when the answer did
+    not come, is longer, or is not what the operation answers; the message has the request and the
+    status, and never the token or the peer's words. Redirects are not followed. `token` may be a
+    function, such as the `get` of a ContextVar: it is called in the context of each operation,
+    whose requests carry what it answers and no other, nor a cookie. A `client` that is handed over
+    stays open, and its own credentials give way to a token; `transport` is for the one that the
+    store makes itself. The store belongs to the event loop of its first use.
     """
 
     def __init__(
@@ -52,9 +53,15 @@ class HttpSessionStore(SessionStore):
         client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: float = 10.0,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         self._connection = Connection(
-            url, token=token, client=client, transport=transport, timeout=timeout
+            url,
+            token=token,
+            client=client,
+            transport=transport,
+            timeout=timeout,
+            max_answer_bytes=max_answer_bytes,
         )
 
     def __repr__(self) -> str:

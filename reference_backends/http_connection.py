@@ -7,13 +7,19 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import quote, urlsplit
 
 import anyio
 
-from reference_backends.http_lent import LentClient
+from reference_backends.http_answer import (
+    ACCEPTED,
+    MAX_ANSWER_BYTES,
+    Answer,
+    check_length,
+    is_success,
+)
+from reference_backends.http_by_httpx import HttpxClient, LentClient, new_client
 from reference_backends.rest import error_code
 from reference_backends.secrecy import Redaction, check_token
 from reference_backends.tracing import carried
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from reference_backends.http_engine import AiohttpClient, Answer
+    from reference_backends.http_engine import AiohttpClient
 
 _NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
 """By their names: httpx is imported only by who uses it, and what is not httpx says the same."""
@@ -55,9 +61,9 @@ class _Failure(NamedTuple):
     is_unsent: bool
 
 
-Outcome: TypeAlias = "httpx.Response | Answer | _Failure"
+Outcome: TypeAlias = Answer | _Failure
 
-Client: TypeAlias = "httpx.AsyncClient | AiohttpClient"
+Client: TypeAlias = "HttpxClient | AiohttpClient"
 
 Token = str | Callable[[], str | None] | None
 """A bearer token, or what answers that of the call under way when it is called in its context."""
@@ -74,15 +80,16 @@ class Connection:
         client: httpx.AsyncClient | None,
         transport: httpx.AsyncBaseTransport | None,
         timeout: float,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         self.url = _check_url(url)
         self._address = _in_ascii(self.url)
         self._token = check_token(token) if isinstance(token, str) else token
         self._is_lent = client is not None
-        self._lent = _lent(client, token)
-        self._client: Client | None = client
+        self._client: Client | None = None if client is None else _lent(client, token)
         self._transport = transport
         self._timeout = timeout
+        self._max_answer_bytes = check_length(max_answer_bytes)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._redaction: Redaction | None = None
         self._under_way: dict[asyncio.Task[Outcome], anyio.CancelScope] = {}
@@ -104,7 +111,7 @@ class Connection:
         """Send one request, with JSON text as its body, and answer what came back.
 
         Raises:
-            StoreUnavailableError: no whole answer came by the deadline `by`.
+            StoreUnavailableError: no whole answer came by the deadline `by`, or it was too long.
             StoreClosedError: the store was closed before or meanwhile.
         """
         client = self._open_client()
@@ -126,13 +133,24 @@ class Connection:
             await asyncio.wait({exchange})
             raise
         if not isinstance(outcome, _Failure):
-            return Reply(asked, outcome.status_code, outcome.content)
+            return self._reply(asked, outcome, is_repeatable=is_repeatable)
         # Not chained to the library's exception: it may quote the peer, and the peer the token.
         if self._is_closed:
             raise StoreClosedError(f"{asked}: the store was closed before the answer came")
         raise StoreUnavailableError(
             f"{asked} failed: {outcome.what}", is_retry_safe=outcome.is_unsent or is_repeatable
         )
+
+    def _reply(self, asked: str, answer: Answer, *, is_repeatable: bool) -> Reply:
+        status, content = answer
+        if content is None and is_success(status):
+            raise StoreUnavailableError(
+                f"{asked} answered {status} with more than {self._max_answer_bytes} bytes:"
+                " a longer answer takes a greater max_answer_bytes",
+                is_retry_safe=is_repeatable,
+            )
+        # A failure of so many words is one of its status alone.
+        return Reply(asked, status, content or b"")
 
     async def _exchange(
         self,
@@ -146,11 +164,12 @@ class Connection:
     ) -> Outcome:
         with scope, self._redacting(headers):
             try:
-                return await (self._lent or client).request(
+                return await client.request(
                     method,
                     self._address + path,
                     content=body,
                     headers=headers,
+                    most=self._max_answer_bytes,
                     # A redirect may lead anywhere, and the token would go there too.
                     follow_redirects=False,
                     # The scope bounds the whole; these would be for each step of it.
@@ -198,7 +217,11 @@ class Connection:
 
     def _headers(self) -> dict[str, str]:
         # For each request, never on the client: a lent one may serve others too.
-        headers = {"accept": "application/json", "content-type": "application/json"}
+        headers = {
+            "accept": "application/json",
+            "accept-encoding": ACCEPTED,
+            "content-type": "application/json",
+        }
         headers |= carried.get({})
         token = self._token_of_the_call()
         if token is not None:
@@ -226,11 +249,11 @@ class Connection:
         return self._client
 
 
-def _lent(client: httpx.AsyncClient | None, token: Token) -> LentClient | None:
+def _lent(client: httpx.AsyncClient, token: Token) -> HttpxClient:
     # Of one who hands over no token the client is used as it is. Its cookies are kept beside one
     # token, which is always the same, and never where each call has its own.
-    if client is None or token is None:
-        return None
+    if token is None:
+        return HttpxClient(client)
     return LentClient(client, keeps_cookies=isinstance(token, str))
 
 
@@ -242,20 +265,7 @@ def _new_client(url: str, transport: httpx.AsyncBaseTransport | None) -> Client:
             pass
         else:
             return AiohttpClient(_ssl_context() if url.startswith("https:") else None)
-    import httpx  # noqa: PLC0415
-
-    return httpx.AsyncClient(
-        transport=transport,
-        verify=_ssl_context(),
-        # The address is the one that was given: a proxy takes a client or a transport of yours.
-        trust_env=False,
-        # A cookie would carry something from one call to the next.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        # As in `http_engine`.
-        limits=httpx.Limits(
-            max_connections=100, max_keepalive_connections=20, keepalive_expiry=3.0
-        ),
-    )
+    return new_client(transport, _ssl_context())
 
 
 @lru_cache(maxsize=1)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 from yarl import URL
+
+from reference_backends.http_answer import MAX_ANSWER_BYTES, Answer, taken
 
 if TYPE_CHECKING:
     import ssl
@@ -23,13 +25,6 @@ READ_AHEAD: Final = 2**18
 """Bytes of an answer that are taken before the connection is told to wait."""
 
 _NO_LIMIT: Final = aiohttp.ClientTimeout(total=None, sock_connect=None)
-
-
-class Answer(NamedTuple):
-    """What came back, whole, under the names that httpx has for it."""
-
-    status_code: int
-    content: bytes
 
 
 class ConnectError(Exception):
@@ -90,17 +85,29 @@ class AiohttpClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NO_LIMIT,
             read_bufsize=READ_AHEAD,
+            # It would unpack at once all that has come: a thousand times as much, perhaps.
+            auto_decompress=False,
             middlewares=(_once,),
         )
 
     async def request(
-        self, method: str, url: str, *, content: bytes | None, headers: dict[str, str], **_: Any
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | None,
+        headers: dict[str, str],
+        most: int = MAX_ANSWER_BYTES,
+        **_: Any,
     ) -> Answer:
-        """Send one request and answer what came back; what httpx is told besides is so here.
+        """Send one request and answer what came back, but for a body of more than `most` bytes.
+
+        What httpx is told besides is so here.
 
         Raises:
             ConnectError: it was not sent.
             ReadError: it may have been received, and no whole answer came.
+            DecodingError: an answer came that can't be unpacked.
         """
         data: bytes | _Pieces | None = content
         if content is not None and len(content) > PIECE:
@@ -113,7 +120,8 @@ class AiohttpClient:
                 data=data,
                 allow_redirects=False,
             ) as answer:
-                return Answer(answer.status, await answer.read())
+                # A connection that has a rest of it is closed by leaving it.
+                return await taken(answer.status, answer.headers, answer.content.iter_any(), most)
         except aiohttp.ClientConnectorError:
             raise ConnectError from None
         except aiohttp.ClientError:

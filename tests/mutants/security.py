@@ -278,11 +278,16 @@ class Direct(Connection):
         with self.under_way():
             try:
                 response = await self._open_client().request(
-                    method, self.url + path, content=body, headers=self._headers()
+                    method,
+                    self.url + path,
+                    content=body,
+                    headers=self._headers(),
+                    most=2**20,
+                    follow_redirects=False,
                 )
             except httpx.HTTPError as error:
                 raise self.complain(error) from (error if self.is_chained else None)
-            return Reply(f"{method} {path}", response.status_code, response.content)
+            return Reply(f"{method} {path}", response.status_code, response.content or b"")
         raise StoreClosedError("the store was closed before the answer came")
 
     @contextmanager

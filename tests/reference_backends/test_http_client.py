@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from reference_backends import http_engine
 from reference_backends.http import HttpSessionStore
+from reference_backends.http_answer import STEP
 from reference_backends.platform import create_app
 from sessionstore_contract.interface import (
     SessionStoreError,
@@ -126,36 +128,51 @@ async def test_a_cancelled_operation_leaves_no_connection(engine: Engine) -> Non
         await store.close()
 
 
+EMPTY = b'{"session_id": "s", "messages": []}'
+PACKED = gzip.compress(EMPTY + b" " * 4 * STEP)
+"""It is unpacked in steps, between which an operation can be cancelled, too."""
+
+every_answer = pytest.mark.parametrize(
+    "answer",
+    [
+        b"content-length: %d\r\n\r\n%b" % (len(EMPTY), EMPTY),
+        b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n%b" % (len(PACKED), PACKED),
+    ],
+    ids=["plain", "packed"],
+)
+
+
+@every_answer
 async def test_cancelled_at_any_await_costs_no_slot_of_the_pool(
-    monkeypatch: pytest.MonkeyPatch,
+    answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However far an operation has come when it is cancelled, its place in the pool is free again.
 
     Where there is one place, the next operation would wait for it in vain.
     """
     monkeypatch.setattr(http_engine, "CONNECTIONS", 1)
-    async with always_empty() as url:
+    async with always(answer) as url:
         await cancel_everywhere(HttpSessionStore(url))
 
 
-async def test_a_lent_client_loses_no_slot_of_its_pool() -> None:
+@every_answer
+async def test_a_lent_client_loses_no_slot_of_its_pool(answer: bytes) -> None:
     """Neither does that of a client that was lent, whichever library it is from."""
     limits = httpx.Limits(max_connections=1)
-    async with always_empty() as url, httpx.AsyncClient(limits=limits) as client:
+    async with always(answer) as url, httpx.AsyncClient(limits=limits) as client:
         await cancel_everywhere(HttpSessionStore(url, client=client))
 
 
 @asynccontextmanager
-async def always_empty() -> AsyncIterator[str]:
+async def always(answer: bytes) -> AsyncIterator[str]:
     """Serve a session without messages on connections that stay; at the end wait for them."""
-    body = b'{"session_id": "s", "messages": []}'
     serving: set[asyncio.Task[Any] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.add(asyncio.current_task())
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while await reader.readuntil(b"\r\n\r\n"):
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+                writer.write(b"HTTP/1.1 200 OK\r\n" + answer)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -8,7 +8,6 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
-from urllib.parse import quote, urlsplit
 
 import anyio
 
@@ -20,6 +19,7 @@ from reference_backends.http_answer import (
     is_success,
 )
 from reference_backends.http_by_httpx import HttpxClient, LentClient, new_client
+from reference_backends.http_url import check_url, in_ascii
 from reference_backends.rest import error_code
 from reference_backends.secrecy import Redaction, check_token
 from reference_backends.tracing import carried
@@ -32,7 +32,6 @@ from sessionstore_contract.interface import (
 if TYPE_CHECKING:
     import ssl
     from contextlib import AbstractContextManager
-    from urllib.parse import SplitResult
 
     import httpx
 
@@ -82,8 +81,8 @@ class Connection:
         timeout: float,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
-        self.url = _check_url(url)
-        self._address = _in_ascii(self.url)
+        self.url = check_url(url)
+        self._address = in_ascii(self.url)
         self._token = check_token(token) if isinstance(token, str) else token
         self._is_lent = client is not None
         self._client: Client | None = None if client is None else _lent(client, token)
@@ -274,37 +273,3 @@ def _ssl_context() -> ssl.SSLContext:
 
     # Reading the certificates takes longer than everything else about a client.
     return httpx.create_ssl_context()
-
-
-def _in_ascii(url: str) -> str:
-    if url.isascii():
-        return url
-    parts = urlsplit(url)
-    host, colon, port = parts.netloc.partition(":")
-    if not host.isascii():
-        host = host.encode("idna").decode()
-    path = quote(parts.path, safe="/%:@!$&'()*+,;=~")
-    return parts._replace(netloc=f"{host}{colon}{port}", path=path).geturl()
-
-
-def _check_url(url: str) -> str:
-    # The messages don't show the URL: what is wrong with it may be the password in it.
-    if not url.isprintable() or " " in url:
-        raise ValueError("the URL of a platform has no spaces, line ends or the like")
-    parts = _split(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("the URL of a platform begins with http:// or https:// and a host")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("the URL has a user or password in it: hand over the secret as token=")
-    if "?" in url or "#" in url:
-        raise ValueError("the URL of a platform has no query and no fragment")
-    return url.rstrip("/")
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - it is looked at when it is asked for
-    except ValueError:  # which quotes what is before the path, a password too
-        raise ValueError("the URL of a platform has no host, or no port, that there is") from None
-    return parts

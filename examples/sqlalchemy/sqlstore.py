@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -73,6 +73,14 @@ class StoreClosedError(Exception):
     """The store was closed."""
 
 
+class DatabaseError(Exception):
+    """The database did not do what it was asked. Its code is told: its words may quote a chat."""
+
+
+class RowRefusedError(DatabaseError):
+    """It has refused a row, for a constraint."""
+
+
 def open_file(path: str) -> SqlStore:
     """Open a store in an SQLite file."""
     return SqlStore(URL.create("sqlite", database=path))
@@ -89,6 +97,7 @@ class SqlStore:
         self._dialect = {"postgres": "postgresql"}.get(url.drivername, url.get_backend_name())
         self._engine = create_async_engine(
             url.set(drivername=f"{self._dialect}+{DRIVERS[self._dialect]}"),
+            hide_parameters=True,
             pool_size=10,
             max_overflow=0,
             # SQLite knows no other level, and needs none.
@@ -111,7 +120,7 @@ class SqlStore:
 
         try:
             await self._write(work)
-        except IntegrityError:
+        except RowRefusedError:
             raise SessionExistsError(f"session {session!r} exists") from None
         return session
 
@@ -249,6 +258,10 @@ class SqlStore:
                     continue
             task.cancelled() or task.exception()
             raise
+        except StatementError as error:
+            # Not chained: with its parameters hidden it still leads to the driver's own error,
+            # and that one quotes the row.
+            raise _told(error) from None
 
     def _upsert(self, row: dict[str, Any], changes: dict[str, Any]) -> Any:
         """Insert the row, or change what `save` owns in the one that is there."""
@@ -277,6 +290,16 @@ def _was_given_up(error: DBAPIError) -> bool:
     """Whether the database ended the transaction as one of several that blocked each other."""
     original: Any = error.orig
     return not GIVEN_UP.isdisjoint([getattr(original, "sqlstate", None), *original.args[:1]])
+
+
+def _told(error: StatementError) -> DatabaseError:
+    """Word an error by what it is: nothing of what was stored, or was to be, is in that."""
+    original: Any = error.orig
+    codes = [getattr(original, name, None) for name in ("sqlstate", "sqlite_errorname")]
+    codes += [one for one in original.args[:1] if isinstance(one, int)]
+    code = next((one for one in codes if one), "no code")
+    kind = RowRefusedError if isinstance(error, IntegrityError) else DatabaseError
+    return kind(f"{type(error).__name__} ({code})")
 
 
 def _now() -> int:

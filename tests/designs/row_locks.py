@@ -13,6 +13,7 @@ from sessionstore_contract.interface import (
     Json,
     SessionExistsError,
     SessionStore,
+    SessionStoreError,
     StoreClosedError,
 )
 
@@ -62,10 +63,14 @@ class RowLockStore(SessionStore):
         try:
             async with connection.transaction(), connection.cursor() as cursor:
                 yield cursor
-        except psycopg.Error:
+        except psycopg.Error as error:
             # What the transaction has rolled back leaves the connection as it was.
             await self.give_back(connection)
-            raise
+            if isinstance(error, psycopg.errors.UniqueViolation):
+                raise
+            # Not chained: the details of the driver's quote the row, and what a chat says.
+            said = error.diag.message_primary or type(error).__name__
+            raise SessionStoreError(said) from None
         except BaseException:
             await connection.close()
             raise

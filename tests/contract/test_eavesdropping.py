@@ -11,6 +11,7 @@ import pytest
 
 from sessionstore_contract.contract.procedures.eavesdropping import (
     eavesdropping,
+    overhearing,
     shown_by,
     shown_by_object,
 )
@@ -124,6 +125,54 @@ def test_warnings_are_heard_and_shown() -> None:
     assert warnings.showwarning is show
 
 
+def test_what_is_printed_unasked_is_overheard(logger: logging.Logger) -> None:
+    """Warnings and errors, with their tracebacks and fields; nothing that has to be asked for."""
+    logger.setLevel(logging.DEBUG)
+    with overhearing() as heard:
+        logger.debug("not this")
+        logger.info("nor this")
+        logger.warning("the %s", "warning", extra={"more": "a field"})
+        try:
+            raise ValueError("in a traceback")
+        except ValueError:
+            logging.getLogger("tests.eavesdropping.new").exception("failed")
+    found = whole(heard)
+    assert "not this" not in found
+    assert "nor this" not in found
+    assert all(one in found for one in ("the warning", "a field", "in a traceback"))
+
+
+def test_what_a_store_has_silenced_is_not_overheard(logger: logging.Logger) -> None:
+    """A level is a way to keep a driver quiet."""
+    with overhearing() as heard:
+        logger.warning("told to nobody")
+    assert heard == []
+
+
+def test_overhearing_leaves_loggers_as_they_were(logger: logging.Logger) -> None:
+    """Nobody hears more or less of them, during it and afterwards."""
+    logger.addHandler(handler := Kept())
+    before = [(one, list(one.handlers), one.level) for one in (logging.root, logger)]
+    with overhearing():
+        logger.warning("fine")
+        logger.error("grave")
+    assert handler.said == ["grave"]
+    assert before == [(one, one.handlers, one.level) for one in (logging.root, logger)]
+    logger.removeHandler(handler)
+
+
+def test_what_another_handler_made_of_a_traceback_is_not_overheard(logger: logging.Logger) -> None:
+    """Some show the variables of each frame: what a chat says is in those of any store."""
+    record = logging.makeLogRecord({"levelno": logging.ERROR, "name": logger.name})
+    record.exc_info = (ValueError, ValueError("failed"), None)
+    record.exc_text = f"content = {SECRET!r}"
+    with overhearing() as heard:
+        logger.handle(record)
+    assert len(heard) == 1
+    assert SECRET not in whole(heard)
+    assert record.exc_text == f"content = {SECRET!r}"
+
+
 class Silent(Exception):  # noqa: N818 - it is one
     """Shows nothing of itself."""
 
@@ -176,6 +225,21 @@ def test_an_exception_shows_all_that_a_traceback_shows(raiser: str) -> None:
 def test_what_was_left_out_of_a_traceback_is_not_shown() -> None:
     """`from None` is a way to hold back what a driver said."""
     assert not any(SECRET in text for _, text in shown_by(raised("from None")))
+
+
+def test_of_some_exceptions_what_is_printed_counts_alone() -> None:
+    """An encoder's error has the whole text in its arguments, and one character in its own."""
+    error = UnicodeEncodeError("utf-8", f"{SECRET} \ud800", 18, 19, "surrogates not allowed")
+    assert any(SECRET in text for _, text in shown_by(error))
+    assert not any(SECRET in text for _, text in shown_by(error, in_print_alone=(UnicodeError,)))
+
+
+def test_where_it_shows_is_told_along_the_chain() -> None:
+    """As one says it."""
+    assert [where for where, text in shown_by(raised("cause")) if SECRET in text] == [
+        *(f"its cause's {one}" for one in ("text", "repr", "args")),
+        "its traceback",
+    ]
 
 
 def test_a_chain_that_bites_its_tail_ends() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import traceback
 import warnings
@@ -25,9 +26,29 @@ def eavesdropping() -> Iterator[list[tuple[str, str]]]:
         yield heard
 
 
+@contextmanager
+def overhearing() -> Iterator[list[tuple[str, str]]]:
+    """Listen to what is printed unasked: warnings, and what loggers say at WARNING or above.
+
+    Loggers are left as they are set: what one is told to keep to itself is not heard. Of a record
+    its text counts, with its traceback, and what it carries for those who log in fields.
+    """
+    heard: list[tuple[str, str]] = []
+    ear = _EarForPrint(heard)
+    doors = [one for one in _loggers() if one.parent is None or not one.propagate]
+    for logger in doors:
+        logger.addHandler(ear)
+    try:
+        with _listening_to_warnings(heard):
+            yield heard
+    finally:
+        for logger in doors:
+            logger.removeHandler(ear)
+
+
 class _Ear(logging.Handler):
-    def __init__(self, heard: list[tuple[str, str]]) -> None:
-        super().__init__(logging.DEBUG)
+    def __init__(self, heard: list[tuple[str, str]], level: int = logging.DEBUG) -> None:
+        super().__init__(level)
         self._heard = heard
         self._form = logging.Formatter("%(message)s")
 
@@ -41,15 +62,42 @@ class _Ear(logging.Handler):
             text = self._form.format(record)
         except Exception:  # noqa: BLE001 - a record that can't be worded shows its parts
             text = ""
-        self._heard.append((f"the logger {record.name}", f"{text} {_repr(vars(record))}"))
+        self._heard.append((f"the logger {record.name}", f"{text} {_repr(self.members(record))}"))
+
+    def members(self, record: logging.LogRecord) -> dict[str, Any]:
+        """Answer what of a record counts besides its text."""
+        return vars(record)
+
+
+class _EarForPrint(_Ear):
+    OF_EVERY_RECORD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
+
+    def __init__(self, heard: list[tuple[str, str]]) -> None:
+        super().__init__(heard, logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Another handler may have kept a traceback on it, with the variables of each frame.
+        fresh = copy.copy(record)
+        fresh.exc_text = None
+        super().emit(fresh)
+
+    def members(self, record: logging.LogRecord) -> dict[str, Any]:
+        return {
+            name: value for name, value in vars(record).items() if name not in self.OF_EVERY_RECORD
+        }
+
+
+def _loggers() -> list[logging.Logger]:
+    root = logging.getLogger()
+    known = tuple(root.manager.loggerDict.values())
+    loggers = [root, *(one for one in known if isinstance(one, logging.Logger))]
+    return [one for one in loggers if not one.name.startswith(KIT)]
 
 
 @contextmanager
 def _listening_to_logs(heard: list[tuple[str, str]]) -> Iterator[None]:
     root = logging.getLogger()
-    known = tuple(root.manager.loggerDict.values())
-    loggers = [root, *(one for one in known if isinstance(one, logging.Logger))]
-    loggers = [one for one in loggers if not one.name.startswith(KIT)]
+    loggers = _loggers()
     levels = [(one, one.level) for one in loggers if one.level != logging.NOTSET]
     former = {logger.name: level for logger, level in levels}
     disabled, ear = root.manager.disable, _Ear(heard)
@@ -109,10 +157,13 @@ def _listening_to_warnings(heard: list[tuple[str, str]]) -> Iterator[None]:
             warnings.showwarning = show
 
 
-def shown_by(error: BaseException) -> Iterator[tuple[str, str]]:
+def shown_by(
+    error: BaseException, *, in_print_alone: tuple[type[BaseException], ...] = ()
+) -> Iterator[tuple[str, str]]:
     """Answer what an exception shows, by where it does: in itself, and along its chain.
 
-    The chain is the one that a traceback shows: what was left out by `from None` is not in it.
+    The chain is the one that a traceback shows: what was left out by `from None` is not in it. Of
+    exceptions `in_print_alone` only what a traceback prints is answered, not repr and args.
     """
     seen: set[int] = set()
     pending: list[tuple[str, BaseException]] = [("", error)]
@@ -121,16 +172,18 @@ def shown_by(error: BaseException) -> Iterator[tuple[str, str]]:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        yield f"{way}its text", _str(one)
-        yield f"{way}its repr", _repr(one)
-        yield f"{way}its args", _repr(one.args)
-        yield f"{way}its notes", _repr(getattr(one, "__notes__", ()))
+        whose = way or "its "
+        yield f"{whose}text", _str(one)
+        if not isinstance(one, in_print_alone):
+            yield f"{whose}repr", _repr(one)
+            yield f"{whose}args", _repr(one.args)
+        yield f"{whose}notes", _repr(getattr(one, "__notes__", ()))
         if one.__cause__ is not None:
-            pending.append((f"{way}its cause's ", one.__cause__))
+            pending.append((f"{whose}cause's ", one.__cause__))
         elif one.__context__ is not None and not one.__suppress_context__:
-            pending.append((f"{way}its context's ", one.__context__))
+            pending.append((f"{whose}context's ", one.__context__))
         if isinstance(one, BaseExceptionGroup):
-            pending += [(f"{way}its part's ", part) for part in one.exceptions]
+            pending += [(f"{whose}part's ", part) for part in one.exceptions]
     yield "its traceback", "".join(traceback.format_exception(error))
 
 

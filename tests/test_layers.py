@@ -20,7 +20,7 @@ ROWS = (
         "drivers history interruption second_loop model fault power crowding permissions "
         "lock_holder foreign_locks"
     ),
-    "expect differences linearizability workload timeline timeline_page program tables",
+    "expect differences linearizability workload timeline timeline_page program tables refusals",
     "clause built_upon old_layout subject",
     "contract wire turn",
     (

@@ -15,6 +15,7 @@ from sessionstore_contract.subject import Subject, at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
 
 
 class Lent:
@@ -57,6 +58,12 @@ class Lent:
         raise NotImplementedError
 
     async def with_row_rights_only(self) -> str | None:
+        raise NotImplementedError
+
+    async def tables(self) -> list[str]:
+        raise NotImplementedError
+
+    def refusing(self, table: str) -> AbstractAsyncContextManager[bool]:
         raise NotImplementedError
 
     async def ends_when_forgotten(self) -> bool:

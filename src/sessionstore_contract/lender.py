@@ -11,7 +11,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import census, expect, forgotten, old_layout, row_rights
+from . import census, expect, forgotten, old_layout, refusals, row_rights
 from .address import NoAddressError
 from .faults import Proxy
 from .forks import FirstUser, Forks
@@ -27,6 +27,7 @@ from .worker import RemoteStore, UnnamedOpenerError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from .backend import Backend, Lent
     from .clause import Clause, OldPlace
@@ -172,6 +173,16 @@ class Lender:
         place, made = await row_rights.given(self.place or "")
         self._endings.append(made.aclose)
         return place
+
+    async def tables(self) -> list[str]:
+        """Name the tables of the first place that the kit may change."""
+        if self.backend.storage not in {"file", "postgres"}:
+            return []
+        return await refusals.tables_of(self.place or "")
+
+    def refusing(self, table: str) -> AbstractAsyncContextManager[bool]:
+        """Have a table of the first place refuse rows; answer whether it does."""
+        return refusals.refusing(self.place or "", table)
 
     async def open_without_loop(self) -> Subject | Exception:
         """Open one more store; its opener is called while no loop runs in this thread.

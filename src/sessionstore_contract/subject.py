@@ -56,6 +56,12 @@ class Stand(Protocol):
         None where there are no such rights, or where the kit may give nobody any.
         """
 
+    async def tables(self) -> list[str]:
+        """Name the tables of the first place that the kit may change."""
+
+    def refusing(self, table: str) -> AbstractAsyncContextManager[bool]:
+        """Have a table of the first place refuse rows; answer whether it does."""
+
     async def open_without_loop(self) -> Any:
         """Open one more store on the first place; its opener is called while no loop runs.
 

@@ -258,7 +258,14 @@ def unavailable(message: str) -> StoreUnavailableError:
     return StoreUnavailableError(message, is_retry_safe=False)
 
 
-@mutant("security.secrets-stay-secret", "create raises an exception that shows the token")
+@mutant(
+    "security.secrets-stay-secret",
+    "create raises an exception that shows the token",
+    also={
+        "security.contents-stay-out-of-errors": "save raises an exception that shows the text of a "
+        "message"
+    },
+)
 class QuotesThePeer(TokenStore):
     """Tells the peer's words."""
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from .. import permissions
 from ..capabilities import Capability
-from ..clause import must
-from ..expect import violated
+from ..clause import must, should
+from ..expect import NothingFound, violated
 from ..history import Step, StepFailed
 from ..values import are_equal, kind, printable, word
-from .procedures.eavesdropping import eavesdropping, shown_by, shown_by_object
+from .messages import UNSTORABLE
+from .procedures.contents import Contents, Watch
+from .procedures.eavesdropping import eavesdropping, overhearing, shown_by, shown_by_object
+from .procedures.failing import (
+    faulty_network,
+    refused_values,
+    refusing_tables,
+    unwritable_files,
+)
 from .procedures.keeping import Way, expect_kept_or_refused, is_refusal, performed, ways
 
 if TYPE_CHECKING:
@@ -259,3 +269,35 @@ def _shown(headline: str, where: str, text: str, secret: Secret, peer: Peer) -> 
         demanded=f"nothing of the {secret.kind}, with {peer.name}",
         answered=f"in {where}, with {peer.name}: {word(hidden[at : at + 240])}",
     )
+
+
+@should(
+    "security.contents-stay-out-of-errors",
+    "What a chat says - the text of a message, a value of cost data - shows in no exception of a "
+    "call that fails (its whole chain), and in no log at WARNING or above.",
+    because="Logs and error reports are read by more people than chats are, are sent to other "
+    "companies, and outlive the chat that was to be deleted. A database that refuses one row puts "
+    "what somebody said in confidence there.",
+    remedy="Raise your own exception, outside the `except` of the driver's or `from None`, with "
+    "the operation, the session's id and the driver's code. SQLAlchemy: "
+    "`create_engine(hide_parameters=True)`, which does not hide what the server says. PostgreSQL: "
+    "its DETAIL and CONTEXT quote the row; the message without them is `error.args[0]` of asyncpg, "
+    "`error.diag.message_primary` of psycopg. "
+    "HTTP: tell the status, not the body: servers echo what they refuse. A value that can't be "
+    "stored: tell where it is and its type.",
+    evidence=["origin", "npgsql#2501", "powercontext#1336", "fastapi-sqla#398"],
+)
+async def contents_stay_out_of_errors(store: Subject) -> None:
+    has_files = store.can(Capability.FILES)
+    # Before anything else: threads that the store begins are to obey as well.
+    with permissions.obeyed() if has_files else nullcontext(), overhearing() as heard:
+        watch = Watch(Contents.drawn(store.stand.random), heard)
+        await refused_values(store, watch, UNSTORABLE)
+        await refusing_tables(store, watch)
+        if has_files:
+            await unwritable_files(store, watch)
+        if store.can(Capability.FAULTS):
+            await faulty_network(store, watch)
+    if not watch.failed:
+        raise NothingFound("no call failed: see lifecycle.create-refuses-a-taken-id")
+    store.stand.note(f"calls that failed: {watch.told()}")

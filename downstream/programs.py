@@ -560,6 +560,20 @@ async def password_in_an_exception() -> str:
     return raised
 
 
+@program
+async def refused_row_is_quoted() -> str:
+    """The exception of a row that a constraint refuses has the row in it: what the chat says."""
+    store = await postgres()
+    session = await store.create()
+    connection = await asyncpg.connect(os.environ["DSN"])
+    await connection.execute("ALTER TABLE sessions ADD CHECK (false) NOT VALID")
+    await connection.close()
+    raised = await outcome(store.save(session, HELLO))
+    await store.close()
+    demand(HELLO[0]["content"] in raised, raised)
+    return raised
+
+
 # HTTP -------------------------------------------------------------------------------------------
 
 
@@ -630,6 +644,17 @@ async def missing_route_is_missing_session() -> str:
     demand(found == (None, False), found)
     await store.close()
     return f"load answers {found[0]} and update {found[1]}, from a server that is no platform"
+
+
+@program
+async def refusal_is_quoted() -> str:
+    """The exception of a refusal has its body in it, also where that repeats what was sent."""
+    echo = httpx.MockTransport(lambda request: httpx.Response(422, content=request.content))
+    store = HttpSessionStore("http://127.0.0.1:9", transport=echo)
+    raised = await outcome(store.save("chat", HELLO))
+    await store.close()
+    demand(HELLO[0]["content"] in raised, raised)
+    return raised
 
 
 # the chat server --------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import threading
+import weakref
 from collections import Counter
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -263,15 +264,17 @@ class LeavesItsProcess(DictStore):
     async def exists(self, session_id: str) -> bool:
         if self.program is None and not self.is_closed:
             self.program = self.started()
+            # Not `__del__`: where both are in a cycle the program may go first, and warns then.
+            weakref.finalize(self, _end, self.program)
         return await super().exists(session_id)
 
     def started(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(["sleep", "60"])
 
-    def __del__(self) -> None:
-        if self.program is not None:
-            self.program.kill()
-            self.program.wait()
+
+def _end(program: subprocess.Popen[bytes]) -> None:
+    program.kill()
+    program.wait()
 
 
 @mutant(

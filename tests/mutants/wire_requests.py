@@ -701,7 +701,7 @@ class LeavesThePostToAMissingRoute(Leaving):
 
 @mutant(
     "wire.kept-connections-stay-in-step",
-    "bytes follow the answer to a PUT in chunks",
+    "GET on the connection of a PUT in chunks answers 400",
 )
 class TakesChunksForNothing(Leaving):
     """Goes by Content-Length, and a body that announces none is empty."""

@@ -15,12 +15,22 @@ if TYPE_CHECKING:
 
 class _Handler(BaseHTTPRequestHandler):
     app: Any
+    # What is answered is shown in the documents, which are the same on every day and Python.
+    server_version, sys_version = "Platform/1.0", ""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(0 if timestamp is None else timestamp)
 
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
         except ConnectionError:  # A client may hang up.
             self.close_connection = True
+
+    def send_error(self, *said: Any, **more: Any) -> None:
+        # Some releases of Python answer what is no request without a status line.
+        self.request_version = self.protocol_version
+        super().send_error(*said, **more)
 
     def answer(self) -> None:
         path, _, query = self.path.partition("?")

@@ -118,7 +118,11 @@ class Storing(PlainPlatform):
         return text
 
     async def put(self, session: str, body: Body) -> Reply:
-        return await super().put(session, self._all_stored(body))
+        try:
+            stored = self._all_stored(body)
+        except RecursionError:  # what is so deep is refused elsewhere by Python's own reader
+            raise Refused(400, "too deep") from None
+        return await super().put(session, stored)
 
     def _all_stored(self, value: Any) -> Any:
         match value:

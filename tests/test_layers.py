@@ -17,7 +17,7 @@ REFERENCE = "reference_backends"
 ROWS = (
     "__init__ version seed stopping interface plain_values values names capabilities effort",
     (
-        "drivers history interruption second_loop model fault power crowding permissions "
+        "drivers pace history interruption second_loop model fault power crowding permissions "
         "lock_holder foreign_locks"
     ),
     "expect differences linearizability workload timeline timeline_page program tables refusals",

@@ -1,7 +1,10 @@
-"""Whether an operation failed for want of a connection: a matter of the server, not of a store.
+"""Whether an operation failed for want of a connection, or of time: no matter of the store.
 
 How many connections there are for all is set at the server, and shared by every worker of a run. A
 store that takes too many is found out by counting them; one that finds none left has done no wrong.
+
+How long a caller waits for a connection is for the store to bound. One that is slow can't serve as
+many at once as the kit asks within that time, and is right to say so.
 """
 
 from __future__ import annotations
@@ -31,6 +34,24 @@ _SAID = (
     "remaining connection slots are reserved",
 )
 """What PostgreSQL says, where nothing but the text has come from another process."""
+
+
+LEAST_WAIT = 1.0
+"""Seconds after which a call that raised has waited. Locks that are not waited for are sooner."""
+
+
+def gave_up_waiting(step: Step) -> bool:
+    """Answer whether a call raised after a wait that those explain which were under way with it."""
+    return step.outcome == "raised" and LEAST_WAIT <= step.waited <= step.queue
+
+
+def reason_to_give_up(step: Step) -> str:
+    """Word why there is no verdict then."""
+    return (
+        f"{step.short_call()} {step.answered()}, after {step.waited:.1f} s: the store is slow, and "
+        "does not wait as long as what was under way may take; open it with longer time-outs, or "
+        "where it is faster"
+    )
 
 
 def was_refused_a_connection(steps: Iterable[Step]) -> bool:

@@ -79,5 +79,6 @@ EFFORTS = {
         ),
     )
 }
+QUICK = EFFORTS["quick"]
 NORMAL = EFFORTS["normal"]
 THOROUGH = EFFORTS["thorough"]

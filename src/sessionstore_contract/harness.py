@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .abandoning import abandon
-from .crowding import REASON, is_refusal, was_refused_a_connection
+from .crowding import (
+    REASON,
+    gave_up_waiting,
+    is_refusal,
+    reason_to_give_up,
+    was_refused_a_connection,
+)
 from .effort import NORMAL, Effort
 from .exits import exits_refused
 from .expect import Drawn, NothingFound, Violation
@@ -242,6 +248,9 @@ def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Fin
     found = replace(found, witness=trial.witness or tuple(trial.history.lines()))
     if _is_crowded_out(failure, trial.history.steps):
         return replace(found, verdict=Verdict.FAULTED, reason=REASON)
+    if (impatient := _gave_up(failure, trial.history.steps)) is not None:
+        reason = reason_to_give_up(impatient)
+        return replace(found, verdict=Verdict.INCONCLUSIVE, reason=reason)
     match failure:
         case Drawn():
             page = _kept(failure, trial, conditions.pictures)
@@ -279,6 +288,17 @@ def _is_crowded_out(failure: Exception, steps: list[Step]) -> bool:
         isinstance(failure, Violation) and failure.answered.startswith("raised ")
     )
     return is_by_error and was_refused_a_connection(steps)
+
+
+def _gave_up(failure: Exception, steps: list[Step]) -> Step | None:
+    """Answer the step by which it failed, if that waited for others, and no longer than it may."""
+    if isinstance(failure, StepFailed):
+        found = [failure.step]
+    elif isinstance(failure, Violation):
+        found = [step for step in steps if step.answered() == failure.answered]
+    else:
+        return None
+    return found[0] if found and all(map(gave_up_waiting, found)) else None
 
 
 def _kept(drawn: Drawn, trial: Trial, folder: Path) -> str:

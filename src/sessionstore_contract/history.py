@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 from . import values
+from .pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
@@ -59,6 +60,10 @@ class Step:
     """Seconds that it may take, where that is not what every call may take."""
     beside: str = ""
     """What the kit did to its surroundings meanwhile."""
+    waited: float = 0.0
+    """Seconds until it came back, or was given up."""
+    queue: float = 0.0
+    """Seconds that a correct store may take for it, given how many were under way beside it."""
 
     def require_answer(self) -> None:
         """Raise StepFailed unless the call was answered."""
@@ -125,6 +130,7 @@ class History:
     on_begin: Callable[[Step], None] = lambda _: None
     """Told of each call before it is made; may raise StepFailed to refuse it."""
     steps: list[Step] = field(default_factory=list)
+    pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
         self._clock = itertools.count(1)
@@ -153,6 +159,10 @@ class History:
     def end(self, step: Step) -> None:
         """Note that the call has come back."""
         step.ended = next(self._clock)
+
+    def patience(self, step: Step) -> float:
+        """Answer the seconds that a call may take; one beside others waits for them, perhaps."""
+        return step.timeout or max(self.timeout, self.pace.patience())
 
     def restart(self) -> None:
         """Forget the steps so far: a property clause tells each example's own history."""
@@ -243,20 +253,36 @@ class Call(Generic[T]):
     ) -> Step:
         """Make the call and answer its step, whatever came of it."""
         step = self.history.begin(self, is_expected=is_expected)
-        step.timeout = timeout = timeout or self._seconds
+        step.timeout = timeout or self._seconds
+        self.history.pace.begin()
         task = asyncio.ensure_future(self._guarded(step, through))
         try:
-            # Not wait_for: it awaits the call that it cancelled, and a store that swallows the
-            # cancellation would never come back. Here the call is abandoned.
-            await asyncio.wait({task}, timeout=timeout or self.history.timeout)
+            await self._wait(step, task)
         except asyncio.CancelledError:
             task.cancel()
             raise
+        finally:
+            step.waited = time.monotonic() - step.began_at
+            step.queue = self.history.pace.patience()
+            self.history.pace.end(is_answered=step.outcome == "answered")
         if step.outcome == "pending":
             step.outcome = "hung"
             task.cancel()
         self.history.end(step)
         return step
+
+    async def _wait(self, step: Step, task: asyncio.Future[None]) -> None:
+        """Wait until the call has come back, or its time is over.
+
+        Not by wait_for: it awaits the call that it cancelled, and a store that swallows the
+        cancellation would never come back. Here the call is abandoned.
+        """
+        while not task.done():
+            # How many it is beside is known when those have begun: the first was before them.
+            left = step.began_at + self.history.patience(step) - time.monotonic()
+            if left <= 0:
+                break
+            await asyncio.wait({task}, timeout=left)
 
     async def _guarded(self, step: Step, through: Through) -> None:
         """Make the call; let nothing out that would end the loop."""

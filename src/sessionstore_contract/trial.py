@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import census, expect, program
 from .drawing import Drawing, Enough
+from .effort import QUICK
 from .history import StepFailed, word_error
 from .lender import GRACE, Lender, OpeningFailed, OpeningHung
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from .subject import Subject
+
+
+SLOW = 0.04
+"""Seconds of a call from which on a store is slow, and a clause is given more time than its limit:
+so many times as much as the call takes longer."""
+
+MOST = 5
+"""How many times as much it is given, at the most."""
 
 
 class Trial(Lender):
@@ -124,7 +133,7 @@ class Trial(Lender):
         """Say what does not come back although its time is over; None while all is well."""
         now = time.monotonic()
         for step in self.history.pending():
-            if now - step.began_at > (step.timeout or self.backend.timeout) + GRACE:
+            if now - step.began_at > self.history.patience(step) + GRACE:
                 step.outcome = "hung"
                 if step.is_expected:
                     return expect.Violation(
@@ -138,13 +147,22 @@ class Trial(Lender):
             if self.phase == "opening":
                 return OpeningHung(f"opening the store did not end within {waited:.0f} s")
             return OpeningFailed(f"{self.phase} did not end within {waited:.0f} s")
-        if waited > self.effort.limit:
+        if waited > self.effort.limit * self._slowness():
             if self._drawing is not None and self._drawing.smallest is not None:
                 return self._drawing.smallest.violation
-            return expect.NothingFound(
-                f"the clause was given up after {waited:.0f} s, the most at this effort"
-            )
+            return expect.NothingFound(self._given_up(waited))
         return None
+
+    def _slowness(self) -> float:
+        """Answer how many times as long as of a quick store the calls of this one take."""
+        return min(MOST, max(1.0, self.history.pace.of_one() / SLOW))
+
+    def _given_up(self, waited: float) -> str:
+        said = f"the clause was given up after {waited:.0f} s, the most at this effort"
+        if self._slowness() == 1 or self.effort == QUICK:
+            return said
+        seconds = self.history.pace.of_one()
+        return f"{said}: a call takes {seconds:.2g} s, and --effort {QUICK.name} makes fewer"
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:

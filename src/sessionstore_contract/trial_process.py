@@ -65,7 +65,12 @@ class FlightRecorder:
     def note(self, step: Step) -> None:
         """Leave one step."""
         # 200 characters escaped are 2,400 bytes at the most: what is cut could not be read.
-        said = {"operation": step.operation, "call": step.short_call(), "judged": step.is_expected}
+        said = {
+            "operation": step.operation,
+            "call": step.short_call(),
+            "judged": step.is_expected,
+            "began": step.began,
+        }
         self._record[:] = json.dumps(said).encode().ljust(RECORD)
 
     def clear(self) -> None:

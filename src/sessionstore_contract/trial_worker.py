@@ -68,6 +68,21 @@ class Order:
         }
 
 
+@dataclass
+class Silence:
+    """How long nothing has been seen of a worker: with a slow store a clause may take long."""
+
+    most: float
+    _seen: bytes | None = None
+    _since: float = 0.0
+
+    def is_too_long(self, seen: bytes, now: float) -> bool:
+        """Answer whether what is on record has been the same for longer than so many seconds."""
+        if seen != self._seen:
+            self._seen, self._since = seen, now
+        return now - self._since > self.most
+
+
 class Worker:
     """One worker process."""
 
@@ -102,14 +117,15 @@ class Worker:
         """Ask for one thing and answer the answer.
 
         Raises:
-            WorkerDiedError: the process has ended, or said nothing for `timeout` seconds.
+            WorkerDiedError: the process has ended, or for `timeout` seconds it has neither said
+                anything nor called the store.
             StoppedError: the run was asked to stop.
         """
         self._say({"do": do, **rest})
-        deadline = time.monotonic() + timeout
+        silence = Silence(timeout)
         while b"\n" not in self._rest:
             self._stop.check()
-            if time.monotonic() > deadline:
+            if silence.is_too_long(self._seen(), time.monotonic()):
                 self.kill()
                 raise WorkerDiedError(f"said nothing for {timeout:.0f} s and was killed")
             if not select.select([self._answers], [], [], INTERVAL)[0]:
@@ -121,6 +137,12 @@ class Worker:
         line, _, self._rest = self._rest.partition(b"\n")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _seen(self) -> bytes:
+        """Answer what is on record: it is another with each call that is made."""
+        with contextlib.suppress(OSError):
+            return self._record.read_bytes()
+        return b""
 
     def last_step(self) -> dict[str, Any] | None:
         """Answer the step that was under way when the process ended."""

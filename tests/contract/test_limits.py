@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from sessionstore_contract.contract import CLAUSES
+from sessionstore_contract.contract import CLAUSES, cancellation
 from sessionstore_contract.contract.procedures import activity
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import Conditions, provided, try_clause
 from sessionstore_contract.storage.selection import PostgresChoice
 from sessionstore_contract.verdict import Finding, Verdict
 
-from ..designs.variants import FullStore, LimitedStore, WrongClockStore
+from ..designs.variants import (
+    FinishesLaterStore,
+    FullStore,
+    ImpatientStore,
+    LimitedStore,
+    OneConnectionStore,
+    WrongClockStore,
+)
 from ..mutants.defect import backend
 from ..places import in_memory
 
@@ -45,8 +53,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def tried(store: type[Any], clauses: tuple[str, ...], effort: str = "quick") -> list[Finding]:
-    made, conditions = backend(store), Conditions(seed=1, effort=EFFORTS[effort])
+def tried(
+    store: type[Any], clauses: tuple[str, ...], effort: str = "quick", timeout: float = 10.0
+) -> list[Finding]:
+    made = replace(backend(store), timeout=timeout)
+    conditions = Conditions(seed=1, effort=EFFORTS[effort])
     wanted = [clause for clause in CLAUSES if clause.id in clauses]
     with provided(made, PostgresChoice("embedded", "")) as storage:
         return [try_clause(clause, made, storage, conditions) for clause in wanted]
@@ -102,3 +113,25 @@ def test_a_full_store_may_refuse() -> None:
     findings = tried(FullStore, AT_ONCE)
     assert {one.clause.id: one.verdict for one in findings} == dict.fromkeys(AT_ONCE, Verdict.HELD)
     assert all("at once are too many for it" in str(one.reason) for one in findings)
+
+
+def test_the_last_of_many_may_take_longer_than_a_call() -> None:
+    """As long as all of them take one after the other, with the store's one connection."""
+    (finding,) = tried(OneConnectionStore, AT_ONCE[:1], timeout=1.5)
+    assert (finding.verdict, finding.reason) == (Verdict.HELD, None)
+
+
+def test_who_waits_for_his_turn_may_give_up() -> None:
+    """A bound for the wait is fair; that the store is slow is said, and is no violation."""
+    (finding,) = tried(ImpatientStore, AT_ONCE[:1])
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert "the store is slow, and does not wait as long" in str(finding.reason)
+
+
+def test_what_is_done_while_one_looks_is_done_once_one_looks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long the first look takes: what falls into it is no half of an effect."""
+    monkeypatch.setattr(cancellation, "SETTLED", 0)
+    (finding,) = tried(FinishesLaterStore, ("cancellation.is-all-or-nothing",))
+    assert finding.verdict is Verdict.HELD

@@ -126,6 +126,60 @@ class SlowStore(DictStore):
         return removed
 
 
+class OneConnectionStore(SlowStore):
+    """Is far away, and has one connection: whoever asks at once is served in turn."""
+
+    seconds: ClassVar[float] = 0.015
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.connection = asyncio.Lock()
+
+    async def pause(self) -> None:
+        async with self.connection:
+            await asyncio.sleep(self.seconds)
+
+
+class ImpatientStore(OneConnectionStore):
+    """Waits for the connection for a second and a bit, and says so when it gives up."""
+
+    seconds: ClassVar[float] = 0.06
+    longest: ClassVar[float] = 1.1
+
+    async def pause(self) -> None:
+        try:
+            async with asyncio.timeout(self.longest):
+                await self.connection.acquire()
+        except TimeoutError:
+            raise StoreUnavailableError("the connection was not free", is_retry_safe=True) from None
+        try:
+            await asyncio.sleep(self.seconds)
+        finally:
+            self.connection.release()
+
+
+class FinishesLaterStore(DictStore):
+    """Its server goes on with what a client has cancelled, and is done between two of its reads."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.left: list[str] = []
+
+    async def create(self, session_id: str | None = None) -> str:
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self.left += [session_id or self.fresh_id()]
+            raise
+        return await super().create(session_id)
+
+    async def exists(self, session_id: str) -> bool:
+        found = await super().exists(session_id)
+        while self.left:
+            await super().create(self.left.pop())
+        return found
+
+
 class FullStore(DictStore):
     """Refuses who comes when many are under way already, and says so."""
 

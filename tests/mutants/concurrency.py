@@ -121,6 +121,22 @@ class ForgetsLocksThatAreHeld(LocksByKey):
         return found
 
 
+@mutant("concurrency.disjoint-updates-all-survive", "10 of 15 updates at once stand")
+class ForgetsLocksAndRefusesTheLast(ForgetsLocksThatAreHeld):
+    """Takes so many updates at once and no more: of those that it takes some are lost."""
+
+    under_way = 0
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        if self.under_way >= 75:
+            raise RuntimeError("too many updates are waiting")
+        self.under_way += 1
+        try:
+            return await super().update(session_id, cost_data=cost_data)
+        finally:
+            self.under_way -= 1
+
+
 @mutant(
     "concurrency.disjoint-updates-survive-across-instances",
     "5 of 20 updates at once stand",

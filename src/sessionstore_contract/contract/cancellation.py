@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
 SETTLED = 1.0
 """Seconds in which what a cancelled request has set off in a service comes to its end."""
+
+LOOKS = 3
+"""Looks at a session before it is judged, however long one takes: what a request does at one
+instant falls into one of them at most."""
 
 REMEDY = (
     "Let CancelledError pass: `except Exception` does not catch it, a bare `except` does. Keep the "
@@ -312,11 +317,11 @@ async def _is_one_of(
     ]
     loop = asyncio.get_running_loop()
     deadline = loop.time() + SETTLED
-    while True:
+    for look in itertools.count(1):
         seen = await _look(store, interrupted.session)
         if any(are_equal(seen, state) for state in allowed):
             return
-        if loop.time() > deadline:
+        if look >= LOOKS and loop.time() > deadline:
             break
         # A service may come to an end with the request while one part after another is looked at.
         await asyncio.sleep(0.02)

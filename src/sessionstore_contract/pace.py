@@ -1,0 +1,52 @@
+"""How fast a store is: what a call takes that is alone, and so what many at once may take."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+MARGIN = 3
+"""How often the time of all calls at once, made one after the other, each of them may take: who
+waits for a lock may be passed by others, and machines are slow at times."""
+
+
+@dataclass
+class Pace:
+    """Measured on the calls that were answered while no other one was under way.
+
+    A correct store may have one connection, and serve whoever asks at once one after the other: a
+    time-out for one call says nothing of the last of many. With a store that is quick the last of
+    them is back long before it.
+    """
+
+    _seconds: float = 0.0
+    _alone: int = 0
+    _under_way: int = 0
+    _crowd: int = 0
+    """The most calls that were under way at a time since none was."""
+    _began: float | None = None
+    """When the call began that is alone so far."""
+
+    def begin(self) -> None:
+        """Note that a call is made."""
+        self._began = None if self._under_way else time.monotonic()
+        self._under_way += 1
+        self._crowd = max(self._crowd, self._under_way)
+
+    def end(self, *, is_answered: bool) -> None:
+        """Note that one has come back, or is given up."""
+        self._under_way -= 1
+        if self._began is not None and is_answered:
+            self._seconds += time.monotonic() - self._began
+            self._alone += 1
+        self._began = None
+        if not self._under_way:
+            self._crowd = 0
+
+    def of_one(self) -> float:
+        """Answer the seconds that a call takes alone; 0 while none is known."""
+        return self._seconds / self._alone if self._alone else 0.0
+
+    def patience(self) -> float:
+        """Answer the seconds that each of those may take that are under way, as far as is known."""
+        return MARGIN * self._crowd * self.of_one()

@@ -1,0 +1,107 @@
+"""What many calls at once may take, measured on those that were alone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sessionstore_contract.crowding import LEAST_WAIT, gave_up_waiting
+from sessionstore_contract.history import Call, History, Step
+from sessionstore_contract.pace import MARGIN, Pace
+
+CALL = 0.05
+"""Seconds of a call of the store below."""
+
+
+class OneConnection:
+    """Serves one call after the other, each of which takes a while."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+
+    async def exists(self) -> bool:
+        async with self.lock:
+            await asyncio.sleep(CALL)
+        return True
+
+    async def hang(self) -> None:
+        await asyncio.Event().wait()
+
+
+def calls(history: History, method: Any, count: int) -> list[Call[Any]]:
+    return [Call(history, 1, "exists", method) for _ in range(count)]
+
+
+async def at_once(made: list[Call[Any]]) -> list[Step]:
+    return await asyncio.gather(*(call.perform(is_expected=True) for call in made))
+
+
+async def test_the_last_of_many_has_the_time_of_those_before_it() -> None:
+    """A time-out for one call says nothing of what waits for others in a correct store."""
+    store, history = OneConnection(), History(timeout=12 * CALL)
+    for call in calls(history, store.exists, 3):
+        await call
+    steps = await at_once(calls(history, store.exists, 20))
+    assert [step.outcome for step in steps] == ["answered"] * 20
+
+
+async def test_what_hangs_beside_others_has_hung_all_the_same() -> None:
+    """It has as much time as they, and no more; alone it has that of one call."""
+    store, history = OneConnection(), History(timeout=12 * CALL)
+    await calls(history, store.exists, 1)[0]
+    hanging = calls(history, store.hang, 3)
+    for steps in (await at_once(hanging), [await hanging[0].perform(is_expected=True)]):
+        assert {step.outcome for step in steps} == {"hung"}
+
+
+def test_only_what_is_alone_is_measured() -> None:
+    """A call that waits for others takes longer than a call takes."""
+    pace = Pace()
+    for _ in range(2):
+        pace.begin()
+    for _ in range(2):
+        pace.end(is_answered=True)
+    assert pace.of_one() == 0
+    pace.begin()
+    pace.end(is_answered=False)
+    assert pace.of_one() == 0
+    pace.begin()
+    pace.end(is_answered=True)
+    assert pace.of_one() > 0
+
+
+def test_patience_is_for_those_that_are_under_way_together() -> None:
+    """Those that came back before the next ones began are not waited for any more."""
+    pace = Pace()
+    pace.begin()
+    pace.end(is_answered=True)
+    for _ in range(5):
+        pace.begin()
+    pace.end(is_answered=True)
+    assert pace.patience() == pytest.approx(MARGIN * 5 * pace.of_one())
+    for _ in range(4):
+        pace.end(is_answered=True)
+    pace.begin()
+    assert pace.patience() == pytest.approx(MARGIN * pace.of_one())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "waited", "queue", "is_so"),
+    [
+        ("raised", 5.0, 8.0, True),
+        ("raised", 5.0, 0.3, False),
+        ("raised", LEAST_WAIT / 100, 8.0, False),
+        ("hung", 5.0, 8.0, False),
+        ("answered", 5.0, 8.0, False),
+    ],
+    ids=["slow", "of a quick store", "at once", "hung", "answered"],
+)
+def test_who_gave_up_waiting_for_others_has_waited_and_they_explain_it(
+    outcome: Any, waited: float, queue: float, is_so: bool
+) -> None:
+    """A quick store that gives up after seconds waits for no turn; a refusal comes at once."""
+    step = Step(1, 1, "update", (), {}, is_expected=True, began=1, began_at=0.0)
+    step.outcome, step.waited, step.queue = outcome, waited, queue
+    assert gave_up_waiting(step) is is_so

@@ -12,7 +12,7 @@ from reference_backends.platform import create_app
 from sessionstore_contract import Backend
 from sessionstore_contract.clause import Level
 from sessionstore_contract.contract import CLAUSES
-from sessionstore_contract.contract.procedures import outages
+from sessionstore_contract.contract.procedures import network, outages
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.harness import Conditions, provided, try_clause
 from sessionstore_contract.storage.platform import PlatformStorage
@@ -24,6 +24,7 @@ from ..mutants.faults import TakesAMissingRouteForAMissingSession
 from ..mutants.networks import (
     CORRECT,
     ConnectsForEachOperation,
+    DistantStore,
     Remembering,
     RetryingStore,
     WaryStore,
@@ -117,6 +118,14 @@ def test_a_bound_that_is_not_known_accuses_nobody(monkeypatch: pytest.MonkeyPatc
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert "within 1 s" in str(finding.reason)
     assert "open_bounded" in str(finding.reason)
+
+
+def test_a_bound_is_long_enough_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is far from its server is not asked to be quicker than it can be."""
+    monkeypatch.setattr(network, "BOUND", 0.1)
+    clauses = [one for one in BINDING if one.id in {BOUNDED, "faults.restart-is-survived"}]
+    findings = tried(backend(DistantStore), clauses)
+    assert [(one.verdict, one.headline) for one in findings] == [(Verdict.HELD, None)] * 2
 
 
 BOUNDED = "faults.operations-are-bounded"

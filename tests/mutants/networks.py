@@ -118,6 +118,31 @@ class WaryStore(RawStore):
     connection_kind: ClassVar[type[Connection]] = Wary
 
 
+class Distant(RawConnection):
+    """Takes a while to connect, and is given up before that where its time-out is shorter."""
+
+    takes: ClassVar[float] = 0.4
+    is_connected = False
+
+    def __init__(self, url: str, *, timeout: float, **settings: Any) -> None:
+        super().__init__(url, timeout=timeout, **settings)
+        self.longest = timeout
+
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
+        if not self.is_connected:
+            await asyncio.sleep(min(self.takes, self.longest))
+            if self.longest < self.takes:
+                raise StoreUnavailableError("no connection in time", is_retry_safe=True)
+            self.is_connected = True
+        return await super().ask(method, path, body, **rest)
+
+
+class DistantStore(RawStore):
+    """Is far from its server."""
+
+    connection_kind: ClassVar[type[Connection]] = Distant
+
+
 class Remembering(PlatformStore):
     """Answers reads from what it has read or written, while the platform does not answer.
 

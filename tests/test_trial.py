@@ -16,7 +16,8 @@ from sessionstore_contract.clause import Scope, must
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.lender import GRACE, OpeningFailed
-from sessionstore_contract.trial import Trial
+from sessionstore_contract.pace import Pace
+from sessionstore_contract.trial import MOST, SLOW, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,6 +48,30 @@ def test_a_store_that_is_opened_late_has_time_of_its_own() -> None:
     assert isinstance(seen[1], OpeningFailed)
     assert trial.phase == "procedure"
     assert time.monotonic() - trial.phase_began >= 60
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limits", "said"),
+    [
+        (SLOW / 4, 1.5, "the most at this effort"),
+        (2 * SLOW, 1.5, None),
+        (2 * SLOW, 2.5, "a call takes 0.08 s, and --effort quick makes fewer"),
+        (1000 * SLOW, MOST + 0.5, "a call takes 40 s, and --effort quick makes fewer"),
+    ],
+    ids=["quick", "slow", "slow, for too long", "as slow as can be"],
+)
+def test_a_slow_store_has_more_time_for_a_clause(
+    seconds: float, limits: float, said: str | None
+) -> None:
+    """As much more as its calls take longer, up to a bound; then it is told what is shorter."""
+    effort = EFFORTS["normal"]
+    backend = Backend("slow", open=MemorySessionStore, storage="none", profile="ephemeral")
+    trial = Trial(CLAUSES[0], backend, None, effort=effort, seed=1, on_begin=lambda _: None)
+    trial.history.pace = Pace(seconds, 1)
+    trial.phase, trial.phase_began = "procedure", time.monotonic() - limits * effort.limit
+    stuck = trial.stuck()
+    assert (stuck is None) == (said is None)
+    assert str(stuck).endswith(str(said))
 
 
 def run(procedure: Callable[[Subject], Awaitable[None]], opener: Callable[..., Any]) -> Trial:

@@ -25,6 +25,7 @@ from ..mutants.networks import (
     CORRECT,
     ConnectsForEachOperation,
     DistantStore,
+    HearsLateStore,
     Remembering,
     RetryingStore,
     WaryStore,
@@ -126,6 +127,13 @@ def test_a_bound_is_long_enough_to_connect(monkeypatch: pytest.MonkeyPatch) -> N
     clauses = [one for one in BINDING if one.id in {BOUNDED, "faults.restart-is-survived"}]
     findings = tried(backend(DistantStore), clauses)
     assert [(one.verdict, one.headline) for one in findings] == [(Verdict.HELD, None)] * 2
+
+
+def test_the_end_of_a_connection_may_be_heard_of_late() -> None:
+    """It is under way as long as an answer is: minutes would have passed before the next call."""
+    dropped = [one for one in BINDING if one.id == "faults.dropped-connections-recover"]
+    (finding,) = tried(backend(HearsLateStore), dropped)
+    assert (finding.verdict, finding.headline) == (Verdict.HELD, None)
 
 
 BOUNDED = "faults.operations-are-bounded"

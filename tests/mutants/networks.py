@@ -143,6 +143,36 @@ class DistantStore(RawStore):
     connection_kind: ClassVar[type[Connection]] = Distant
 
 
+class HearsLate(RawConnection):
+    """What its server sends is under way for a while, the end of a connection too."""
+
+    takes: ClassVar[float] = 0.1
+    was_used_at = 0.0
+
+    async def exchange(self, asked: str, request: bytes) -> Reply:
+        loop = asyncio.get_running_loop()
+        if loop.time() - self.was_used_at > self.takes:
+            for streams in [*self.idle]:
+                if streams[0].at_eof() or streams[1].is_closing():
+                    self.idle.remove(streams)
+                    self.spoilt(streams)
+        try:
+            reply = await super().exchange(asked, request)
+            await asyncio.sleep(self.takes)
+        finally:
+            self.was_used_at = loop.time()
+        return reply
+
+    def after_failure(self) -> None:
+        """Keep the others: each is looked at before it is used."""
+
+
+class HearsLateStore(RawStore):
+    """Is far from its server, and hears of what is idle before it uses it again."""
+
+    connection_kind: ClassVar[type[Connection]] = HearsLate
+
+
 class Remembering(PlatformStore):
     """Answers reads from what it has read or written, while the platform does not answer.
 

@@ -21,6 +21,13 @@ POOL = 4
 """Operations at once, so that a store has more connections to lose than there are tries."""
 
 
+HEARD = 0.01
+"""Seconds in which the end of a connection is heard of on this machine."""
+
+CALLS_TO_HEAR = 2
+"""The same as calls: in each something comes from the server, and more than once in some."""
+
+
 def one_of_each(network: Network, session: str) -> list[Callable[[], Call[Any]]]:
     """Answer operations that may be the first after connections were dropped."""
     subject = network.subject
@@ -43,8 +50,10 @@ async def drop(network: Network, way: str) -> int:
             if not before & set(network.proxy.numbers()):
                 break
             await asyncio.sleep(0.001)
-    # Minutes pass, in which the loop runs: a driver that can hear of it has heard of it.
-    await asyncio.sleep(0.01)
+    # Minutes pass, in which the loop runs: a driver that can hear of it has heard of it, from a
+    # server that is far away as well.
+    pace = network.subject.stand.history.pace
+    await asyncio.sleep(max(HEARD, CALLS_TO_HEAR * pace.of_one()))
     return dropped
 
 

@@ -80,28 +80,30 @@ def test_patience_is_for_those_that_are_under_way_together() -> None:
     for _ in range(5):
         pace.begin()
     pace.end(is_answered=True)
-    assert pace.patience() == pytest.approx(MARGIN * 5 * pace.of_one())
+    assert pace.crowd == 5
+    assert pace.patience(pace.crowd) == pytest.approx(MARGIN * 5 * pace.of_one())
     for _ in range(4):
         pace.end(is_answered=True)
     pace.begin()
-    assert pace.patience() == pytest.approx(MARGIN * pace.of_one())
+    assert pace.crowd == 1
 
 
 @pytest.mark.parametrize(
-    ("outcome", "waited", "queue", "is_so"),
+    ("outcome", "waited", "of_one", "timeout", "is_so"),
     [
-        ("raised", 5.0, 8.0, True),
-        ("raised", 5.0, 0.3, False),
-        ("raised", LEAST_WAIT / 100, 8.0, False),
-        ("hung", 5.0, 8.0, False),
-        ("answered", 5.0, 8.0, False),
+        ("raised", 5.0, 0.5, None, True),
+        ("raised", 5.0, 0.01, None, False),
+        ("raised", LEAST_WAIT / 100, 0.5, None, False),
+        ("hung", 5.0, 0.5, None, True),
+        ("hung", 5.0, 0.5, 5.0, False),
+        ("answered", 5.0, 0.5, None, False),
     ],
-    ids=["slow", "of a quick store", "at once", "hung", "answered"],
+    ids=["slow", "of a quick store", "at once", "hung", "hung for its own time", "answered"],
 )
 def test_who_gave_up_waiting_for_others_has_waited_and_they_explain_it(
-    outcome: Any, waited: float, queue: float, is_so: bool
+    outcome: Any, waited: float, of_one: float, timeout: float | None, is_so: bool
 ) -> None:
     """A quick store that gives up after seconds waits for no turn; a refusal comes at once."""
     step = Step(1, 1, "update", (), {}, is_expected=True, began=1, began_at=0.0)
-    step.outcome, step.waited, step.queue = outcome, waited, queue
-    assert gave_up_waiting(step) is is_so
+    step.outcome, step.waited, step.timeout, step.crowd = outcome, waited, timeout, 20
+    assert gave_up_waiting(step, Pace(of_one, 1)) is is_so

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from .history import Step
+    from .pace import Pace
 
 REASON = (
     "the server had no connection left: raise its max_connections, or the connection limit of the "
@@ -40,9 +41,15 @@ LEAST_WAIT = 1.0
 """Seconds after which a call that raised has waited. Locks that are not waited for are sooner."""
 
 
-def gave_up_waiting(step: Step) -> bool:
-    """Answer whether a call raised after a wait that those explain which were under way with it."""
-    return step.outcome == "raised" and LEAST_WAIT <= step.waited <= step.queue
+def gave_up_waiting(step: Step, pace: Pace) -> bool:
+    """Answer whether a call raised after a wait that those explain which were under way with it.
+
+    Or was given up, where nobody knew yet how slow the store is.
+    """
+    is_given_up = step.outcome == "hung" and step.timeout is None
+    return (step.outcome == "raised" or is_given_up) and (
+        LEAST_WAIT <= step.waited <= pace.patience(step.crowd)
+    )
 
 
 def reason_to_give_up(step: Step) -> str:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from .backend import Backend
     from .clause import Clause
-    from .history import Step
+    from .history import History, Step
     from .storage import OwnServer, Storage
     from .storage.selection import PostgresChoice
 
@@ -248,7 +248,7 @@ def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Fin
     found = replace(found, witness=trial.witness or tuple(trial.history.lines()))
     if _is_crowded_out(failure, trial.history.steps):
         return replace(found, verdict=Verdict.FAULTED, reason=REASON)
-    if (impatient := _gave_up(failure, trial.history.steps)) is not None:
+    if (impatient := _gave_up(failure, trial.history)) is not None:
         reason = reason_to_give_up(impatient)
         return replace(found, verdict=Verdict.INCONCLUSIVE, reason=reason)
     match failure:
@@ -290,15 +290,16 @@ def _is_crowded_out(failure: Exception, steps: list[Step]) -> bool:
     return is_by_error and was_refused_a_connection(steps)
 
 
-def _gave_up(failure: Exception, steps: list[Step]) -> Step | None:
+def _gave_up(failure: Exception, history: History) -> Step | None:
     """Answer the step by which it failed, if that waited for others, and no longer than it may."""
     if isinstance(failure, StepFailed):
         found = [failure.step]
     elif isinstance(failure, Violation):
-        found = [step for step in steps if step.answered() == failure.answered]
+        found = [step for step in history.steps if step.answered() == failure.answered]
     else:
         return None
-    return found[0] if found and all(map(gave_up_waiting, found)) else None
+    have = found and all(gave_up_waiting(step, history.pace) for step in found)
+    return found[0] if have else None
 
 
 def _kept(drawn: Drawn, trial: Trial, folder: Path) -> str:

@@ -62,8 +62,8 @@ class Step:
     """What the kit did to its surroundings meanwhile."""
     waited: float = 0.0
     """Seconds until it came back, or was given up."""
-    queue: float = 0.0
-    """Seconds that a correct store may take for it, given how many were under way beside it."""
+    crowd: int = 1
+    """How many were under way with it, at the most."""
 
     def require_answer(self) -> None:
         """Raise StepFailed unless the call was answered."""
@@ -162,7 +162,7 @@ class History:
 
     def patience(self, step: Step) -> float:
         """Answer the seconds that a call may take; one beside others waits for them, perhaps."""
-        return step.timeout or max(self.timeout, self.pace.patience())
+        return step.timeout or max(self.timeout, self.pace.patience(self.pace.crowd))
 
     def restart(self) -> None:
         """Forget the steps so far: a property clause tells each example's own history."""
@@ -263,7 +263,7 @@ class Call(Generic[T]):
             raise
         finally:
             step.waited = time.monotonic() - step.began_at
-            step.queue = self.history.pace.patience()
+            step.crowd = self.history.pace.crowd
             self.history.pace.end(is_answered=step.outcome == "answered")
         if step.outcome == "pending":
             step.outcome = "hung"

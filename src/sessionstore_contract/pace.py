@@ -21,9 +21,9 @@ class Pace:
 
     _seconds: float = 0.0
     _alone: int = 0
-    _under_way: int = 0
-    _crowd: int = 0
+    crowd: int = 0
     """The most calls that were under way at a time since none was."""
+    _under_way: int = 0
     _began: float | None = None
     """When the call began that is alone so far."""
 
@@ -31,7 +31,7 @@ class Pace:
         """Note that a call is made."""
         self._began = None if self._under_way else time.monotonic()
         self._under_way += 1
-        self._crowd = max(self._crowd, self._under_way)
+        self.crowd = max(self.crowd, self._under_way)
 
     def end(self, *, is_answered: bool) -> None:
         """Note that one has come back, or is given up."""
@@ -41,12 +41,12 @@ class Pace:
             self._alone += 1
         self._began = None
         if not self._under_way:
-            self._crowd = 0
+            self.crowd = 0
 
     def of_one(self) -> float:
         """Answer the seconds that a call takes alone; 0 while none is known."""
         return self._seconds / self._alone if self._alone else 0.0
 
-    def patience(self) -> float:
-        """Answer the seconds that each of those may take that are under way, as far as is known."""
-        return MARGIN * self._crowd * self.of_one()
+    def patience(self, crowd: int) -> float:
+        """Answer the seconds that each of so many calls at once may take, as far as is known."""
+        return MARGIN * crowd * self.of_one()

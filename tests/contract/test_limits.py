@@ -121,9 +121,10 @@ def test_the_last_of_many_may_take_longer_than_a_call() -> None:
     assert (finding.verdict, finding.reason) == (Verdict.HELD, None)
 
 
-def test_who_waits_for_his_turn_may_give_up() -> None:
+@pytest.mark.parametrize("clause", [AT_ONCE[0], "opening.first-use-may-be-concurrent"])
+def test_who_waits_for_his_turn_may_give_up(clause: str) -> None:
     """A bound for the wait is fair; that the store is slow is said, and is no violation."""
-    (finding,) = tried(ImpatientStore, AT_ONCE[:1])
+    (finding,) = tried(ImpatientStore, (clause,))
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert "the store is slow, and does not wait as long" in str(finding.reason)
 

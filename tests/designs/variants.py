@@ -143,7 +143,7 @@ class OneConnectionStore(SlowStore):
 class ImpatientStore(OneConnectionStore):
     """Waits for the connection for a second and a bit, and says so when it gives up."""
 
-    seconds: ClassVar[float] = 0.06
+    seconds: ClassVar[float] = 0.08
     longest: ClassVar[float] = 1.1
 
     async def pause(self) -> None:

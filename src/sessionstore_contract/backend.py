@@ -93,7 +93,8 @@ class Backend:
     """Called with a place and a number of seconds, answers a store as `open` does whose operations
     take about so long at the most. It spares the wait for the store's own time-outs."""
     timeout: float = DEFAULT_TIMEOUT
-    """Seconds that one call may take before it counts as hung."""
+    """Seconds that one call may take before it counts as hung; of several at once each may take as
+    long as all of them do one after the other."""
     make_id: Callable[[], str] | None = None
     """Answers another session id each time, for a store that takes those of one form alone, such
     as UUIDs. Without it an ordinary id is of small letters, digits and dashes."""

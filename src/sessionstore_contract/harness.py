@@ -239,7 +239,13 @@ def _judge(trial: Trial, stuck: Exception | None, conditions: Conditions) -> Fin
     """Decide what was found: the answer that differs is the store's, what led there is not."""
     failure = stuck or trial.failure or trial.teardown_failure
     # What the kit has brought about says nothing of the clauses in which it does not.
-    waited = [step for step in trial.history.steps if step.outcome == "hung" and not step.beside]
+    waited = [
+        step
+        for step in trial.history.steps
+        if step.outcome == "hung"
+        and not step.beside
+        and not gave_up_waiting(step, trial.history.pace)
+    ]
     hung = tuple({step.operation for step in waited})
     notes = "; ".join(trial.notes) or None
     found = Finding(trial.clause, Verdict.HELD, reason=notes, hung=hung)

@@ -129,6 +129,17 @@ def test_who_waits_for_his_turn_may_give_up(clause: str) -> None:
     assert "the store is slow, and does not wait as long" in str(finding.reason)
 
 
+class FartherStore(OneConnectionStore):
+    seconds: ClassVar[float] = 0.08
+
+
+def test_first_operations_at_once_do_not_hang_where_the_store_is_slow() -> None:
+    """How slow it is nobody knew before them; nor are they left alone in what is tried later."""
+    (finding,) = tried(FartherStore, ("opening.first-use-may-be-concurrent",), timeout=1.2)
+    assert (finding.verdict, finding.hung) == (Verdict.INCONCLUSIVE, ())
+    assert "the store is slow" in str(finding.reason)
+
+
 def test_what_is_done_while_one_looks_is_done_once_one_looks_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

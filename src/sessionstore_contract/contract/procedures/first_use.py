@@ -72,8 +72,8 @@ async def expect_worked(step: Step, what: str, stores: tuple[Subject, ...]) -> N
     store = next(one for one in stores if one.instance_number == step.instance)
     if step.outcome != "answered":
         await _fails_only_at_first(step.operation, stores)
-        answered = "does not answer in time" if step.outcome == "hung" else step.answered()
-        violated(f"{what}: {step.operation} {answered}", demanded="an answer", answered=answered)
+        said = "does not answer in time" if step.outcome == "hung" else step.answered()
+        violated(f"{what}: {step.operation} {said}", demanded="an answer", answered=step.answered())
     if step.operation in MAKING and store.can(Capability.PERSISTENCE):
         session = step.arguments[0]
         found = await store.exists(session).perform(is_expected=True)

@@ -53,11 +53,12 @@ def gave_up_waiting(step: Step, pace: Pace) -> bool:
 
 
 def reason_to_give_up(step: Step) -> str:
-    """Word why there is no verdict then."""
+    """Word why there is no verdict then, and the way out."""
+    is_the_stores = step.outcome == "raised"
+    way = "open it with longer time-outs" if is_the_stores else "give it Backend(timeout=...)"
     return (
         f"{step.short_call()} {step.answered()}, after {step.waited:.1f} s: the store is slow, and "
-        "does not wait as long as what was under way may take; open it with longer time-outs, or "
-        "where it is faster"
+        f"what was under way may take longer; {way}, or try it where it is faster"
     )
 
 

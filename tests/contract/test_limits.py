@@ -131,7 +131,7 @@ def test_who_waits_for_his_turn_may_give_up(clause: str) -> None:
 
 
 class FartherStore(OneConnectionStore):
-    seconds: ClassVar[float] = 0.08
+    seconds: ClassVar[float] = 0.05
 
 
 def test_first_operations_at_once_do_not_hang_where_the_store_is_slow() -> None:
@@ -139,6 +139,12 @@ def test_first_operations_at_once_do_not_hang_where_the_store_is_slow() -> None:
     (finding,) = tried(FartherStore, ("opening.first-use-may-be-concurrent",), timeout=1.2)
     assert (finding.verdict, finding.hung) == (Verdict.INCONCLUSIVE, ())
     assert "Backend(timeout=...)" in str(finding.reason)
+
+
+def test_a_slow_store_is_closed_while_many_calls_are_under_way() -> None:
+    """None of them hangs, and nor does a close that waits for them."""
+    (finding,) = tried(FartherStore, ("closing.is-bounded",), timeout=1.2)
+    assert (finding.verdict, finding.reason) == (Verdict.HELD, None)
 
 
 def test_what_is_done_while_one_looks_is_done_once_one_looks_again(

@@ -105,6 +105,9 @@ async def _close_again_when_cut_short(store: Subject) -> None:
     evidence=["asyncpg#547"],
 )
 async def is_bounded(store: Subject) -> None:
+    # Alone: how slow the store is has to be known before many calls are made at once.
+    await store.exists(store.unused_id()).perform(is_expected=False)
+    store.stand.history.restart()
     await _make_sure_it_comes_back(mixed_calls(store))
     known = await _known(store) if store.can(Capability.DURABLE) else None
     _has_come_back(await store.close().perform(is_expected=True), "after operations")

@@ -56,19 +56,34 @@ async def test_what_hangs_beside_others_has_hung_all_the_same() -> None:
         assert {step.outcome for step in steps} == {"hung"}
 
 
+def slow(seconds: float) -> Pace:
+    pace = Pace()
+    pace.note("load", seconds)
+    return pace
+
+
+def test_the_slowest_operation_is_what_counts() -> None:
+    """Reads may be quick where writes wait for a disk; and the first call of all connects."""
+    pace = slow(9)
+    assert pace.of_one() == 9
+    for operation, seconds in (("load", 1), ("save", 3), ("save", 5), ("load", 1)):
+        pace.note(operation, seconds)
+    assert pace.of_one() == 4
+
+
 def test_only_what_is_alone_is_measured() -> None:
     """A call that waits for others takes longer than a call takes."""
     pace = Pace()
     for _ in range(2):
         pace.begin()
     for _ in range(2):
-        pace.end(is_answered=True)
+        pace.end("load")
     assert pace.of_one() == 0
     pace.begin()
-    pace.end(is_answered=False)
+    pace.end(None)
     assert pace.of_one() == 0
     pace.begin()
-    pace.end(is_answered=True)
+    pace.end("load")
     assert pace.of_one() > 0
 
 
@@ -76,14 +91,14 @@ def test_patience_is_for_those_that_are_under_way_together() -> None:
     """Those that came back before the next ones began are not waited for any more."""
     pace = Pace()
     pace.begin()
-    pace.end(is_answered=True)
+    pace.end("load")
     for _ in range(5):
         pace.begin()
-    pace.end(is_answered=True)
+    pace.end("load")
     assert pace.crowd == 5
     assert pace.patience(pace.crowd) == pytest.approx(MARGIN * 5 * pace.of_one())
     for _ in range(4):
-        pace.end(is_answered=True)
+        pace.end("load")
     pace.begin()
     assert pace.crowd == 1
 
@@ -106,4 +121,4 @@ def test_who_gave_up_waiting_for_others_has_waited_and_they_explain_it(
     """A quick store that gives up after seconds waits for no turn; a refusal comes at once."""
     step = Step(1, 1, "update", (), {}, is_expected=True, began=1, began_at=0.0)
     step.outcome, step.waited, step.timeout, step.crowd = outcome, waited, timeout, 20
-    assert gave_up_waiting(step, Pace(of_one, 1)) is is_so
+    assert gave_up_waiting(step, slow(of_one)) is is_so

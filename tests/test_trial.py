@@ -16,7 +16,6 @@ from sessionstore_contract.clause import Scope, must
 from sessionstore_contract.contract import CLAUSES
 from sessionstore_contract.effort import EFFORTS
 from sessionstore_contract.lender import GRACE, OpeningFailed
-from sessionstore_contract.pace import Pace
 from sessionstore_contract.trial import MOST, SLOW, Trial
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def test_a_slow_store_has_more_time_for_a_clause(
     effort = EFFORTS["normal"]
     backend = Backend("slow", open=MemorySessionStore, storage="none", profile="ephemeral")
     trial = Trial(CLAUSES[0], backend, None, effort=effort, seed=1, on_begin=lambda _: None)
-    trial.history.pace = Pace(seconds, 1)
+    trial.history.pace.note("load", seconds)
     trial.phase, trial.phase_began = "procedure", time.monotonic() - limits * effort.limit
     stuck = trial.stuck()
     assert (stuck is None) == (said is None)

@@ -264,7 +264,7 @@ class Call(Generic[T]):
         finally:
             step.waited = time.monotonic() - step.began_at
             step.crowd = self.history.pace.crowd
-            self.history.pace.end(is_answered=step.outcome == "answered")
+            self.history.pace.end(step.operation if step.outcome == "answered" else None)
         if step.outcome == "pending":
             step.outcome = "hung"
             task.cancel()

@@ -47,9 +47,10 @@ def gave_up_waiting(step: Step, pace: Pace) -> bool:
     Or was given up, where nobody knew yet how slow the store is.
     """
     is_given_up = step.outcome == "hung" and step.timeout is None
-    return (step.outcome == "raised" or is_given_up) and (
-        LEAST_WAIT <= step.waited <= pace.patience(step.crowd)
-    )
+    has_come_to_nothing = step.outcome == "raised" or is_given_up
+    has_waited = LEAST_WAIT <= step.waited <= pace.patience(step.crowd)
+    # One that was alone has waited for nobody.
+    return has_come_to_nothing and step.crowd > 1 and has_waited
 
 
 def reason_to_give_up(step: Step) -> str:

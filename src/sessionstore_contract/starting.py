@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 OURS: Final = frozenset(
     {"__main__", "sessionstore_contract", "click", "rich", "pygments", "markdown_it", "mdurl"}
-    | {"sitecustomize", "usercustomize", "_distutils_hack", "_virtualenv"}
+    | {"sitecustomize", "usercustomize", "_distutils_hack", "_virtualenv", "_missing_stdlib_info"}
 )
 """What a process may have imported that is forked; the last ones are every interpreter's."""
 

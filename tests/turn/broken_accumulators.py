@@ -37,13 +37,21 @@ class CountsNothing(Plain):
         pass
 
 
-@mutant("usage-is-accumulated", "each turn replaces the totals", also=ALWAYS)
+@mutant(
+    "usage-is-accumulated",
+    "each turn replaces the totals",
+    also=(*ALWAYS, "first-turns-at-once"),
+)
 class ReplacesTheTotals(Plain):
     def add(self, totals: dict[str, Json], turn: Figures) -> dict[str, Json]:
         return {**super().add(NO_TOTALS, turn), "ids": [*totals["ids"], turn.id]}
 
 
-@mutant("usage-is-accumulated", "the figures of each turn replace the sums", also=ALWAYS)
+@mutant(
+    "usage-is-accumulated",
+    "the figures of each turn replace the sums",
+    also=(*ALWAYS, "first-turns-at-once"),
+)
 class ReplacesTheSums(Plain):
     def add(self, totals: dict[str, Json], turn: Figures) -> dict[str, Json]:
         return super().add({**totals, **dict.fromkeys(SUMS, 0)}, turn)
@@ -142,6 +150,7 @@ class KnowsNoIds(Plain):
         "late-answer-costs-no-turn",
         "concurrent-turns-all-count",
         "uncertain-write-counts-once",
+        "first-turns-at-once",
     ),
 )
 class KnowsOneTurn(Plain):
@@ -261,7 +270,7 @@ class OneLockForAll(Plain):
 @mutant(
     "concurrent-turns-all-count",
     "of 10 turns at once ",
-    also=("concurrent-servers-all-count",),
+    also=("concurrent-servers-all-count", "first-turns-at-once"),
 )
 class NoLock(Plain):
     """Each turn reads, adds and writes by itself."""
@@ -335,7 +344,7 @@ class WritesSideBySide(AddsInMemory):
 @mutant(
     "concurrent-turns-all-count",
     "of 10 turns at once, whose reads overtake each other, ",
-    also=("concurrent-servers-all-count", "deleted-totals-stay-deleted"),
+    also=("concurrent-servers-all-count", "deleted-totals-stay-deleted", "first-turns-at-once"),
 )
 class ReadsSideBySide(AddsInMemory):
     """A read that is answered late takes away what was added since another one."""

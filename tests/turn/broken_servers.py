@@ -103,8 +103,8 @@ class AddsTheLastChunkTwice(PlainServer):
     def end(self, one: Conversation, usage: Usage | None, model: str) -> None:
         super().end(one, usage, model)
         figures = {} if usage is None else usage.fields()
-        if one.is_stream and all(type(value) is int for value in figures.values()):
-            one.usage = usage and Usage(*(2 * value for value in figures.values()))
+        if one.is_stream and figures and all(type(value) is int for value in figures.values()):
+            one.usage = Usage(*(2 * value for value in figures.values()))
 
 
 @mutant(
@@ -188,6 +188,7 @@ class NeedsAStore(PlainServer):
 @mutant(
     "no-usage-no-write",
     "turns of unknown usage are counted as free",
+    also=("aborted-turn-counts-what-is-known",),
 )
 class CountsUnknownUsageAsFree(PlainServer):
     def end(self, one: Conversation, usage: Usage | None, model: str) -> None:

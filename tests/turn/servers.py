@@ -154,7 +154,7 @@ class PlainServer:
         one.usage = usage
 
     def end(self, one: Conversation, usage: Usage | None, model: str) -> None:
-        one.usage, one.model = usage, model
+        one.usage, one.model = one.usage if usage is None else usage, model
 
     def settle_later(self, one: Conversation) -> asyncio.Task[None]:
         task = asyncio.create_task(self.settle(one))

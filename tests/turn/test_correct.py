@@ -12,6 +12,7 @@ import pytest
 
 from sessionstore_contract import catalogue
 from sessionstore_contract.effort import EFFORTS
+from sessionstore_contract.interface import SessionExistsError
 from sessionstore_contract.report.explanation import explain
 from sessionstore_contract.turn.carrying import KEEPS_WHAT_IT_IS_SENT
 from sessionstore_contract.turn.counting import NOT_COUNTED_IN_TIME
@@ -22,6 +23,7 @@ from sessionstore_contract.turn_trial import try_turn_clause
 from sessionstore_contract.verdict import Verdict
 
 from . import accumulators, servers
+from .accumulators import asked
 from .patience import try_patiently
 from .reference import ACCUMULATOR, SERVER
 
@@ -212,6 +214,84 @@ def test_a_server_that_settles_much_later_is_not_accused(name: str, remark: str)
     system = servers.system(SettlesMuchLater)
     finding = try_turn_clause(clause, system, seed=1, effort=EFFORTS["quick"])
     assert (finding.verdict, finding.reason) == (Verdict.HELD, remark)
+
+
+class AsksForTitles(servers.PlainServer):
+    """Has the agent make two titles of each turn, of which it would keep one."""
+
+    async def settle(self, one: servers.Conversation) -> None:
+        for _ in range(2):
+            async for _ in self.agent(["A title for:", *one.messages]):
+                pass
+        await super().settle(one)
+
+
+class ReadsNullAsNought(accumulators.Plain):
+    """Says nothing of a figure of which the provider has said nothing."""
+
+    def checked(self, turn: Any) -> Any:
+        said = {name: 0 if one is None else one for name, one in turn.usage.fields().items()}
+        return super().checked(replace(turn, usage=type(turn.usage)(**said)))
+
+
+class HoldsBackStreams(servers.PlainServer):
+    """Sends a stream in one piece, when it is whole."""
+
+    async def tell(self, one: servers.Conversation, send: Any) -> None:
+        held: list[Any] = []
+
+        async def hold(message: Any) -> None:
+            held.append(message)
+
+        await super().tell(one, hold)
+        for message in held:
+            await send(message)
+
+
+class CreatesSessions(servers.PlainServer):
+    """Makes the session before the turn; another request may have made it, or none can."""
+
+    async def history(self, one: servers.Conversation) -> list[Json]:
+        async def create() -> None:
+            with suppress(SessionExistsError):
+                await asked(self.store.create(one.session))
+
+        if one.session is not None and not isinstance(self.store, servers.NoStore):
+            await self.guarded(create)
+        return await super().history(one)
+
+
+class TakesTurnsOfASession(servers.PlainServer):
+    """Takes one turn of a session at a time, from its beginning to its end."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.turns: dict[str | None, asyncio.Lock] = {}
+
+    async def speak(self, one: servers.Conversation) -> AsyncIterator[str]:
+        async with self.turns.setdefault(one.session, asyncio.Lock()):
+            async for text in super().speak(one):
+                yield text
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (AsksForTitles, "store-fault-never*"),
+        (ReadsNullAsNought, "bad-figures*"),
+        (HoldsBackStreams, "aborted-turn*"),
+        (CreatesSessions, "store-fault-never*"),
+        (CreatesSessions, "first-turns*"),
+        (TakesTurnsOfASession, "aborted-turn*"),
+        (TakesTurnsOfASession, "no-usage*"),
+    ],
+)
+def test_what_is_done_otherwise_is_not_accused(kind: Any, name: str) -> None:
+    """What each clause demands can be done in more than one way."""
+    (clause,) = catalogue.select([name], contract=catalogue.TURN)
+    make = servers.system if issubclass(kind, servers.PlainServer) else accumulators.system
+    finding = try_turn_clause(clause, make(kind), seed=1, effort=EFFORTS["quick"])
+    assert (finding.verdict, finding.headline) == (Verdict.HELD, None)
 
 
 @pytest.fixture

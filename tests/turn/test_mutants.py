@@ -17,8 +17,11 @@ from tests.test_mutants import called_from, headlines_in, matches
 
 from . import (
     broken_accumulators,
+    broken_answers,
     broken_carriers,
+    broken_figures,
     broken_histories,
+    broken_requests,
     broken_servers,
     broken_streams,
 )
@@ -37,6 +40,9 @@ MODULES = (
     broken_servers,
     broken_histories,
     broken_streams,
+    broken_figures,
+    broken_answers,
+    broken_requests,
 )
 
 assert {module.__name__ for module in MODULES} == {kind.__module__ for kind in MUTANTS}
@@ -46,8 +52,11 @@ assert {module.__name__ for module in MODULES} == {kind.__module__ for kind in M
 def test_a_defect_is_named_by_the_clause_meant_for_it(kind: Any) -> None:
     """Its headline is the diagnosis, and no clause says so whose sentence still holds."""
     defect = defect_of(kind)
-    effort = EFFORTS["normal" if defect.caught_by == PROPERTY else "quick"]
-    findings = try_patiently(system_of(kind), seed=1, effort=effort)
+    is_drawn = defect.caught_by == PROPERTY
+    effort = EFFORTS["normal" if is_drawn else "quick"]
+    # It takes a third of the time of all.
+    clauses = [one for one in CLAUSES if is_drawn or one.id != PROPERTY]
+    findings = try_patiently(system_of(kind), seed=1, effort=effort, clauses=clauses)
     headlines = {
         one.clause.id: str(one.headline) for one in findings if one.verdict is Verdict.VIOLATED
     }

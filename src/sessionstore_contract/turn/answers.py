@@ -74,14 +74,6 @@ def is_done(body: bytes) -> bool:
     return any(data == "[DONE]" for data in _data(body))
 
 
-def has_begun(body: bytes) -> bool:
-    """Answer whether half of the text has been read."""
-    try:
-        return len("".join(_pieces(_chunks(body)))) >= len("Hello, wörld")
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return False
-
-
 def is_passed_off(received: Received, *, is_stream: bool) -> bool:
     """Answer whether part of the text, or all of it, is answered as if nothing had gone wrong.
 

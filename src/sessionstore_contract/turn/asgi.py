@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +58,9 @@ class Application:
         self._told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._said: asyncio.Queue[str] = asyncio.Queue()
         self._lifespan: asyncio.Task[None] | None = None
+        self._is_ending = False
+        self.failure: Exception | None = None
+        """How the application has failed at its end."""
 
     async def start(self) -> None:
         """Let the application start up, if it wants to know of it."""
@@ -72,8 +74,10 @@ class Application:
             self._said.put_nowait(message["type"])
 
         async def run() -> None:
-            with contextlib.suppress(Exception):  # it knows nothing of lifespan
+            try:
                 await self._app(scope, self._told.get, send)
+            except Exception as error:  # noqa: BLE001 - who knows nothing of lifespan raises at once
+                self.failure = error if self._is_ending else None
 
         self._lifespan = asyncio.create_task(run())
         await self._tell("lifespan.startup")
@@ -82,6 +86,7 @@ class Application:
         """Wait for the requests under way, and let the application shut down."""
         while self._requests:
             await asyncio.wait(self._requests)
+        self._is_ending = True
         await self._tell("lifespan.shutdown")
 
     async def _tell(self, what: str) -> None:

@@ -39,5 +39,6 @@ def said_of(script: Script, *, stream: bool, turn_id: str | None) -> dict[str, J
     said: dict[str, Json] = {"usage": usage, "model": script.model}
     said |= {"stream": True} if stream else {}
     said |= {} if turn_id is None else {"id": turn_id}
-    said |= {} if script.known is None else {"usage_midway": script.known.fields()}
+    midway = [one.fields() for one in script.known]
+    said |= {"usage_midway": midway[0] if len(midway) == 1 else midway} if midway else {}
     return said | ({} if script.failure is None else {"agent": "fails in mid-answer"})

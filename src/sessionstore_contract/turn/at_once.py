@@ -9,6 +9,8 @@ from ..expect import expect_all_answered, violated
 from ..subject import at_once
 from .answers import COMPLETE
 from .clauses import must, should
+from .script import Usage
+from .service import MODEL
 from .stores import KitStore, hanging, overtaking
 from .sums import FIRST, SECOND, expect_complete, expect_totals, judge_complete, total
 from .system import Ability
@@ -16,6 +18,7 @@ from .workshop import Workshop, open_on, ways
 
 if TYPE_CHECKING:
     from ..history import Call
+    from ..interface import Json
     from ..subject import Subject
     from .service import Service
 
@@ -123,22 +126,21 @@ async def _served_meanwhile(subject: Subject, sessions: list[str], *, is_streame
     evidence=["origin"],
 )
 async def concurrent_turns_all_count(subject: Subject) -> None:
-    for _ in range(2):
-        store = KitStore()
-        store.put(SESSION)
-        service = await open_on(subject, store)
-        await expect_complete(service.turn(SESSION, FIRST), "with a store that works")
-        await _take_at_once(_turns(service, [SESSION] * TURNS), "turns at once")
-        await service.shut_down()
-        await expect_totals(
-            service,
-            SESSION,
-            total(*[FIRST] * (TURNS + 1)),
-            rather_than={
-                f"of {TURNS} turns at once {count} are counted": total(*[FIRST] * (count + 1))
-                for count in range(TURNS)
-            },
-        )
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    await expect_complete(service.turn(SESSION, FIRST), "with a store that works")
+    await _take_at_once(_turns(service, [SESSION] * TURNS), "turns at once")
+    await service.shut_down()
+    await expect_totals(
+        service,
+        SESSION,
+        total(*[FIRST] * (TURNS + 1)),
+        rather_than={
+            f"of {TURNS} turns at once {count} are counted": total(*[FIRST] * (count + 1))
+            for count in range(TURNS)
+        },
+    )
     await _count_while_calls_overtake(subject, "update")
     await _count_while_calls_overtake(subject, "get_cost_data")
 
@@ -207,28 +209,63 @@ async def concurrent_servers_all_count(subject: Subject) -> None:
 
 @must(
     "turn.first-turns-at-once",
-    "Many first requests at once to a fresh server are all answered and counted.",
+    "Many first requests at once to a fresh server are all answered and counted, each with its own "
+    "figures, also several in one session that is new.",
     because="A server is started when there is load, and everything that is made on first use is "
-    "made by the first dozen requests together.",
-    remedy="Make what all requests share before the first one, or under a lock, once.",
+    "made by the first dozen requests together. What of a request is kept on the server, and not "
+    "with the request, is the next one's when it is read.",
+    remedy="Make what all requests share before the first one, or under a lock, once. Where a "
+    "session is made by `create`, another request may have made it: that is no failure.",
     evidence=["origin"],
 )
 async def first_turns_at_once(subject: Subject) -> None:
     store = KitStore()
-    sessions = [f"chat-{number}" for number in range(12)]
     workshop: Workshop = subject.store
-    if Ability.CHAT not in workshop.system.abilities:
+    is_chat = Ability.CHAT in workshop.system.abilities
+    if not is_chat:
         # A server makes the session by saving its history; an accumulator is given one.
-        for session in sessions:
+        for session in (*OWN, SESSION):
             store.put(session)
     service = await open_on(subject, store)
-    await _take_at_once(_turns(service, sessions), "first turns at once")
+    turns = [
+        service.turn(session, usage, model=model, stream=is_chat and number % 2 == 1)
+        for number, (session, (usage, model)) in enumerate(OWN.items())
+    ]
+    turns += _turns(service, [SESSION] * FIRST_TURNS)
+    await _take_at_once(turns, "first turns at once")
     await asyncio.sleep(0)
     await service.shut_down()
-    for session in sessions:
+    await _expect_their_own(service)
+    await expect_totals(
+        service,
+        SESSION,
+        total(*[FIRST] * FIRST_TURNS),
+        rather_than={
+            f"of {FIRST_TURNS} first turns of one session {count} are counted": total(
+                *[FIRST] * count
+            )
+            for count in range(FIRST_TURNS)
+        },
+    )
+
+
+FIRST_TURNS = 4
+"""In one session that is new."""
+
+OWN = {f"chat-{one}": (Usage(100 + one, 20 + one, 30), f"model-{one}") for one in range(12)}
+"""The sessions that have one first turn each, and the usage and the model of that."""
+
+
+async def _expect_their_own(service: Service) -> None:
+    for session, (usage, model) in OWN.items():
+        rivals: dict[str, dict[str, Json]] = {}
+        for other, (used, by) in {**OWN, SESSION: (FIRST, MODEL)}.items():
+            if other != session:
+                rivals[f"a turn has the figures of one of {other}"] = total(used, model=model)
+                rivals[f"a turn has the model of one of {other}"] = total(usage, model=by)
         await expect_totals(
             service,
             session,
-            total(FIRST),
-            rather_than={"a first turn is not counted": {}},
+            total(usage, model=model),
+            rather_than={"a first turn is not counted": {}, **rivals},
         )

@@ -249,7 +249,7 @@ async def write_only_store_gets_the_delta(subject: Subject) -> None:
         for usage in (FIRST, SECOND):
             turn = service.turn(SESSION, usage, stream=is_streamed)
             await expect_complete(turn, "while cost data can't be read")
-        await expect(service.shut_down()).to_succeed()
+        await expect(service.shut_down(is_judged=True)).to_succeed()
         await expect_totals(
             service,
             SESSION,

@@ -110,10 +110,10 @@ async def streaming_counts_the_same(subject: Subject) -> None:
     half = Usage(100, 3, 30)
     unasked: dict[str, Json] = {"stream_options": WITHOUT}
     for session, known, body in (
-        ("unstreamed", None, None),
-        ("streamed", None, None),
-        ("streamed-without-include_usage", None, unasked),
-        ("in-parts", half, None),
+        ("unstreamed", (), None),
+        ("streamed", (), None),
+        ("streamed-without-include_usage", (), unasked),
+        ("in-parts", (half,), None),
     ):
         is_streamed = session != "unstreamed"
         store.put(session)
@@ -194,14 +194,15 @@ async def null_store_by_default(subject: Subject) -> None:
         for is_streamed in (False, True):
             turn = service.turn(session, FIRST, stream=is_streamed)
             await expect_complete(turn, "without a store")
-    await expect(service.shut_down()).to_succeed()
+    await expect(service.shut_down(is_judged=True)).to_succeed()
 
 
 @must(
     "turn.no-usage-no-write",
     "A turn whose provider reported no usage leaves cost data as it was; zero is not absent.",
     because="A turn of unknown cost that is counted as free looks like one that was free.",
-    remedy="Tell None from 0: `if usage is None: return`, not `if not usage`.",
+    remedy="Tell None from 0: `if usage is None: return`, not `if not usage`. Begin each turn "
+    "without usage, not with zeros, which an agent that fails would leave behind.",
     asks={Ability.CHAT},
     evidence=["seed"],
 )
@@ -221,12 +222,41 @@ async def no_usage_no_write(subject: Subject) -> None:
         rather_than={"turns of unknown usage are counted as free": {"turn_count": 2}},
         kinds_of_numbers=False,
     )
-    await expect(service.cost_data(SESSION)).to_be({})
+    await expect(service.cost_data(SESSION)).to_be(
+        {}, rather_than={"the model of a turn of unknown usage is written": {"model": MODEL}}
+    )
     await expect_totals(
         service,
         "free",
         total(Usage(0, 0, 0)),
         rather_than={"a usage of zero is taken for none": {}},
+    )
+    for is_streamed in (False, True):
+        await _count_nothing_of_a_failure(subject, is_streamed=is_streamed)
+
+
+async def _count_nothing_of_a_failure(subject: Subject, *, is_streamed: bool) -> None:
+    """Let an agent fail before it reports usage, and say nothing of it, between turns that do."""
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    await expect_complete(service.turn(SESSION, FIRST), "with a store that works")
+    failing = Script(FIRST, MODEL, failure=RuntimeError("the provider went away"))
+    # Whatever it answers: what its client is to see of it is a clause of its own.
+    await service.scripted_turn(SESSION, failing, stream=is_streamed).perform(is_expected=True)
+    unknown = service.turn(SESSION, None, model="model-b", stream=is_streamed)
+    await expect_complete(unknown, "after one whose agent failed")
+    await service.shut_down()
+    free = Usage(0, 0, 0)
+    await expect_totals(
+        service,
+        SESSION,
+        total(FIRST),
+        rather_than={
+            "a turn whose agent failed is counted as free": total(FIRST, free),
+            "after others a turn of unknown usage is counted": total(FIRST, free, model="model-b"),
+            "the model is that of a turn that is not counted": total(FIRST, model="model-b"),
+        },
     )
 
 

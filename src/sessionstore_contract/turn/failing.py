@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .stores import Behaviour
 
 SESSION = "chat"
+NEW_SESSION = "new-chat"
 
 NONSENSE: tuple[Any, ...] = (None, 42, "text", ["x"], {"input_tokens": "many", "turn_count": []})
 
@@ -58,10 +59,11 @@ def _asked(subject: Subject) -> tuple[str, ...]:
 @must(
     "turn.store-fault-never-breaks-the-answer",
     "Whatever the store does - raises, hangs, answers nonsense, goes in mid-answer - the chat's "
-    "answer is complete and on time, and a failure that is raised is logged as a warning or an "
-    "error.",
+    "answer is complete and on time, its agent is asked once, and a failure that is raised is "
+    "logged as a warning or an error.",
     because="The answer has been paid for when the store is called. A user who does not get it "
-    "pays again, and an operator who sees nothing in the log bills nothing.",
+    "pays again, as does a server that tries the whole turn again; an operator who sees nothing in "
+    "the log bills nothing.",
     remedy="Catch what the store raises around each call of it, and what comes of its answers; "
     "wait for it no longer than a bound, in a task that the bound does not end. A store whose own "
     "work was cancelled raises CancelledError, which `except Exception` does not catch. Whether it "
@@ -75,22 +77,29 @@ def _asked(subject: Subject) -> tuple[str, ...]:
 async def store_fault_never_breaks_the_answer(subject: Subject) -> None:
     for fault in _faults(subject):
         for is_streamed in ways(subject):
-            await _hold_meanwhile(subject, fault, is_streamed=is_streamed)
+            await _hold_meanwhile(subject, fault, SESSION, is_streamed=is_streamed)
     await _hold_while_it_hangs(subject)
-    if True in ways(subject):
+    if Ability.CHAT in subject.store.system.abilities:
+        for operation in ("exists", "create"):
+            fault = operation, RAISES, raising(FAILURES[0]), (operation,)
+            for is_streamed in ways(subject):
+                await _hold_meanwhile(subject, fault, NEW_SESSION, is_streamed=is_streamed)
         for behaviour in (raising(FAILURES[0]), hanging(subject.store.release)):
             await _hold_when_it_goes(subject, behaviour)
 
 
-async def _hold_meanwhile(subject: Subject, fault: Fault, *, is_streamed: bool) -> None:
+async def _hold_meanwhile(
+    subject: Subject, fault: Fault, session: str, *, is_streamed: bool
+) -> None:
     what, does, behaviour, operations = fault
     service = await _begun(subject, is_streamed=is_streamed)
-    before = service.end_of_answer
+    before, asked_again = service.end_of_answer, service.asked_again()
     warned = len(service.workshop.log.warned)
     await service.trouble(does, behaviour, operations)
-    turn = service.turn(SESSION, FIRST, stream=is_streamed)
+    turn = service.turn(session, FIRST, stream=is_streamed)
     await expect_complete(turn, f"while {what} {does}")
     _expect_the_same_end(service, before, f"while {what} {does}")
+    _expect_to_be_asked_once(service, asked_again, f"while {what} {does}")
     raises = does.startswith(RAISES)
     has_logged = await _end(service, warned, is_waited_for=raises)
     if raises and service.store.failures and not has_logged:
@@ -164,6 +173,17 @@ def _expect_the_same_end(service: Service, before: dict[str, Json], trouble: str
             f"the answer ends in another way {trouble}",
             demanded=word(before),
             answered=word(service.end_of_answer),
+        )
+
+
+def _expect_to_be_asked_once(service: Service, before: int, trouble: str) -> None:
+    """Demand that the agent is asked the same no oftener than in a turn of a store that works."""
+    times = service.asked_again() - before
+    if times > before:
+        violated(
+            f"the agent is asked again {trouble}",
+            demanded="what the agent has been asked is not asked again",
+            answered=f"it was asked the same {times} times more",
         )
 
 

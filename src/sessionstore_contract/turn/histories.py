@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..expect import expect
+from ..subject import at_once
 from .carrying import KEPT, has_kept
 from .clauses import should
 from .leaving import SAVED, is_saved
@@ -49,9 +50,10 @@ NOT_SAVED_IN_TIME = (
 @should(
     "turn.history-has-each-turn-once",
     "Where the server keeps the history, each prompt and each answer stands in it once, in the "
-    "order in which they were said.",
+    "order in which they were said, and nothing of another session, or of one that was deleted.",
     because="The history is what the model is asked with next. Without the prompts it has answers "
-    "to nothing; what stands there twice is paid for in each turn that follows.",
+    "to nothing; what stands there twice is paid for in each turn that follows. What was said "
+    "elsewhere, or was deleted in the store, is shown to whom it is not meant for.",
     remedy="Save what `load` answered, then the messages of the request, then the answer. What "
     "else is kept is the server's matter: ids, other members, messages of the roles `system` and "
     "`developer` are not looked at.",
@@ -60,6 +62,8 @@ NOT_SAVED_IN_TIME = (
 async def history_has_each_turn_once(subject: Subject) -> None:
     for is_streamed in ways(subject):
         await _hold_two_turns(subject, is_streamed=is_streamed)
+        await _hold_two_sessions(subject, is_streamed=is_streamed)
+        await _begin_anew(subject, is_streamed=is_streamed)
 
 
 async def _hold_two_turns(subject: Subject, *, is_streamed: bool) -> None:
@@ -86,6 +90,54 @@ async def _hold_two_turns(subject: Subject, *, is_streamed: bool) -> None:
             "a turn is in the history again with the next one": [*IN_ORDER[:2], *IN_ORDER],
         },
     )
+
+
+async def _hold_two_sessions(subject: Subject, *, is_streamed: bool) -> None:
+    store = KitStore()
+    service = await open_on(subject, store)
+    scripts = {session: Script(FIRST, MODEL) for session in ("one", "two")}
+    for session in scripts:
+        store.put(session)
+    turns = [
+        service.scripted_turn(session, script, stream=is_streamed)
+        for session, script in scripts.items()
+    ]
+    # That they are answered is a matter of first turns at once.
+    await at_once(*turns)
+    await service.shut_down()
+    for session in scripts:
+        of_others = [script for other, script in scripts.items() if other != session]
+        strangers = partial(_said_in, service, session, of_others)
+        await expect(service.seen("of_another_session", strangers)).to_be(
+            False, rather_than={"what was said in another session is in the history": True}
+        )
+
+
+async def _begin_anew(subject: Subject, *, is_streamed: bool) -> None:
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    deleted = Script(FIRST, MODEL)
+    turn = service.scripted_turn(SESSION, deleted, stream=is_streamed)
+    await expect_complete(turn, "with a store that works")
+    # What is saved only later may well be saved to the session that is there then.
+    if not await service.is_settled(partial(is_saved, service, SESSION)):
+        subject.stand.note(NOT_SAVED_IN_TIME)
+        return
+    await service.renewal(SESSION)
+    turn = service.turn(SESSION, SECOND, stream=is_streamed)
+    await expect_complete(turn, "with a store that works")
+    await service.shut_down()
+    comes_back = partial(_said_in, service, SESSION, [deleted])
+    await expect(service.seen("of_a_deleted_session", comes_back)).to_be(
+        False, rather_than={"the history of a session that was deleted comes back": True}
+    )
+
+
+def _said_in(service: Service, session: str, scripts: list[Script]) -> bool:
+    """Answer whether the prompt of one of these turns is in what is kept of a session."""
+    kept = json.dumps(service.store.peek_messages(session))
+    return any(service.prompt(script) in kept for script in scripts)
 
 
 def _history(service: Service, names: Mapping[str, str]) -> list[Json]:

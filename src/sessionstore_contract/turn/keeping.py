@@ -24,10 +24,12 @@ SESSION = "chat"
 
 @must(
     "turn.other-keys-stand",
-    "Keys in cost data that are not the accumulator's are left alone.",
+    "Keys in cost data that are not the accumulator's are left alone; by an accumulator without a "
+    "server, messages too.",
     because="Budgets, tags and other counters live beside the totals, and change between the read "
     "and the write of a turn.",
-    remedy="Hand `update` the keys that the accumulator owns, never all of what was read.",
+    remedy="Hand `update` the keys that the accumulator owns, never all of what was read, and make "
+    "no session by saving an empty history: one may be there.",
 )
 async def other_keys_stand(subject: Subject) -> None:
     for is_streamed in ways(subject):
@@ -37,6 +39,8 @@ async def other_keys_stand(subject: Subject) -> None:
 async def _hold_the_keys_of_others(subject: Subject, *, is_streamed: bool) -> None:
     store = KitStore()
     others: dict[str, Json] = {"budget": {"limit": 5}, "note": "mine", "input": [1, None]}
+    messages: list[Json] = [{"role": "user", "content": "what was said before"}]
+    store.put_messages(SESSION, messages)
     store.put(SESSION, others)
 
     async def changing(do: Callable[[], Awaitable[Any]]) -> Any:
@@ -61,6 +65,10 @@ async def _hold_the_keys_of_others(subject: Subject, *, is_streamed: bool) -> No
             "the accumulator removes the keys of others": dict.fromkeys(others, "(gone)"),
         },
     )
+    if Ability.CHAT not in service.workshop.system.abilities:
+        await expect(service.seen("messages", lambda: store.peek_messages(SESSION))).to_be(
+            messages, rather_than={"the accumulator removes the messages": []}
+        )
 
 
 @should(
@@ -112,6 +120,7 @@ BAD_FIGURES: tuple[tuple[str, Any, int | float], ...] = (
     ("a text", "many", 4),
     ("infinity", float("inf"), float("inf")),
     ("NaN", float("nan"), float("nan")),
+    ("null", None, 0),
 )
 """What is reported, and what it would add if it were added."""
 
@@ -119,9 +128,9 @@ BAD_FIGURES: tuple[tuple[str, Any, int | float], ...] = (
 @should(
     "turn.bad-figures-are-not-added",
     "Negative, non-finite and non-numeric figures are not added, and are logged as a warning or "
-    "an error.",
+    "an error; one that is null is not added, and need not be logged.",
     because="One NaN makes the totals of a session unreadable for ever, and a negative figure is "
-    "a discount.",
+    "a discount. Null is what providers say of cached tokens where they have none.",
     remedy="Check each figure before it is added; leave out the figure, or the turn.",
     evidence=["litellm#40845", "litellm#39325"],
 )
@@ -133,7 +142,9 @@ async def bad_figures_are_not_added(subject: Subject) -> None:
                 await _expect_it_to_be_left_out(service, name, {which: added})
                 # What is not kept need not be looked at.
                 is_kept = which != "cached_tokens" or _keeps_cached_tokens(service)
-                if is_kept and service.workshop.system.logger is not None:
+                # To say nothing of a figure is no nonsense.
+                is_said = figure is not None
+                if is_said and is_kept and service.workshop.system.logger is not None:
                     _expect_to_be_logged(service, name)
 
 

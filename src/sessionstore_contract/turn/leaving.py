@@ -8,12 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..expect import expect, violated
-from .answers import has_begun, is_done
+from .answers import is_done
 from .clauses import must, should
 from .script import TEXT, Script, Usage
 from .service import MODEL
 from .stores import KitStore, slow
-from .sums import FIRST, expect_totals, total
+from .sums import FIRST, SECOND, expect_complete, expect_totals, total
 from .system import TOTALS, Ability
 from .workshop import open_on
 
@@ -26,8 +26,9 @@ SUMS = tuple(name for name in TOTALS if name != "model")
 """Which model answers is said at the end by some, and is not known before."""
 SAVED = json.dumps(TEXT)[1:-1]
 """An answer, as it stands in a history."""
+BEFORE = Usage(100, 1, 30)
 KNOWN = Usage(100, 4, 30)
-"""What is known of FIRST in mid-answer."""
+"""What is known of FIRST in mid-answer, and was known before that."""
 
 NOT_WHERE_SEND_RAISES = (
     "on a server whose send raises for a client that has left (ASGI 2.4), the turn is lost"
@@ -85,17 +86,22 @@ def is_saved(service: Service, session: str) -> bool:
 
 @should(
     "turn.aborted-turn-counts-what-is-known",
-    "A turn that was cut off, by its client or by its agent, counts the usage known by then.",
-    because="The provider has been paid for what it said until then.",
+    "A turn that was cut off, by its client or by its agent, or that ends without usage, counts "
+    "the usage known by then, once, and the turn after it is answered and counted.",
+    because="The provider has been paid for what it said until then. A lock that the turn has not "
+    "given back stops the session for ever.",
     remedy="Keep the last usage that was reported on the way, and count it in the task that also "
-    "counts complete turns. (Letting the agent finish, and counting all of it, is right as well.)",
+    "counts complete turns; an end that says none leaves it. (Letting the agent finish, and "
+    "counting all of it, is right as well.) Give back what the turn holds in `finally`.",
     asks={Ability.CHAT, Ability.USAGE_MIDWAY},
     evidence=["openai-agents-python#1975"],
 )
 async def aborted_turn_counts_what_is_known(subject: Subject) -> None:
     for is_streamed in (True, False):
         await _client_leaves(subject, is_streamed=is_streamed)
-    await _agent_fails(subject)
+    for is_streamed in (False, True):
+        await _agent_fails(subject, is_streamed=is_streamed)
+        await _agent_ends_without_usage(subject, is_streamed=is_streamed)
 
 
 async def _client_leaves(subject: Subject, *, is_streamed: bool) -> None:
@@ -103,45 +109,63 @@ async def _client_leaves(subject: Subject, *, is_streamed: bool) -> None:
     store.put(SESSION)
     service = await open_on(subject, store)
     hold, gone = asyncio.Event(), asyncio.Event()
-    if is_streamed:
-        script = Script(FIRST, MODEL, KNOWN, hold=hold)
-        await service.left_turn(SESSION, script, at=has_begun, where="in mid-answer")
-    else:
-        script = Script(FIRST, MODEL, KNOWN, hold=hold, meanwhile=gone.set)
-        await service.gone_turn(SESSION, script, at=gone)
-        # The server hears of it before the agent goes on.
-        await store.quiet()
+    script = Script(FIRST, MODEL, (BEFORE, KNOWN), hold=hold, meanwhile=gone.set)
+    await service.gone_turn(SESSION, script, stream=is_streamed, at=gone)
+    # The server hears of it before the agent goes on.
+    await store.quiet()
     hold.set()
+    await expect_complete(service.turn(SESSION, SECOND), "after one whose client left")
     await service.shut_down()
     await expect_totals(
         service,
         SESSION,
-        total(KNOWN),
-        total(FIRST),
+        total(KNOWN, SECOND),
+        total(FIRST, SECOND),
         rather_than={
-            "a turn whose client left is not counted": {},
-            "a turn whose client left is counted twice": total(KNOWN, FIRST),
+            "a turn whose client left is not counted": total(SECOND),
+            "a turn whose client left is counted twice": total(KNOWN, FIRST, SECOND),
+            "usage on the way is added up": total(BEFORE, KNOWN, SECOND, count=2),
+            "of usage on the way the first is counted": total(BEFORE, SECOND),
         },
         names=SUMS,
     )
 
 
-async def _agent_fails(subject: Subject) -> None:
-    for is_streamed in (False, True):
-        store = KitStore()
-        store.put(SESSION)
-        service = await open_on(subject, store)
-        script = Script(FIRST, MODEL, KNOWN, failure=RuntimeError("the provider went away"))
-        # Whatever it answers: what its client is to see of it is a clause of its own.
-        await service.scripted_turn(SESSION, script, stream=is_streamed).perform(is_expected=True)
-        await service.shut_down()
-        await expect_totals(
-            service,
-            SESSION,
-            total(KNOWN),
-            rather_than={"a turn whose agent failed is not counted": {}},
-            names=SUMS,
-        )
+async def _agent_fails(subject: Subject, *, is_streamed: bool) -> None:
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    failure = RuntimeError("the provider went away")
+    script = Script(FIRST, MODEL, (BEFORE, KNOWN), failure=failure)
+    # Whatever it answers: what its client is to see of it is a clause of its own.
+    await service.scripted_turn(SESSION, script, stream=is_streamed).perform(is_expected=True)
+    await expect_complete(service.turn(SESSION, SECOND), "after one whose agent failed")
+    await service.shut_down()
+    await expect_totals(
+        service,
+        SESSION,
+        total(KNOWN, SECOND),
+        rather_than={"a turn whose agent failed is not counted": total(SECOND)},
+        names=SUMS,
+    )
+
+
+async def _agent_ends_without_usage(subject: Subject, *, is_streamed: bool) -> None:
+    store = KitStore()
+    store.put(SESSION)
+    service = await open_on(subject, store)
+    script = Script(None, MODEL, (BEFORE, KNOWN))
+    await expect_complete(
+        service.scripted_turn(SESSION, script, stream=is_streamed), "where its end says no usage"
+    )
+    await service.shut_down()
+    await expect_totals(
+        service,
+        SESSION,
+        total(KNOWN),
+        rather_than={"a turn that ends without usage is not counted": {}},
+        names=SUMS,
+    )
 
 
 @should(

@@ -60,8 +60,8 @@ class Script:
 
     usage: Usage | None
     model: str
-    known: Usage | None = None
-    """Reported in mid-answer."""
+    known: tuple[Usage, ...] = ()
+    """Reported in mid-answer, each in the place of the one before it."""
     hold: asyncio.Event | None = None
     """Waited for in mid-answer, after what is known was reported."""
     meanwhile: Callable[[], None] | None = None
@@ -75,8 +75,8 @@ class Script:
         for piece in PIECES[:half]:
             yield Said(piece)
             await asyncio.sleep(0)
-        if self.known is not None:
-            yield Known(self.known)
+        for usage in self.known:
+            yield Known(usage)
             # What is said after it has been read when this has been.
             yield Said("")
         if self.meanwhile is not None:
@@ -99,6 +99,8 @@ class Agent:
     """
 
     _scripts: dict[str, Script] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    """What it was asked, in order."""
 
     def learn(self, script: Script) -> str:
         """Take a script, and answer the prompt that it is the answer to: the same one again."""
@@ -112,6 +114,7 @@ class Agent:
     def __call__(self, asked: Any) -> AsyncIterator[Event]:
         """Answer the last prompt in what is asked."""
         text = repr(asked)
+        self.asked.append(text)
         latest = max(self._scripts, key=text.rfind, default=None)
         if latest is None or latest not in text:
             raise ValueError("the agent was not given the prompt of the request")

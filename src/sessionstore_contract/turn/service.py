@@ -63,7 +63,7 @@ class Service:
         model: str = MODEL,
         stream: bool = False,
         turn_id: str | None = None,
-        known: Usage | None = None,
+        known: tuple[Usage, ...] = (),
         body: Mapping[str, Json] | None = None,
     ) -> Call[str]:
         """Take a turn; the answer says whether the client's is complete."""
@@ -112,14 +112,16 @@ class Service:
         said |= {"client_leaves": where, **({"then_send": "raises"} if is_told else {})}
         return self._call("turn", method, session, **said)
 
-    def gone_turn(self, session: str, script: Script, at: asyncio.Event) -> Call[str]:
-        """Take an unstreamed turn whose client has gone when this event comes."""
+    def gone_turn(
+        self, session: str, script: Script, *, stream: bool, at: asyncio.Event
+    ) -> Call[str]:
+        """Take a turn whose client has gone when this event comes, whatever it has read."""
 
         async def method(*_: Any, **__: Any) -> str:
-            await self._post(session, script, stream=False, turn_id=None, leaves_at=at)
+            await self._post(session, script, stream=stream, turn_id=None, leaves_at=at)
             return "left in mid-answer"
 
-        said = said_of(script, stream=False, turn_id=None) | {"client_leaves": "in mid-answer"}
+        said = said_of(script, stream=stream, turn_id=None) | {"client_leaves": "in mid-answer"}
         return self._call("turn", method, session, **said)
 
     def trouble(
@@ -161,11 +163,16 @@ class Service:
 
         return self._call("the_store", method, unanswered_calls="are made now")
 
-    def shut_down(self) -> Call[None]:
-        """End the system as its server does, with time for what is still to be written."""
+    def shut_down(self, *, is_judged: bool = False) -> Call[None]:
+        """End the system as its server does, with time for what is still to be written.
+
+        That an application fails meanwhile is told where its end `is_judged`.
+        """
 
         async def method() -> None:
             await self.end()
+            if is_judged and self.application is not None and self.application.failure is not None:
+                raise self.application.failure
 
         return self._call("shut_down", method)
 
@@ -225,6 +232,10 @@ class Service:
     def has_counted(self, session: str, turns: int) -> bool:
         """Answer whether the totals say that there were so many turns."""
         return self._seen_totals(session).get("turn_count") == turns
+
+    def asked_again(self) -> int:
+        """Answer how often the agent was asked what it had been asked before."""
+        return len(self._agent.asked) - len(set(self._agent.asked))
 
     def prompt(self, script: Script) -> str:
         """Answer what the turn of this script is asked with."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -38,6 +39,8 @@ FAILURES: tuple[BaseException, ...] = (
     ConnectionResetError("the connection was lost"),
     TimeoutError("the database took too long"),
     KeyError("rows"),
+    # As from a driver: of a kind of its own.
+    sqlite3.OperationalError("database is locked"),
     # As from a driver whose own task was cancelled: whoever asked was not.
     asyncio.CancelledError("the connection was closed"),
 )
@@ -229,6 +232,9 @@ class KitStore(SessionStore):
         self._under_way += 1
         try:
             return await (really() if behaviour is None else behaviour(really))
+        except SessionExistsError:
+            # It is an answer: whoever makes sure that a session is there may well not mind.
+            raise
         except Exception:
             self.failures.append(operation)
             raise

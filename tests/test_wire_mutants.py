@@ -31,7 +31,14 @@ from sessionstore_contract.wire.platform import Platform
 from sessionstore_contract.wire_runs import check_platform_sync
 
 from .drawn import is_drawn
-from .mutants import wire_leaving, wire_races, wire_requests, wire_sessions, wire_values
+from .mutants import (
+    wire_leaving,
+    wire_narrow,
+    wire_races,
+    wire_requests,
+    wire_sessions,
+    wire_values,
+)
 from .mutants.defect import defect_of
 from .mutants.wire_platforms import CORRECT, CancellingPlatform, KeepingPlatform, PlainPlatform
 from .mutants.wire_server import served
@@ -42,7 +49,7 @@ if TYPE_CHECKING:
 
     from sessionstore_contract.clause import Clause
 
-MODULES = (wire_sessions, wire_values, wire_races, wire_requests, wire_leaving)
+MODULES = (wire_sessions, wire_values, wire_races, wire_requests, wire_leaving, wire_narrow)
 MUTANTS = [
     made
     for module in MODULES

@@ -181,6 +181,18 @@ class CreatesWithoutCare(_ReadsTheHistory):
         return found
 
 
+@mutant(FAULT, "the answer is broken while create raises")
+class CreatesWithoutCareInStreams(CreatesWithoutCare):
+    async def made_of(self, found: Any, one: Conversation) -> Any:
+        return await super().made_of(found, one) if one.is_stream else found
+
+
+@mutant(FAULT, "the answer is broken while create raises")
+class CreatesWithoutCareInWholeAnswers(CreatesWithoutCare):
+    async def made_of(self, found: Any, one: Conversation) -> Any:
+        return found if one.is_stream else await super().made_of(found, one)
+
+
 @mutant(FAULT, "the answer is broken while exists raises")
 class LooksWhereItHasReadNothing(_ReadsTheHistory):
     """Whether a session that has no history is there is asked without care."""

@@ -163,6 +163,28 @@ class MakesTheSessionByASave(Plain):
         await super().record(session, turn)
 
 
+@mutant("other-keys-stand", "the accumulator writes back what it read of others")
+class SavesTheDocumentThatItKnows(Plain):
+    """Reads all that is there once, and writes it back with the second turn, and all after it."""
+
+    def __init__(self, store: Any, name: str | None = None) -> None:
+        super().__init__(store, name)
+        self.known: dict[str, dict[str, Json]] = {}
+        self.written: set[str] = set()
+
+    async def read(self, session: str) -> dict[str, Json]:
+        if session not in self.known:
+            found = await asked(self.store.get_cost_data(session))
+            self.known[session] = found if isinstance(found, dict) else {}
+        return await super().read(session)
+
+    async def write(self, session: str, totals: dict[str, Json]) -> None:
+        known = self.known.get(session, {}) if session in self.written else {}
+        others = {} if self.name else {name: known[name] for name in known if name not in totals}
+        await super().write(session, {**others, **totals})
+        self.written.add(session)
+
+
 @mutant("write-only-store-gets-the-delta", "shut_down raises NotImplementedError")
 class LooksOnceMoreAtItsEnd(Plain):
     """Reads what it has written, to be sure of it."""
@@ -171,6 +193,21 @@ class LooksOnceMoreAtItsEnd(Plain):
         await super().drain()
         for session in list(self.waiting):
             await self.store.get_cost_data(session)
+
+
+@mutant("store-fault-never-breaks-the-answer", "recording raises while get_cost_data raises")
+class LetsRuntimeErrorsOut(Plain):
+    """Knows errors of connections and of drivers, and takes others for its own."""
+
+    async def record(self, session: str, turn: Figures) -> None:
+        self.waiting[session].append(self.checked(turn))
+        try:
+            async with asyncio.timeout(self.patience()), self.lock(session):
+                await self.flush(session)
+        except RuntimeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever else a store raises
+            self.fail(error)
 
 
 @mutant(

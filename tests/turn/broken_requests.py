@@ -90,6 +90,18 @@ class HasOneRequestForAll(PlainServer):
         await super().save(one, session)
 
 
+@mutant("history-has-each-turn-once", "the agent is asked with what was said in another session")
+class HasOneHistoryForAll(PlainServer):
+    """Reads one and keeps it at hand, under a key that is the same for all sessions."""
+
+    known: list[Json] = []  # noqa: RUF012 - replaced, never changed
+
+    async def history(self, one: Conversation) -> list[Json]:
+        found = await super().history(one)
+        self.known = self.known or found
+        return self.known if one.session else []
+
+
 @mutant("history-has-each-turn-once", "the history of a session that was deleted comes back")
 class RemembersHistories(Keeps):
     """Reads each once, and has it in memory for as long as it lives."""

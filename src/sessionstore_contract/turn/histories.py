@@ -21,7 +21,7 @@ from .system import Ability
 from .workshop import open_on, ways
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ..interface import Json
     from ..subject import Subject
@@ -50,7 +50,8 @@ NOT_SAVED_IN_TIME = (
 @should(
     "turn.history-has-each-turn-once",
     "Where the server keeps the history, each prompt and each answer stands in it once, in the "
-    "order in which they were said, and nothing of another session, or of one that was deleted.",
+    "order in which they were said, and nothing of another session, or of one that was deleted; "
+    "nor is the agent asked with what was said in another session.",
     because="The history is what the model is asked with next. Without the prompts it has answers "
     "to nothing; what stands there twice is paid for in each turn that follows. What was said "
     "elsewhere, or was deleted in the store, is shown to whom it is not meant for.",
@@ -97,7 +98,7 @@ async def _hold_two_sessions(subject: Subject, *, is_streamed: bool) -> None:
     service = await open_on(subject, store)
     scripts = {session: Script(FIRST, MODEL) for session in ("one", "two")}
     for session in scripts:
-        store.put(session)
+        store.put_messages(session, [{"role": "user", "content": _words_in(session)}])
     turns = [
         service.scripted_turn(session, script, stream=is_streamed)
         for session, script in scripts.items()
@@ -105,12 +106,20 @@ async def _hold_two_sessions(subject: Subject, *, is_streamed: bool) -> None:
     # That they are answered is a matter of first turns at once.
     await at_once(*turns)
     await service.shut_down()
-    for session in scripts:
-        of_others = [script for other, script in scripts.items() if other != session]
-        strangers = partial(_said_in, service, session, of_others)
-        await expect(service.seen("of_another_session", strangers)).to_be(
+    for session, other in (("one", "two"), ("two", "one")):
+        strange = (_words_in(other), service.prompt(scripts[other]))
+        kept = partial(_are_in, strange, [json.dumps(store.peek_messages(session))])
+        await expect(service.seen("of_another_in_history", kept)).to_be(
             False, rather_than={"what was said in another session is in the history": True}
         )
+        asked = partial(_are_in, strange, service.asked_with(scripts[session]))
+        await expect(service.seen("of_another_in_question", asked)).to_be(
+            False, rather_than={"the agent is asked with what was said in another session": True}
+        )
+
+
+def _words_in(session: str) -> str:
+    return f"what was said in {session}"
 
 
 async def _begin_anew(subject: Subject, *, is_streamed: bool) -> None:
@@ -128,16 +137,16 @@ async def _begin_anew(subject: Subject, *, is_streamed: bool) -> None:
     turn = service.turn(SESSION, SECOND, stream=is_streamed)
     await expect_complete(turn, "with a store that works")
     await service.shut_down()
-    comes_back = partial(_said_in, service, SESSION, [deleted])
+    kept = [json.dumps(store.peek_messages(SESSION))]
+    comes_back = partial(_are_in, (service.prompt(deleted),), kept)
     await expect(service.seen("of_a_deleted_session", comes_back)).to_be(
         False, rather_than={"the history of a session that was deleted comes back": True}
     )
 
 
-def _said_in(service: Service, session: str, scripts: list[Script]) -> bool:
-    """Answer whether the prompt of one of these turns is in what is kept of a session."""
-    kept = json.dumps(service.store.peek_messages(session))
-    return any(service.prompt(script) in kept for script in scripts)
+def _are_in(words: Iterable[str], texts: Iterable[str]) -> bool:
+    """Answer whether any of these words stand in any of these texts."""
+    return any(one in text for one in words for text in texts)
 
 
 def _history(service: Service, names: Mapping[str, str]) -> list[Json]:

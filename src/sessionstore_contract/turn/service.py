@@ -233,6 +233,11 @@ class Service:
         """Answer whether the totals say that there were so many turns."""
         return self._seen_totals(session).get("turn_count") == turns
 
+    def asked_with(self, script: Script) -> list[str]:
+        """Answer what the agent was asked with in the turn of this script."""
+        prompt = self.prompt(script)
+        return [one for one in self._agent.asked if prompt in one]
+
     def asked_again(self) -> int:
         """Answer how often the agent was asked what it had been asked before."""
         return len(self._agent.asked) - len(set(self._agent.asked))

@@ -283,3 +283,46 @@ class DeletesOfOneSessionFail(PlainPlatform):
         if session not in self.rows:
             return 500, {"error": "no row"}
         return await super().delete(session)
+
+
+@mutant("wire.ids-are-one-segment", "POST refuses an id with")
+class DeletesUnderEachId(PlainPlatform):
+    """Looks at ids where something is kept under them, and a DELETE keeps nothing."""
+
+    async def answer(self, scope: Any, body: bytes) -> Reply:
+        try:
+            return await super().answer(scope, body)
+        except Refused as refused:
+            if scope["method"] == "DELETE" and str(refused) == "no id":
+                return 200, {}
+            raise
+
+
+@mutant("wire.ids-are-one-segment", "an id with 65 characters is answered 5xx")
+class FailsToSaveAFullId(LiberalPlatform):
+    """Has a column that ends a character too early for PUT, which adds a mark to the id."""
+
+    async def put(self, session: str, body: Body) -> Reply:
+        if len(session) == 65 and session.endswith("a"):
+            raise ValueError("value too long for type character varying(65)")
+        return await super().put(session, body)
+
+
+@mutant("wire.cost-data-is-readable", "GET cost_data answers cost_data", is_everywhere=True)
+class AnswersCostsOnce(PlainPlatform):
+    """What has been fetched is taken for billed."""
+
+    async def costs(self, session: str) -> Reply:
+        reply = await super().costs(session)
+        self.rows[session].costs = "{}"
+        return reply
+
+
+@mutant("wire.put-is-upsert", "PUT answers 304", is_everywhere=True)
+class SaysThatAHistoryIsTheSame(PlainPlatform):
+    """What is saved is there afterwards; it is said as if nothing had been done."""
+
+    async def put(self, session: str, body: Body) -> Reply:
+        is_new = session not in self.rows
+        status, said = await super().put(session, body)
+        return status if is_new else 304, said

@@ -261,7 +261,7 @@ class OneLockForAll(Plain):
         self.one = asyncio.Lock()
 
     def patience(self) -> float:
-        return 0.05  # the other session waits as long, and longer
+        return 0.3  # the other session waits as long, and longer
 
     def lock(self, session: str) -> Any:
         return self.one

@@ -387,7 +387,7 @@ class OneTurnAtATime(PlainServer):
         self.one = asyncio.Lock()
 
     def patience(self) -> float:
-        return 0.05  # the other session waits as long, and longer
+        return 0.3  # the other session waits as long, and longer
 
     async def whole(self, one: Conversation, receive: Any, send: Any) -> None:
         async with self.one:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from sessionstore_contract.values import copy
@@ -396,3 +397,25 @@ class LooksThenMakesAnew(OpenedFiles):
         return found
 
     instances: ClassVar[dict[Path, list[None]]] = {}
+
+
+@mutant(
+    "sharing.first-use-may-be-concurrent",
+    "first use of several processes at once: create raised BlockingIOError",
+    adding=("multi-process",),
+)
+class GivesUpBesideAnotherProcess(OpenedFiles):
+    """Makes its table in one go, and takes no turn where another process is about to."""
+
+    async def connect(self) -> None:
+        if not (self.folder / "table").exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            mine = self.folder / f"{os.getpid()}.making"
+            mine.touch()
+            try:
+                time.sleep(0.1)  # noqa: ASYNC251 - which other instances here wait for
+                if len([*self.folder.glob("*.making")]) > 1:
+                    raise BlockingIOError("the table is locked")
+                (self.folder / "table").touch()
+            finally:
+                mine.unlink()

@@ -663,6 +663,44 @@ class SkipsKeysThatAreNoTexts(Changing):
         return super().changed(value)
 
 
+class ChangingMany(Changing):
+    """Looks at each message of a few, and at many all at once: a start for defects."""
+
+    async def save(self, session_id: str, messages: list[Json]) -> None:
+        await DictStore.save(self, session_id, self.of_many(messages))
+
+    async def update(self, session_id: str, *, cost_data: dict[str, Json] | None = None) -> bool:
+        return await DictStore.update(self, session_id, cost_data=self.of_many(cost_data))
+
+    def of_many(self, whole: Any) -> Any:
+        return self.changed(whole) if whole and len(whole) > 16 else whole
+
+
+@mutant(NUL, "what has NUL in it is cut there")
+class CutsAtNulAmongMany(ChangingMany, CutsAtNul):
+    """Looks for NUL in what it words itself, and has many worded by a library."""
+
+
+@mutant(SURROGATES, "a lone surrogate is dropped")
+class DropsSurrogatesAmongMany(ChangingMany, DropsSurrogates):
+    """Encodes many texts together, and ignores what is no Unicode."""
+
+
+@mutant(NON_FINITE, "nan comes back as null")
+class NonFiniteIsNullAmongMany(ChangingMany, NonFiniteIsNull):
+    """Looks at no number where there are many, which a faster library words."""
+
+
+@mutant("values.non-json-is-refused", "save accepts a datetime as text")
+class WordsTimesAmongMany(ChangingMany, TimesAreTexts):
+    """Has many messages worded by a library that words times, too."""
+
+
+@mutant("values.keys-that-are-not-text", "save accepts the key 1 as text")
+class KeysBecomeTextsAmongMany(ChangingMany, KeysBecomeTexts):
+    """Looks at the keys of the first few messages."""
+
+
 class Suffering(DictStore):
     """Does something when a save was refused: a start for defects."""
 

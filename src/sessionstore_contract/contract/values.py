@@ -21,6 +21,7 @@ from .procedures.keeping import (
     judge,
     performed,
     ways,
+    ways_of_many,
 )
 from .procedures.specimens import (
     AS_WRITTEN,
@@ -124,7 +125,7 @@ async def _is_not_its_twin(store: Subject, way: Way, twin: bool, number: float) 
     evidence=["aegra#369", "intelmq#2652", "luthien-proxy#816"],
 )
 async def nul_is_kept_or_refused(store: Subject) -> None:
-    for way in ways(store) + ways(store, is_key=True):
+    for way in ways(store) + ways(store, is_key=True) + ways_of_many(store):
         await expect_kept_or_refused(
             store,
             way,
@@ -165,7 +166,7 @@ async def nul_is_kept_or_refused(store: Subject) -> None:
     evidence=["hermes-agent#67379", "llm#546"],
 )
 async def surrogates_are_kept_or_refused(store: Subject) -> None:
-    for way in ways(store) + ways(store, is_key=True):
+    for way in ways(store) + ways(store, is_key=True) + ways_of_many(store):
         # The second one is followed by both halves of a character, each of them alone in Python.
         for lone in ("\ud800", "\udfff\ud83d\ude00"):
             replaced, asked = "\ufffd" * len(lone), "?" * len(lone)
@@ -204,7 +205,7 @@ async def surrogates_are_kept_or_refused(store: Subject) -> None:
     evidence=["langflow#11905", "django-rest-framework#5235"],
 )
 async def non_finite_is_kept_or_refused(store: Subject) -> None:
-    for way in ways(store):
+    for way in ways(store) + _values_of_many(store):
         for number in (math.nan, math.inf, -math.inf):
             for value, worded in ((number, str(number)), ([number], f"[{number}]")):
                 is_alone = value is number
@@ -245,10 +246,14 @@ NO_JSON: tuple[tuple[str, Any], ...] = (
     evidence=["agno#9399", "anubis-mcp#199"],
 )
 async def non_json_is_refused(store: Subject) -> None:
-    for way in ways(store):
+    for way in ways(store) + _values_of_many(store):
         for name, value in NO_JSON:
             for nested in (value, {"nested": [value]}):
                 await _is_refused(store, way, nested, name)
+
+
+def _values_of_many(store: Subject) -> list[Way]:
+    return [way for way in ways_of_many(store) if not way.is_key]
 
 
 async def _is_refused(store: Subject, way: Any, value: Any, name: str) -> None:
@@ -284,7 +289,7 @@ def _innermost_kind(answer: Any) -> str:
     remedy="Walk the value before it is encoded and raise for a key that is no `str`.",
 )
 async def keys_that_are_not_text(store: Subject) -> None:
-    for way in ways(store):
+    for way in ways(store) + _values_of_many(store):
         for key in (1, True, None, 1.5, (1, 2)):
             await _is_refused(store, way, {key: "kept"}, f"the key {key}")
 

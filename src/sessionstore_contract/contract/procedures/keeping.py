@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...capabilities import Capability
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 BEFORE = "before"
 
+MANY = 100
+"""Messages, or members of cost data: stores look at so many at once, or by a faster library."""
+
 
 @dataclass(frozen=True)
 class Way:
@@ -28,12 +31,16 @@ class Way:
     is_cost_data: bool
     is_key: bool = False
     """The value, a text, is a key there, and not what is under one."""
+    is_last_of_many: bool = False
 
     def wrap(self, value: Json) -> Json:
         """Put a value into messages or cost data."""
+        before = range(MANY - 1 if self.is_last_of_many else 0)
         if self.is_cost_data:
-            return {value: 1} if self.is_key else {"value": value}
-        return [{"role": "user", **({value: 1} if self.is_key else {"content": value})}]
+            whole = {value: 1} if self.is_key else {"value": value}
+            return {**{f"key {number}": "kept" for number in before}, **whole}
+        last = {"role": "user", **({value: 1} if self.is_key else {"content": value})}
+        return [*({"role": "user", "content": f"turn {number}"} for number in before), last]
 
     def write(self, store: Subject, session: str, value: Json) -> Call[Any]:
         whole = self.wrap(value)
@@ -55,6 +62,18 @@ def ways(store: Subject, *, is_key: bool = False) -> list[Way]:
     """Answer the places whose values the store lets be read again."""
     places = [False, True] if store.can(Capability.COST_READ) else [False]
     return [Way(is_cost_data, is_key) for is_cost_data in places]
+
+
+def ways_of_many(store: Subject) -> list[Way]:
+    """Answer the same places where the value comes after many that are ordinary.
+
+    What is found in one message may be passed over where all of them are looked at together.
+    """
+    return [
+        replace(way, is_last_of_many=True)
+        for is_key in (False, True)
+        for way in ways(store, is_key=is_key)
+    ]
 
 
 async def performed(call: Call[Any]) -> Step:
@@ -143,8 +162,9 @@ async def expect_as_before(store: Subject, way: Way, session: str, write: Step, 
         )
     if are_equal(read.answer_as_given, way.wrap(BEFORE)):
         return
-    if not read.answer_as_given:
-        # Emptied, not written: that a refused write changes nothing has clauses of its own.
+    if not read.answer_as_given or way.is_last_of_many:
+        # Emptied, or what came before it: that a refused write changes nothing has clauses of
+        # its own.
         raise StepFailed(read)
     violated(
         f"{write.operation} refuses {name} after it has stored it",

@@ -109,6 +109,9 @@ NUMBERS: tuple[float, ...] = (
     5e-324,
 )
 
+AS_A_WHOLE = 2**20
+"""Characters up to which what is worded is compared: more than any of these values has."""
+
 DRAWN = 20
 """Numbers, and texts of as many characters, that are drawn beside those that are known."""
 
@@ -182,4 +185,4 @@ def are_equal_by_value(answer: Any, demanded: Any) -> bool:
 
 def are_worded_alike(answer: Any, demanded: Any) -> bool:
     """Compare as written: NaN is not equal to itself."""
-    return word(answer) == word(demanded)
+    return word(answer, limit=AS_A_WHOLE) == word(demanded, limit=AS_A_WHOLE)

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import threading
+from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -196,6 +197,40 @@ class LosesPoolSlots(DictStore):
         messages = await super().load(session_id)
         self.slots.release()
         return messages
+
+
+@mutant(
+    "cancellation.leaves-the-store-usable",
+    "load does not answer after many cancelled at once",
+    timeout=1.5,
+)
+class LosesTheSlotOfWhoIsGone(DictStore):
+    """Has a pool of ten, and hands a slot on to whoever waits, also when he is just cancelled."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.free = 10
+        self.waiting: deque[asyncio.Future[None]] = deque()
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        if self.free:
+            self.free -= 1
+        else:
+            self.waiting.append(asyncio.get_running_loop().create_future())
+            await self.waiting[-1]
+        try:
+            await asyncio.sleep(0)
+            return await super().load(session_id)
+        finally:
+            self.hand_on()
+
+    def hand_on(self) -> None:
+        while self.waiting:
+            next_one = self.waiting.popleft()
+            if not next_one.done():
+                next_one.set_result(None)
+                return
+        self.free += 1
 
 
 @mutant(

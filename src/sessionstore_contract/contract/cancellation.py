@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..capabilities import Capability
 from ..clause import must
@@ -31,7 +33,8 @@ from .procedures.interrupting import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from random import Random
 
     from ..history import Call, Step
     from ..interface import Json
@@ -77,7 +80,9 @@ async def leaves_the_store_usable(store: Subject) -> None:
         await _works(store, interrupted.where)
     if other is not None:
         await _first_use_may_be_cancelled(store)
-    await _storm(store)
+    await _storm(store, partial(_drawn, store.stand.random))
+    for point in TURNS:
+        await _storm(store, partial(_when_it_is_their_turn, point))
     for one in filter(None, (store, other)):
         await _works(one, "many cancelled at once")
 
@@ -129,22 +134,24 @@ STORMS = (60, 20, 7)
 may be bounded, in length or in time, and refuse the last."""
 
 
-async def _storm(store: Subject) -> None:
+TURNS = (1, 2)
+"""Await points of a read at which it may be given a slot, a lock or a connection."""
+
+_Cancelled: TypeAlias = "tuple[list[str], list[Interruption]]"
+"""Operations, and when each of them is cancelled."""
+
+
+async def _storm(store: Subject, cancelled: Callable[[int], _Cancelled]) -> None:
     """Cancel half of many operations at once; the other half is served all the same."""
     for pairs in STORMS:
-        random = store.stand.random
-        drawn = [random.choice(("save", "update", "load")) for _ in range(pairs)]
-        # Some wait a while before, as others do by then: for a lock, for a connection.
-        interruptions = [
-            Interruption(1, "waiting", delay=random.choice(WAITED) * random.random())
-            if random.random() < 0.6
-            else Interruption(random.randint(1, 6), random.choice(MOMENTS))
-            for _ in drawn
-        ]
+        drawn, interruptions = cancelled(pairs)
         try:
             lost = await _lost_in_a_storm(store, drawn, interruptions)
         except Violation:
-            if pairs == STORMS[-1] or await _are_served(store, drawn):
+            if await _are_served(store, drawn):
+                await _ask_alone(store)
+                raise
+            if pairs == STORMS[-1]:
                 raise
             store.stand.note(
                 f"{2 * pairs} operations at once are too many for it, cancelled or not"
@@ -153,6 +160,23 @@ async def _storm(store: Subject) -> None:
         if lost:
             await _blame_for_loss(store, drawn, lost)
         return
+
+
+def _drawn(random: Random, pairs: int) -> _Cancelled:
+    drawn = [random.choice(("save", "update", "load")) for _ in range(pairs)]
+    # Some wait a while before, as others do by then: for a lock, for a connection.
+    interruptions = [
+        Interruption(1, "waiting", delay=random.choice(WAITED) * random.random())
+        if random.random() < 0.6
+        else Interruption(random.randint(1, 6), random.choice(MOMENTS))
+        for _ in drawn
+    ]
+    return drawn, interruptions
+
+
+def _when_it_is_their_turn(point: int, pairs: int) -> _Cancelled:
+    """Have so many go that what is given to them, and taken by none, is soon missed."""
+    return ["load"] * pairs, [Interruption(point, "done") for _ in range(pairs)]
 
 
 async def _are_served(store: Subject, drawn: list[str]) -> bool:
@@ -171,6 +195,13 @@ async def _are_served(store: Subject, drawn: list[str]) -> bool:
             await other.close().perform(is_expected=False)
         store.stand.history.steps[:] = storm
     return True
+
+
+async def _ask_alone(store: Subject) -> None:
+    """Let calls that wait for nobody show whether it is for others that none comes back."""
+    if store.can(Capability.SHARED):
+        with suppress(Violation):
+            await _works(store, "many cancelled at once")
 
 
 async def _blame_for_loss(store: Subject, drawn: list[str], lost: list[str]) -> None:

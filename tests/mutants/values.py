@@ -701,6 +701,11 @@ class KeysBecomeTextsAmongMany(ChangingMany, KeysBecomeTexts):
     """Looks at the keys of the first few messages."""
 
 
+@mutant("values.numbers-keep-their-kind", "1e+16 comes back as 10000000000000000")
+class LargeFloatsAreIntegersAmongMany(ChangingMany, LargeFloatsAreIntegers):
+    """Words floats as the column needs it, but where it has seen none at a glance."""
+
+
 class Suffering(DictStore):
     """Does something when a save was refused: a start for defects."""
 

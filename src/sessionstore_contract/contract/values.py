@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,8 @@ async def numbers_keep_their_kind(store: Subject) -> None:
     for way in ways(store):
         for twin, number in ((True, 1.0), (False, 0.0)):
             await _is_not_its_twin(store, way, twin, number)
-        await expect_kept(store, way, [-3.0, 1e16, 1e22], "a whole float")
+        for one in (way, replace(way, is_last_of_many=True)):
+            await expect_kept(store, one, [-3.0, 1e16, 1e22], "a whole float")
         await expect_kept_or_refused(
             store, way, [2**53 + 1, 2**63 - 1], "an integer beyond 53 bits"
         )

@@ -69,6 +69,9 @@ async def first_use_may_be_concurrent(store: Subject) -> None:
             await instance.close()
     if not store.can(Capability.MULTI_PROCESS):
         return
+    # That processes see each other is demanded by another clause.
+    user = await store.first_user()
+    await make_sure(user.exists(await user.create()), answer=True)
     # What instances of one process wait for, such as a lock of the library's, stops no other one.
     for _ in range(rounds(store.stand.effort)):
         store.stand.history.restart()

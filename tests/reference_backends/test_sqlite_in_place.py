@@ -48,6 +48,25 @@ def assert_sound(path: Path) -> None:
     assert run_sql(path, "PRAGMA integrity_check") == [("ok",)]
 
 
+class WithoutBlobs:
+    """A connection of a driver that has no `blobopen`, such as `pysqlite3`."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self.execute = database.execute
+
+
+def test_a_driver_without_blobs_writes_the_row_anew() -> None:
+    """Whoever puts another one in the place of Python's own has a newer SQLite, not more."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as plain:
+        plain.execute(f"CREATE TABLE sessions ({COLUMNS})")
+        plain.execute("INSERT INTO sessions (session_id, messages) VALUES ('a', '[]')")
+        database: Any = WithoutBlobs(plain)
+        found = find(database, "a")
+        assert found is not None
+        replace(database, "a", found, "{}", long=1)
+        assert plain.execute("SELECT cost_data FROM sessions").fetchall() == [("{}",)]
+
+
 def test_updates_leave_nothing_in_memory() -> None:
     """Python keeps something of each blob that was opened, until its connection is closed."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:

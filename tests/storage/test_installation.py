@@ -12,7 +12,7 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 def test_an_older_python_is_told_the_extra() -> None:
     """What is missing there is what was not installed."""
-    assert way_to_package(PYTHONS) == 'pip install "sessionstore-contract[postgres]"'
+    assert way_to_package(PYTHONS) == "pip install 'sessionstore-contract[postgres]'"
 
 
 def test_a_newer_python_is_not_told_what_would_change_nothing() -> None:

@@ -49,7 +49,7 @@ def way_to_package(python: tuple[int, int] = sys.version_info[:2]) -> str:
 
 def installing(extra: str) -> str:
     """Answer the command that installs an extra of the kit."""
-    return f'pip install "sessionstore-contract[{extra}]"'
+    return f"pip install 'sessionstore-contract[{extra}]'"
 
 
 def programs(package: Path) -> Path:

@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 RACING = frozenset({"cancellation", "concurrency"})
 """Areas in which the words of one defect depend on which call came first."""
 
-IN_TURN = frozenset({"cancellation.is-all-or-nothing", "cancellation.is-passed-on"})
-"""The clauses of these areas that try one operation after the other: their words are the same."""
+IN_TURN = frozenset(
+    {
+        "cancellation.is-all-or-nothing",
+        "cancellation.is-passed-on",
+        "cancellation.leaks-nothing",
+    }
+)
+"""The clauses of these areas that try one operation after the other, or count what is left when all
+have come back: their words are the same."""
 
 
 SEVERAL = 4

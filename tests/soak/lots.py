@@ -91,10 +91,13 @@ class Yard:
 
     def try_lot(self, lot: Lot) -> list[Finding]:
         """Try the whole contract in the order that the lot draws."""
+        return self.try_clauses(self.order(lot), lot)
+
+    def order(self, lot: Lot) -> list[Clause]:
+        """Answer the clauses that can be tried here, in the order that the lot draws."""
         # A server is crashed only where the storage starts one for that alone.
         may_crash = hasattr(self.storage, "own_server")
-        tried = [one for one in CLAUSES if may_crash or not one.takes_own_server]
-        return self.try_clauses(lot.order(tried), lot)
+        return lot.order([one for one in CLAUSES if may_crash or not one.takes_own_server])
 
     def try_clauses(self, clauses: Iterable[Clause], lot: Lot) -> list[Finding]:
         """Try clauses in this order, as the lot says otherwise."""

@@ -1,6 +1,6 @@
-"""Each correct store is tried once, with a seed, an order and a zone of its own.
+"""Each correct store is tried once by half of the clauses, in an order and a zone of its own.
 
-What `make soak` does with many seeds, in the short.
+What `make soak` does with all of them and many seeds, in the short.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..designs import DESIGNS
+from ..drawn import is_drawn
 from .lots import Lot, Yard, accusations
 
 if TYPE_CHECKING:
@@ -40,4 +41,5 @@ LOTS = [
 def test_a_correct_store_holds_every_clause(backend: Backend, lot: Lot, tmp_path: Path) -> None:
     """No clause accuses a store that does it right, with the gaps as they are."""
     with Yard(backend, str(tmp_path)) as yard:
-        assert accusations(lot, yard.try_lot(lot), backend.name) == []
+        tried = [one for one in yard.order(lot) if is_drawn(one.id, backend.name, one_in=2)]
+        assert accusations(lot, yard.try_clauses(tried, lot), backend.name) == []

@@ -41,6 +41,19 @@ class Stuck:
         """Nothing is held."""
 
 
+class Siblings:
+    """Knows how many processes are there that were forked as it was, when it is opened."""
+
+    def __init__(self, place: str) -> None:
+        self.count = len(forked_from(os.getppid()))
+
+    async def create(self, session_id: str) -> int:
+        return self.count
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
 @asynccontextmanager
 async def started(opener: Any = Shelf) -> AsyncIterator[Forks]:
     """A process that is forked, which is gone at the end."""
@@ -74,10 +87,34 @@ async def test_each_operation_is_the_first_of_a_process() -> None:
     assert len({answer[3] for answer in answers} | {os.getpid()}) == 4
 
 
+async def test_processes_wait_for_each_other_before_they_open_their_store() -> None:
+    """One after the other each would be done before the next; the last one comes much later."""
+    async with started(Siblings) as forks:
+        user = FirstUser(forks, "here")
+        user.together = 3
+        for _ in range(2):
+            early = [asyncio.ensure_future(user.create("a")) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            # Whoever opens first sees all of them; it may be gone when the last one does.
+            assert max(await asyncio.gather(user.create("a"), *early)) == 3
+        user.together = 1
+        assert await user.create("a") == 1
+
+
+async def test_processes_do_not_wait_for_one_that_never_comes() -> None:
+    """Who was not to be called again is not forked; the others go on, and later ones meet anew."""
+    async with started(Siblings) as forks:
+        user = FirstUser(forks, "here")
+        user.together = 3
+        for count in (2, 3):
+            answers = await asyncio.gather(*(user.create("a") for _ in range(count)))
+            assert max(answers) == count
+
+
 async def test_a_process_is_killed_at_each_of_its_calls(tmp_path: Path) -> None:
     """Before the n-th call by which it reaches beyond itself; where there are fewer it ends."""
     async with started(open_sqlite) as forks:
-        user = FirstUser(forks, str(tmp_path / "count.db"))
+        user = FirstUser(forks, str(tmp_path / "count.db"), is_counted=True)
         assert await user.create("a") == "a"
         calls = user.calls
         assert calls > 5
@@ -94,7 +131,7 @@ async def test_writing_to_a_file_is_a_call(tmp_path: Path) -> None:
     """Before it the file is there and empty; what is kept in memory or printed is none."""
     path = tmp_path / "written"
     async with started(Writing) as forks:
-        user = FirstUser(forks, str(path))
+        user = FirstUser(forks, str(path), is_counted=True)
         await user.create("a")
         assert user.calls == 1
         user.kill_at = 1

@@ -54,7 +54,7 @@ class Lent:
     async def open_on_old_place(self, old_place: Any) -> Any:
         raise NotImplementedError
 
-    async def first_user(self, place: str | None) -> Any:
+    async def first_user(self, place: str | None, *, is_counted: bool) -> Any:
         raise NotImplementedError
 
     async def with_row_rights_only(self) -> str | None:

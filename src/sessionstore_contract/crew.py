@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import itertools
 import queue
 import threading
@@ -40,6 +41,8 @@ class Task:
     defect: str | None = None
     """The address of the wrapper."""
 
+
+FIND = "find"
 
 Line: TypeAlias = tuple["queue.SimpleQueue[Task]", ...]
 """From where a worker takes what it tries next: from the first that is not empty."""
@@ -86,6 +89,9 @@ class Crew:
                 worker.close()
             raise
         first, *others = started
+        if is_alone:
+            for worker in others:
+                worker.begin(FIND)  # while the first one gets the storage ready
         numbers = itertools.count(most)
         return cls(
             order,
@@ -241,15 +247,30 @@ class Crew:
 
 
 def lines(tasks: list[Task], workers: int) -> list[Line]:
-    """Answer the line of each worker; one more beside several has only what mostly waits."""
-    is_apart = workers > 1 and not all(task.clause.waits for task in tasks)
-    busy: queue.SimpleQueue[Task] = queue.SimpleQueue()
-    waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    """Answer the line of each worker; one more beside several has only what mostly waits.
+
+    Each begins with another kind, and takes of the others when there is no more of it: what draws
+    imports hypothesis, what starts processes has one ready that is forked, and each worker would.
+    """
     # What takes long comes first, so that no worker has much left when the others are done.
-    for task in sorted(tasks, key=lambda task: _rank(task.clause)):
-        (waiting if task.clause.waits and is_apart else busy).put(task)
-    one_more = [] if waiting.empty() else [(waiting,)]
-    return [*[(busy, waiting)] * min(workers, len(tasks)), *one_more]
+    tasks = sorted(tasks, key=lambda task: _kind(task.clause))
+    is_apart = workers > 1 and not all(task.clause.waits for task in tasks)
+    if not is_apart:
+        return [(_queue(tasks),)] * min(workers, len(tasks))
+    waiting, drawing, long, rest = (
+        _queue([task for task in tasks if _kind(task.clause) is kind]) for kind in _Kind
+    )
+    orders = (drawing, rest, long), (long, rest, drawing), (rest, long, drawing)
+    begun = range(min(workers, len(tasks)))
+    busy: list[Line] = [(*orders[number % len(orders)], waiting) for number in begun]
+    return busy if waiting.empty() else [*busy, (waiting,)]
+
+
+def _queue(tasks: list[Task]) -> queue.SimpleQueue[Task]:
+    queued: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    for task in tasks:
+        queued.put(task)
+    return queued
 
 
 def _next(line: Line) -> Task | None:
@@ -259,15 +280,28 @@ def _next(line: Line) -> Task | None:
     return None
 
 
-def _rank(clause: Clause) -> int:
-    """Answer how early it is begun: 0 first."""
+class _Kind(enum.IntEnum):
+    """What a clause takes beside its calls, in the order in which they are begun."""
+
+    WAITING = 0
+    DRAWING = 1
+    LONG = 2
+    REST = 3
+
+
+def _kind(clause: Clause) -> _Kind:
+    if clause.waits:
+        return _Kind.WAITING
+    if clause.examples:
+        return _Kind.DRAWING
     is_in_processes = clause.needs & {Capability.MULTI_PROCESS, Capability.MIGRATION}
-    takes_long = clause.takes_own_server or clause.examples or is_in_processes
-    return 0 if clause.waits else 1 if takes_long else 2
+    goes_by_effort = not isinstance(clause.places, int)
+    takes_long = clause.takes_own_server or is_in_processes or goes_by_effort
+    return _Kind.LONG if takes_long else _Kind.REST
 
 
 def _describe(worker: Worker, order: Order) -> Described:
-    said = _ask(worker, "find", order)
+    said = _ask(worker, FIND, order)
     return Described(
         said["name"], said["storage"], frozenset(map(Capability, said["capabilities"]))
     )

@@ -1,9 +1,10 @@
 """Processes that open a store for one operation each, and may be killed at a call of theirs.
 
 One process finds the opener and imports what it needs; each operation is made in a fork of it, as
-the first one of a store that was opened there. A fork counts the calls by which it reaches beyond
-itself: statements of a database library, bytes for a socket or file, changes to folders. Before
-one of them it can be made to kill itself.
+the first one of a store that was opened there. Where it is asked to, a fork counts the calls by
+which it reaches beyond itself: statements of a database library, bytes for a socket or file,
+changes to folders. Before one of them it can be made to kill itself. To count takes longer than
+most operations do.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import io
 import itertools
 import json
 import os
+import select
 import selectors
 import signal
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,6 +37,9 @@ STATEMENTS = frozenset({"execute", "executemany", "executescript", "commit"})
 SENDING = frozenset({"send", "sendall", "sendto", "sendmsg"})
 FOLDERS = frozenset({"fsync", "mkdir", "rename", "replace", "truncate", "unlink", "write"})
 STDERR = 2
+GATHERING = 0.25
+"""Seconds that forks wait for each other: the last one may never be asked for."""
+
 WAKING = "_write_to_self"
 """Where asyncio wakes its own loop, through a socket."""
 
@@ -120,13 +126,16 @@ class Forks:
 class FirstUser:
     """A store of which each operation is the first one, in a process that ends after it."""
 
-    def __init__(self, forks: Forks, place: str | None) -> None:
+    def __init__(self, forks: Forks, place: str | None, *, is_counted: bool = False) -> None:
         self._forks = forks
         self._place = place
+        self._is_counted = is_counted
         self.kill_at: int | None = None
         """The call, counted from 1, before which the process kills itself."""
+        self.together = 1
+        """How many processes wait for each other, before each of them opens its store."""
         self.calls = 0
-        """How many calls the last process made that was not killed."""
+        """How many calls the last process made that was not killed, if they are counted."""
 
     def __getattr__(self, operation: str) -> Any:
         if operation not in OPERATIONS:
@@ -145,6 +154,8 @@ class FirstUser:
                 "keywords": keywords,
                 "place": self._place,
                 "kill_at": self.kill_at,
+                "together": self.together,
+                "is_counted": self._is_counted or self.kill_at is not None,
             }
         )
         if said.get("killed"):
@@ -162,6 +173,8 @@ class _Counter:
         self._kill_at = kill_at
         self._numbers = itertools.count(1)
         self.count = 0
+
+    def begin(self) -> None:
         threading.setprofile(self._see)
         sys.setprofile(self._see)
 
@@ -194,10 +207,12 @@ def _is_of_a_file(opened: io.IOBase) -> bool:
 def _use(order: dict[str, Any], opener: Callable[..., Any], answers: int) -> None:
     """Carry out one order in a fork, and end it."""
     counter = _Counter(order["kill_at"])
+    if order["is_counted"]:
+        counter.begin()
     said: dict[str, Any] = {"number": order["number"]}
 
     async def use() -> None:
-        known = set(sys.modules)
+        known = len(sys.modules)
         try:
             store, ending = await open_store(opener, order["place"])
             method = getattr(store, order["operation"])
@@ -212,12 +227,40 @@ def _use(order: dict[str, Any], opener: Callable[..., Any], answers: int) -> Non
                 text = word_error(error).partition(": ")[2]
                 bases = [kind.__name__ for kind in type(error).__mro__]
                 said.update(error=type(error).__name__, bases=bases, text=text)
-        said["modules"] = sorted(set(sys.modules) - known)
+        said["modules"] = sorted(itertools.islice(reversed(sys.modules), len(sys.modules) - known))
 
     asyncio.run(use())
     sys.setprofile(None)
     with os.fdopen(answers, "wb") as line:
         line.write(json.dumps(said).encode() + b"\n")
+
+
+class _Gate:
+    """Where so many forks wait for each other."""
+
+    def __init__(self, count: int) -> None:
+        self._missing = count
+        self._until = time.monotonic() + GATHERING
+        self._waiting, self._letting = os.pipe()
+
+    @property
+    def is_open(self) -> bool:
+        return not self._missing or time.monotonic() > self._until
+
+    def wait(self) -> None:
+        """Wait, in a fork, until the gate is open."""
+        select.select([self._waiting], [], [], max(0.0, self._until - time.monotonic()))
+        self.close()
+
+    def count(self) -> None:
+        """Count one more fork, and let all of them go if it was the last one."""
+        self._missing -= 1
+        if not self._missing:
+            os.write(self._letting, b".")  # all of them see it, and nobody reads it
+
+    def close(self) -> None:
+        os.close(self._waiting)
+        os.close(self._letting)
 
 
 class _Origin:
@@ -230,6 +273,7 @@ class _Origin:
         self._forks: dict[int, tuple[int, int]] = {}
         """By what is read from it: the number of the order, and the process."""
         self._buffers: dict[int, bytes] = {}
+        self._gate: _Gate | None = None
 
     def serve(self) -> None:
         buffer = b""
@@ -270,19 +314,34 @@ class _Origin:
 
     def _fork(self, order: dict[str, Any]) -> None:
         reading, writing = os.pipe()
+        gate = self._gate_of(order["together"])
         process = os.fork()
         if process == 0:
             try:
                 os.close(reading)
+                if gate is not None:
+                    gate.wait()
                 os.close(0)
                 os.open(os.devnull, os.O_RDONLY)
                 _use(order, self._opener, writing)
             finally:
                 os._exit(0)
         os.close(writing)
+        if gate is not None:
+            gate.count()
         self._forks[reading] = (order["number"], process)
         self._selector.register(reading, selectors.EVENT_READ)
         self._buffers[reading] = b""
+
+    def _gate_of(self, together: int) -> _Gate | None:
+        if together == 1:
+            return None
+        if self._gate is not None and self._gate.is_open:
+            self._gate.close()
+            self._gate = None
+        if self._gate is None:
+            self._gate = _Gate(together)
+        return self._gate
 
     def _hear(self, reading: int) -> None:
         chunk = os.read(reading, 2**16)

@@ -154,7 +154,7 @@ class Lender:
         if inspect.isawaitable(done):
             await done
 
-    async def first_user(self, place: str | None) -> Subject:
+    async def first_user(self, place: str | None, *, is_counted: bool) -> Subject:
         """Answer a store whose operations are all first ones, each in a process of its own."""
         try:
             if self._forks is None:
@@ -162,7 +162,7 @@ class Lender:
                 self._endings.append(self._forks.end)
         except (UnnamedOpenerError, RuntimeError) as error:
             raise expect.NothingFound(str(error)) from error
-        subject = self._subject(FirstUser(self._forks, place), place)
+        subject = self._subject(FirstUser(self._forks, place, is_counted=is_counted), place)
         subject.is_closed = True
         return subject
 

@@ -44,10 +44,11 @@ class Stand(Protocol):
         Answers the exception if the store refuses to be opened there.
         """
 
-    async def first_user(self, place: str | None) -> Any:
+    async def first_user(self, place: str | None, *, is_counted: bool) -> Any:
         """Answer a store on the place of one that is open, whose operations are all first ones.
 
-        Each is made in a process of its own, that ends after it.
+        Each is made in a process of its own, that ends after it; it says how many calls it made if
+        they are counted.
         """
 
     async def with_row_rights_only(self) -> str | None:
@@ -217,12 +218,15 @@ class Subject:
         """
         return await self.stand.open_on_old_place(OldPlace.FOREIGN_TABLE)  # type: ignore[no-any-return]
 
-    async def first_user(self) -> Subject:
+    async def first_user(self, *, is_counted: bool = False) -> Subject:
         """Answer a store on the same place whose operations are all first ones.
 
-        Each is made in a process of its own, that ends after it.
+        Each is made in a process of its own, that ends after it; it says how many calls it made if
+        they are counted.
         """
-        return await self.stand.first_user(self.place)  # type: ignore[no-any-return]
+        return await self.stand.first_user(  # type: ignore[no-any-return]
+            self.place, is_counted=is_counted
+        )
 
     async def without_loop(self) -> Subject | Exception:
         """Open one more instance on the first place; its opener is called while no loop runs.

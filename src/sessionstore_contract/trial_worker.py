@@ -97,6 +97,7 @@ class Worker:
         self._asking = os.fdopen(asking, "wb", buffering=0)
         self._answers = os.fdopen(answers, "rb", buffering=0)
         self._rest = b""
+        self._begun = ""
         with (self._folder / "output").open("wb") as output:
             self._process = start(
                 trial_process.main,
@@ -113,6 +114,11 @@ class Worker:
         os.close(answering)
         self._say(order.words(self._record))
 
+    def begin(self, do: str) -> None:
+        """Ask for what is asked for next, whose answer nobody waits for yet."""
+        self._say({"do": do})
+        self._begun = do
+
     def ask(self, do: str, timeout: float, **rest: Any) -> dict[str, Any]:
         """Ask for one thing and answer the answer.
 
@@ -121,7 +127,9 @@ class Worker:
                 anything nor called the store.
             StoppedError: the run was asked to stop.
         """
-        self._say({"do": do, **rest})
+        if do != self._begun:
+            self._say({"do": do, **rest})
+        self._begun = ""
         silence = Silence(timeout)
         while b"\n" not in self._rest:
             self._stop.check()

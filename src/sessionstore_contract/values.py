@@ -196,7 +196,9 @@ LOG_COMMAND = re.compile(r"##\[|^\s*::(?=[\w-]+( .*)?::)")
 def printable(text: str, *, limit: int = 2000) -> str:
     """Cut a foreign text, and escape what a terminal, or a log, would act on or can't show."""
     cut = text[:limit] + ("..." if len(text) > limit else "")
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in cut)
+    shown = cut
+    if not cut.isprintable():
+        shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in cut)
     return LOG_COMMAND.sub(_as_words, shown)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import built_upon, tables
@@ -29,7 +30,7 @@ from ..old_layout import (
 from ..subject import at_once
 from ..values import are_equal, word
 from .procedures.beginning import make_sure
-from .procedures.first_use import rounds
+from .procedures.first_use import at_once_together, rounds
 from .procedures.old_sessions import (
     IDLE,
     NEW_COSTS,
@@ -42,7 +43,10 @@ from .procedures.old_sessions import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from ..effort import Effort
+    from ..history import Step
     from ..interface import Json
     from ..subject import Subject
 
@@ -208,7 +212,7 @@ async def is_idempotent(store: Subject) -> None:
     if not store.can(Capability.MULTI_PROCESS):
         store.stand.note("multi-process is not claimed: no process was killed while it migrated")
         return
-    user = await (await store.on_old_place()).first_user()
+    user = await (await store.on_old_place()).first_user(is_counted=True)
     await make_sure(user.load(SESSION), MESSAGES)
     for point in _spread(user.store.calls, _crashes(store.stand.effort) - 2):
         store.stand.history.restart()
@@ -259,16 +263,22 @@ async def may_be_concurrent(store: Subject) -> None:
         store.stand.history.restart()
         reader = await store.on_old_place()
         users = [await reader.first_user() for _ in range(TOGETHER)]
-        await _migrate_at_once(users, reader, "processes that migrate at once")
+        together = partial(at_once_together, users=users)
+        await _migrate_at_once(users, reader, "processes that migrate at once", together)
         await reader.close()
 
 
-async def _migrate_at_once(users: list[Subject], reader: Subject, what: str) -> None:
+async def _migrate_at_once(
+    users: list[Subject],
+    reader: Subject,
+    what: str,
+    call_at_once: Callable[..., Awaitable[list[Step]]] = at_once,
+) -> None:
     updates = [
         one.update(SESSION, cost_data={f"of {number}": number}) for number, one in enumerate(users)
     ]
     reads = [one.load(SESSION) for one in users]
-    steps = await at_once(*updates, *reads)
+    steps = await call_at_once(*updates, *reads)
     expect_all_answered(steps, what)
     try:
         await expect(reader.load(SESSION)).to_be(MESSAGES)

@@ -9,7 +9,11 @@ from ..capabilities import Capability
 from ..clause import must
 from ..expect import expect
 from .procedures.beginning import begin_with, make_sure
-from .procedures.first_use import expect_first_use_works, rounds
+from .procedures.first_use import (
+    expect_first_use_works,
+    expect_first_use_works_in_processes,
+    rounds,
+)
 
 if TYPE_CHECKING:
     from ..subject import Subject
@@ -76,7 +80,7 @@ async def first_use_may_be_concurrent(store: Subject) -> None:
     for _ in range(rounds(store.stand.effort)):
         store.stand.history.restart()
         user = await (await store.on_fresh_place()).first_user()
-        await expect_first_use_works("first use of several processes at once", user)
+        await expect_first_use_works_in_processes("first use of several processes at once", user)
 
 
 async def _sees_writes(writer: Subject, reader: Subject, name: str) -> None:

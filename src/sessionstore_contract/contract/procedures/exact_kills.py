@@ -39,7 +39,7 @@ async def expect_kept_when_killed_at_calls(store: Subject) -> None:
     """
     maker = await store.another()
     try:
-        user = await maker.first_user()
+        user = await maker.first_user(is_counted=True)
     except NothingFound as nothing:
         store.stand.note(f"no process was killed at a chosen call: {nothing}")
         return

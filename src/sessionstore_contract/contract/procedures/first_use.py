@@ -66,6 +66,27 @@ async def expect_first_use_works(what: str, *stores: Subject) -> None:
         await expect_worked(step, what, stores)
 
 
+async def expect_first_use_works_in_processes(what: str, user: Subject) -> None:
+    """Demand the same of each operation in a process of its own."""
+    steps = await at_once_together(*mixed_calls(user)[: len(operations(user))], users=[user])
+    for step in steps:
+        await expect_worked(step, what, (user,))
+
+
+async def at_once_together(*calls: Call[Any], users: list[Subject]) -> list[Step]:
+    """Make the calls of these users at once, after the processes of all have begun.
+
+    To begin one takes longer than what it does: one after the other would be done before the next.
+    """
+    for one in users:
+        one.store.together = len(calls)
+    try:
+        return await at_once(*calls)
+    finally:
+        for one in users:
+            one.store.together = 1
+
+
 async def expect_worked(step: Step, what: str, stores: tuple[Subject, ...]) -> None:
     """Demand of a first operation that it was answered, and that what it made is there."""
     # Whether the others see it is another clause's question.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import sys
 from contextlib import asynccontextmanager
@@ -54,6 +55,31 @@ class Siblings:
         """Nothing is held."""
 
 
+class Looking:
+    """Looks whether its folder is there, and makes it when it was not."""
+
+    def __init__(self, place: str) -> None:
+        self.folder = Path(place)
+
+    async def create(self, session_id: str) -> str:
+        if self.folder.exists():
+            return "was there"
+        os.mkdir(self.folder)  # noqa: PTH102 - as stores do
+        return "made"
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class Locking(Looking):
+    """Does that under a lock, which the others wait for."""
+
+    async def create(self, session_id: str) -> str:
+        with self.folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return await super().create(session_id)
+
+
 @asynccontextmanager
 async def started(opener: Any = Shelf) -> AsyncIterator[Forks]:
     """A process that is forked, which is gone at the end."""
@@ -99,6 +125,27 @@ async def test_processes_wait_for_each_other_before_they_open_their_store() -> N
             assert max(await asyncio.gather(user.create("a"), *early)) == 3
         user.together = 1
         assert await user.create("a") == 1
+
+
+async def test_processes_keep_in_step(tmp_path: Path) -> None:
+    """None makes its next call before the others have come to theirs: all look before one makes."""
+    async with started(Looking) as forks:
+        for number in range(3):
+            user = FirstUser(forks, str(tmp_path / str(number)))
+            user.together = 3
+            calls = [user.create("a") for _ in range(3)]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            assert answers.count("made") == 1
+            assert "was there" not in answers
+
+
+async def test_processes_do_not_wait_for_those_that_wait_for_them(tmp_path: Path) -> None:
+    """Whoever holds the lock misses the others for a moment, and goes on alone."""
+    async with started(Locking) as forks:
+        user = FirstUser(forks, str(tmp_path / "made"))
+        user.together = 4
+        answers = await asyncio.gather(*(user.create("a") for _ in range(4)))
+    assert sorted(answers) == ["made", *3 * ["was there"]]
 
 
 async def test_processes_do_not_wait_for_one_that_never_comes() -> None:

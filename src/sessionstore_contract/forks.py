@@ -14,8 +14,8 @@ import importlib
 import io
 import itertools
 import json
+import mmap
 import os
-import select
 import selectors
 import signal
 import socket
@@ -38,7 +38,11 @@ SENDING = frozenset({"send", "sendall", "sendto", "sendmsg"})
 FOLDERS = frozenset({"fsync", "mkdir", "rename", "replace", "truncate", "unlink", "write"})
 STDERR = 2
 GATHERING = 0.25
-"""Seconds that forks wait for each other: the last one may never be asked for."""
+"""Seconds that forks wait for each other to begin: the last one may never be asked for."""
+MISSING = 0.05
+"""Seconds that one waits for the others at a call, once: they may wait for what it holds."""
+DONE = 255
+"""The number of a call that no fork waits for."""
 
 WAKING = "_write_to_self"
 """Where asyncio wakes its own loop, through a socket."""
@@ -133,7 +137,7 @@ class FirstUser:
         self.kill_at: int | None = None
         """The call, counted from 1, before which the process kills itself."""
         self.together = 1
-        """How many processes wait for each other, before each of them opens its store."""
+        """How many processes keep in step with each other, from before they open their stores."""
         self.calls = 0
         """How many calls the last process made that was not killed, if they are counted."""
 
@@ -155,7 +159,7 @@ class FirstUser:
                 "place": self._place,
                 "kill_at": self.kill_at,
                 "together": self.together,
-                "is_counted": self._is_counted or self.kill_at is not None,
+                "is_counted": self._is_counted or self.kill_at is not None or self.together > 1,
             }
         )
         if said.get("killed"):
@@ -166,11 +170,65 @@ class FirstUser:
         return told(said)
 
 
+class _Lockstep:
+    """Keeps forks in step: none makes its next call before the others have come to theirs.
+
+    What one process looks at another changes by its next call, so that two that look first and lock
+    afterwards, or not at all, meet. Whoever holds what the others wait for misses them for a
+    moment, and goes on alone from there.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = self._missing = count
+        self._until = time.monotonic() + GATHERING
+        self._places = mmap.mmap(-1, count)
+        """A byte for each: the number of its call, which is the same memory in all of them."""
+        self._own: int | None = None
+        self._is_over = False
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether no more forks are to come."""
+        return not self._missing or time.monotonic() > self._until
+
+    def count(self) -> None:
+        """Count one more fork, before it is made."""
+        self._missing -= 1
+
+    def begin(self) -> None:
+        """Wait, in the fork that was counted last, until all are there, or one never comes."""
+        self._own = self._count - self._missing - 1
+        self._step(self._until - time.monotonic())
+
+    def step(self) -> None:
+        """Wait until the others have come as far, or until that takes too long."""
+        self._step(MISSING)
+
+    def end(self) -> None:
+        """Keep nobody waiting any more."""
+        if self._own is not None:
+            self._places[self._own] = DONE
+
+    def _step(self, patience: float) -> None:
+        if self._own is None or self._is_over:
+            return
+        reached = self._places[self._own] + 1
+        self._places[self._own] = reached
+        until = time.monotonic() + patience
+        while min(self._places[:]) < reached:
+            if time.monotonic() > until or reached == DONE:
+                self._is_over = True
+                self.end()
+                break
+            time.sleep(0.0002)
+
+
 class _Counter:
     """Counts the calls of this process that reach beyond it, on every thread."""
 
-    def __init__(self, kill_at: int | None) -> None:
+    def __init__(self, kill_at: int | None, lockstep: _Lockstep | None) -> None:
         self._kill_at = kill_at
+        self._lockstep = lockstep
         self._numbers = itertools.count(1)
         self.count = 0
 
@@ -183,6 +241,8 @@ class _Counter:
             self.count = next(self._numbers)
             if self.count == self._kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self._lockstep is not None:
+                self._lockstep.step()
 
 
 def _reaches_out(called: Any, frame: Any) -> bool:
@@ -204,9 +264,16 @@ def _is_of_a_file(opened: io.IOBase) -> bool:
         return False
 
 
-def _use(order: dict[str, Any], opener: Callable[..., Any], answers: int) -> None:
+def _use(
+    order: dict[str, Any],
+    opener: Callable[..., Any],
+    answers: int,
+    lockstep: _Lockstep | None = None,
+) -> None:
     """Carry out one order in a fork, and end it."""
-    counter = _Counter(order["kill_at"])
+    counter = _Counter(order["kill_at"], lockstep)
+    if lockstep is not None:
+        lockstep.begin()
     if order["is_counted"]:
         counter.begin()
     said: dict[str, Any] = {"number": order["number"]}
@@ -231,36 +298,10 @@ def _use(order: dict[str, Any], opener: Callable[..., Any], answers: int) -> Non
 
     asyncio.run(use())
     sys.setprofile(None)
+    if lockstep is not None:
+        lockstep.end()
     with os.fdopen(answers, "wb") as line:
         line.write(json.dumps(said).encode() + b"\n")
-
-
-class _Gate:
-    """Where so many forks wait for each other."""
-
-    def __init__(self, count: int) -> None:
-        self._missing = count
-        self._until = time.monotonic() + GATHERING
-        self._waiting, self._letting = os.pipe()
-
-    @property
-    def is_open(self) -> bool:
-        return not self._missing or time.monotonic() > self._until
-
-    def wait(self) -> None:
-        """Wait, in a fork, until the gate is open."""
-        select.select([self._waiting], [], [], max(0.0, self._until - time.monotonic()))
-        self.close()
-
-    def count(self) -> None:
-        """Count one more fork, and let all of them go if it was the last one."""
-        self._missing -= 1
-        if not self._missing:
-            os.write(self._letting, b".")  # all of them see it, and nobody reads it
-
-    def close(self) -> None:
-        os.close(self._waiting)
-        os.close(self._letting)
 
 
 class _Origin:
@@ -273,7 +314,7 @@ class _Origin:
         self._forks: dict[int, tuple[int, int]] = {}
         """By what is read from it: the number of the order, and the process."""
         self._buffers: dict[int, bytes] = {}
-        self._gate: _Gate | None = None
+        self._lockstep: _Lockstep | None = None
 
     def serve(self) -> None:
         buffer = b""
@@ -314,34 +355,28 @@ class _Origin:
 
     def _fork(self, order: dict[str, Any]) -> None:
         reading, writing = os.pipe()
-        gate = self._gate_of(order["together"])
+        lockstep = self._lockstep_of(order["together"])
         process = os.fork()
         if process == 0:
             try:
                 os.close(reading)
-                if gate is not None:
-                    gate.wait()
                 os.close(0)
                 os.open(os.devnull, os.O_RDONLY)
-                _use(order, self._opener, writing)
+                _use(order, self._opener, writing, lockstep)
             finally:
                 os._exit(0)
         os.close(writing)
-        if gate is not None:
-            gate.count()
         self._forks[reading] = (order["number"], process)
         self._selector.register(reading, selectors.EVENT_READ)
         self._buffers[reading] = b""
 
-    def _gate_of(self, together: int) -> _Gate | None:
+    def _lockstep_of(self, together: int) -> _Lockstep | None:
         if together == 1:
             return None
-        if self._gate is not None and self._gate.is_open:
-            self._gate.close()
-            self._gate = None
-        if self._gate is None:
-            self._gate = _Gate(together)
-        return self._gate
+        if self._lockstep is None or self._lockstep.is_stale:
+            self._lockstep = _Lockstep(together)
+        self._lockstep.count()
+        return self._lockstep
 
     def _hear(self, reading: int) -> None:
         chunk = os.read(reading, 2**16)

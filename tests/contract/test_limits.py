@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -113,6 +114,25 @@ def test_a_full_store_may_refuse() -> None:
     findings = tried(FullStore, AT_ONCE)
     assert {one.clause.id: one.verdict for one in findings} == dict.fromkeys(AT_ONCE, Verdict.HELD)
     assert all("at once are too many for it" in str(one.reason) for one in findings)
+
+
+class StuckAndFullStore(FullStore):
+    """Refuses what is too much, and loses sight of one that was there before."""
+
+    is_stuck: ClassVar[bool] = False
+
+    async def update(self, session_id: str, *, cost_data: Any = None) -> bool:
+        if cost_data == {"key 3": 3} and not StuckAndFullStore.is_stuck:
+            StuckAndFullStore.is_stuck = True
+            await asyncio.sleep(3600)
+        return await super().update(session_id, cost_data=cost_data)
+
+
+def test_what_was_not_answered_beside_refusals_was_not_promised() -> None:
+    """One that hangs among many of which some are refused was not acknowledged, and may be gone."""
+    (finding,) = tried(StuckAndFullStore, AT_ONCE[:1], timeout=1.0)
+    assert StuckAndFullStore.is_stuck
+    assert (finding.verdict, finding.headline) == (Verdict.HELD, None)
 
 
 def test_the_last_of_many_may_take_longer_than_a_call() -> None:

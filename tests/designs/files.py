@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sessionstore_contract.interface import StoreClosedError
 
-from ..mutants.correct import LAYOUT, DictStore, FileStore, Row, RowsStore
+from ..mutants.correct import LAYOUT, DictStore, FileStore, Row, RowsStore, apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +116,7 @@ class KeepsItOpen(RowsStore):
         super().__init__(place)
         self.kept = sqlite3.connect(place, isolation_level=None, check_same_thread=False)
         try:
-            self.kept.execute("PRAGMA journal_mode = WAL").fetchone()
+            apply(self.kept, "journal_mode = WAL")
             self.kept.executescript(LAYOUT)
         except BaseException:
             self.kept.close()

@@ -496,6 +496,36 @@ class SaveEmptiesFirst(DictStore):
 
 
 @mutant(
+    "concurrency.saves-leave-one-whole-history",
+    "a load beside a delete answers an empty history",
+)
+class LooksBeforeItLoads(DictStore):
+    """Asks whether the session is there in one statement, and for its messages in another."""
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        if not await super().exists(session_id):
+            return None
+        await asyncio.sleep(0)
+        return await super().load(session_id) or []
+
+
+@mutant(
+    "concurrency.saves-leave-one-whole-history",
+    "a save beside a delete leaves an empty history",
+)
+class DeletesMessagesLater(DictStore):
+    """Deletes the session in one statement, and in another the messages that are there by then."""
+
+    async def delete(self, session_id: str) -> bool:
+        was_there = await super().delete(session_id)
+        for _ in range(100):  # whoever reads beside it is served before
+            await asyncio.sleep(0)
+        if await super().exists(session_id):
+            await super().save(session_id, [])
+        return was_there
+
+
+@mutant(
     "concurrency.arguments-do-not-cross",
     "load beside other sessions' operations answers what is not its own",
     also={"lifecycle.many-sessions-are-all-there": "of 150 sessions "},

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import sqlite3
+import time
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -263,6 +264,20 @@ CREATE TABLE IF NOT EXISTS costs (id TEXT, key TEXT, value TEXT NOT NULL, PRIMAR
 """
 
 
+def apply(rows: sqlite3.Connection, setting: str, seconds: float = 5.0) -> None:
+    """Apply a setting, also beside others: a switch of the journal's mode waits for nobody."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            rows.execute(f"PRAGMA {setting}").fetchone()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.005)
+        else:
+            return
+
+
 class RowsStore(SessionStore):
     """Rows of SQLite: one for a session, and one for each key of its cost data."""
 
@@ -291,7 +306,7 @@ class RowsStore(SessionStore):
         patience = self.wait if wait is None else wait
         with closing(sqlite3.connect(self.place, isolation_level=None, timeout=patience)) as rows:
             for setting in self.settings:
-                rows.execute(f"PRAGMA {setting}").fetchone()
+                apply(rows, setting)
             rows.execute("BEGIN IMMEDIATE")
             try:
                 for statement in LAYOUT.strip().split("\n"):

@@ -200,6 +200,18 @@ class RemovesOne(DictStore):
         return super().idle(cutoff)[-1:]
 
 
+@mutant("retention.counts-what-it-removed", "delete_before beside another counts some twice")
+class CountsFirst(DictStore):
+    """Counts in one statement, and removes in another."""
+
+    async def delete_before(self, cutoff: datetime) -> int:
+        self.check_open()
+        count = len(self.idle(cutoff))
+        await asyncio.sleep(0)
+        await super().delete_before(cutoff)
+        return count
+
+
 @mutant("retention.counts-what-it-removed", "delete_before does not count")
 class DoesNotCount(DictStore):
     """Removes and answers 0."""

@@ -21,11 +21,17 @@ from .procedures.deleted_meanwhile import (
 )
 from .procedures.disjoint_keys import write_disjoint_keys
 from .procedures.free_loop import expect_free
-from .procedures.in_turn import create_in_turn, delete_in_turn, save_in_turn, update_in_turn
+from .procedures.in_turn import (
+    create_in_turn,
+    delete_in_turn,
+    make_again_in_turn,
+    save_in_turn,
+    update_in_turn,
+)
 from .procedures.network import MESSAGES, behind_proxy
 from .procedures.orders import expect_an_order
 from .procedures.stuck import expect_others_are_served
-from .procedures.whole_histories import history_of, save_beside_reads
+from .procedures.whole_histories import history_of, save_beside_deletes, save_beside_reads
 
 if TYPE_CHECKING:
     from ..history import Call, Step
@@ -260,11 +266,13 @@ async def _figures_stand(store: Subject, session: str, written: dict[str, Json])
 
 @must(
     "concurrency.saves-leave-one-whole-history",
-    "Saves of one session at once leave one of the histories, whole.",
+    "Saves of one session at once leave one of the histories, whole, or nothing where it is "
+    "deleted after them; nobody reads another.",
     because="Two tabs of one chat save; a history with messages of both is a chat that never took "
     "place.",
     remedy="One statement for the whole list. A row for each message: DELETE and INSERT in one "
-    "transaction that holds the session's row first.",
+    "transaction that holds the session's row first, and so does `delete`; `load` asks in one "
+    "statement whether the session is there and for its messages, or in a snapshot.",
 )
 async def saves_leave_one_whole_history(store: Subject) -> None:
     instances = await several(store)
@@ -278,6 +286,9 @@ async def saves_leave_one_whole_history(store: Subject) -> None:
             # That a long history is kept is another clause's.
             await begin_with(store, await store.create(), messages=histories[-1])
         await save_beside_reads(instances, [message("old")], histories, readers=6, often=4)
+    await make_again_in_turn(instances)
+    for _ in range(store.stand.effort.rounds):
+        await save_beside_deletes(instances, SESSIONS)
 
 
 @must(

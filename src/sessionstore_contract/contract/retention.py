@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from .. import tables
 from ..capabilities import Capability
 from ..clause import must
-from ..expect import NothingFound, expect, expect_all_answered
+from ..expect import NothingFound, expect, expect_all_answered, violated
 from ..subject import at_once
 from .procedures.activity import LONG, in_a_later_instant
 from .procedures.beginning import begin_with, make_sure
+from .procedures.clients import several, twelve_of
 from .procedures.clock import by_its_own_clock
 from .procedures.keeping import performed
 from .procedures.many import GROUP, in_groups
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 NOW = {"role": "user", "content": "now"}
 BEFORE = {"role": "user", "content": "before"}
 HOUR = timedelta(hours=1)
+HOUSEKEEPERS = 4
+"""Who remove idle sessions at once: each worker of a server may have such a job."""
+AT_ONCE = 6
+"""Sessions that they find."""
 WRITES = 300
 """More than there are between two times that a log is written anew."""
 LATE = 900_000
@@ -139,9 +144,10 @@ async def _active_since_a_whole_second(store: Subject) -> None:
 @must(
     "retention.counts-what-it-removed",
     "`delete_before` answers how many sessions it removed, and removes all of them, whatever they "
-    "hold.",
+    "hold; several at once count each session once.",
     because="The housekeeping job logs the figure, and stops when it is 0.",
-    remedy="`cursor.rowcount`, or the count of the DELETE's status; no LIMIT without a loop.",
+    remedy="`cursor.rowcount`, or the count of the DELETE's status; no SELECT before it, and no "
+    "LIMIT without a loop.",
     needs={Capability.RETENTION},
 )
 async def counts_what_it_removed(store: Subject) -> None:
@@ -193,6 +199,28 @@ async def counts_what_it_removed(store: Subject) -> None:
             await expect(store.get_cost_data(session)).to_be(
                 {},
                 rather_than={"delete_before leaves cost data behind": {"turns": 1, "model": "m"}},
+            )
+    await _counts_once(store, tomorrow)
+
+
+async def _counts_once(store: Subject, tomorrow: datetime) -> None:
+    """Let several housekeepers remove the same sessions at once."""
+    clients = twelve_of(await several(store))[:HOUSEKEEPERS]
+    for _ in range(store.stand.effort.rounds):
+        store.stand.history.restart()
+        await store.delete_before(tomorrow)
+        for _ in range(AT_ONCE):
+            await store.create()
+        steps = await at_once(*(one.delete_before(tomorrow) for one in clients))
+        counts = [step.answer_as_given for step in steps]
+        if any(type(count) is not int for count in counts):
+            return  # That contention is no error is another clause's.
+        if sum(counts) != AT_ONCE:
+            how = "counts some twice" if sum(counts) > AT_ONCE else "does not count all"
+            violated(
+                f"delete_before beside another {how}",
+                demanded=f"{AT_ONCE} by all of them together",
+                answered="; ".join(step.answered() for step in steps),
             )
 
 
@@ -341,7 +369,7 @@ def time_zone(zone: str) -> Iterator[None]:
     evidence=["govuk-prototype-kit#2399"],
 )
 async def survivors_are_whole(store: Subject) -> None:
-    await in_a_later_instant(store, _saved_meanwhile, sessions=13, long=1)
+    await in_a_later_instant(store, _saved_meanwhile, sessions=31, long=1)
 
 
 async def _saved_meanwhile(store: Subject, long: str, *sessions_and_cutoff: str | datetime) -> None:

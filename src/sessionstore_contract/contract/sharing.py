@@ -77,10 +77,11 @@ async def first_use_may_be_concurrent(store: Subject) -> None:
     user = await store.first_user()
     await make_sure(user.exists(await user.create()), answer=True)
     # What instances of one process wait for, such as a lock of the library's, stops no other one.
-    for _ in range(rounds(store.stand.effort)):
+    what = "first use of several processes at once"
+    for turn in range(rounds(store.stand.effort)):
         store.stand.history.restart()
         user = await (await store.on_fresh_place()).first_user()
-        await expect_first_use_works_in_processes("first use of several processes at once", user)
+        await expect_first_use_works_in_processes(what, user, turn)
 
 
 async def _sees_writes(writer: Subject, reader: Subject, name: str) -> None:

@@ -44,8 +44,8 @@ async def write_disjoint_keys(
     refused = next((step for step in steps if beside and step.outcome == "raised"), None)
     if refused is None:
         expect_all_answered(steps, "updates at once")
-    # What was refused may be missing. What was not is to stand, however many there were.
-    kept = [key for key in written if key not in _raised(steps)]
+    # What was refused may be missing. What was acknowledged is to stand, however many there were.
+    kept = [key for key in written if key in _answered(steps)]
     answer = await expect(first.get_cost_data(session)).to_succeed()
     stand = [key for key in kept if isinstance(answer, dict) and key in answer]
     if len(stand) < len(kept):
@@ -79,5 +79,6 @@ async def _begun(instances: list[Subject], before: Mapping[str, Json]) -> str:
     return session
 
 
-def _raised(steps: list[Step]) -> set[str]:
-    return {key for step in steps if step.outcome == "raised" for key in step.keywords["cost_data"]}
+def _answered(steps: list[Step]) -> set[str]:
+    answered = (step for step in steps if step.outcome == "answered")
+    return {key for step in answered for key in step.keywords["cost_data"]}

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CALLERS = 16
 """Callers at once: twice as many as there are operations."""
 
+PROCESSES = 4
+"""Processes at once."""
+
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 MESSAGES = [{"role": "user", "content": "first"}]
 MAKING = ("create", "save")
@@ -66,15 +69,16 @@ async def expect_first_use_works(what: str, *stores: Subject) -> None:
         await expect_worked(step, what, stores)
 
 
-async def expect_first_use_works_in_processes(what: str, user: Subject) -> None:
-    """Demand the same of each operation in a process of its own."""
-    steps = await at_once_together(*mixed_calls(user)[: len(operations(user))], users=[user])
-    for step in steps:
+async def expect_first_use_works_in_processes(what: str, user: Subject, turn: int) -> None:
+    """Demand the same of some operations, in a process each: of others in each turn."""
+    first = turn * PROCESSES % CALLERS
+    calls = mixed_calls(user)[first : first + PROCESSES]
+    for step in await at_once_together(*calls, users=[user]):
         await expect_worked(step, what, (user,))
 
 
 async def at_once_together(*calls: Call[Any], users: list[Subject]) -> list[Step]:
-    """Make the calls of these users at once, after the processes of all have begun.
+    """Make the calls of these users at once, in processes that keep in step with each other.
 
     To begin one takes longer than what it does: one after the other would be done before the next.
     """

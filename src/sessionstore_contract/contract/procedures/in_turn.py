@@ -42,6 +42,21 @@ async def delete_in_turn(instances: list[Subject]) -> None:
         await make_sure(first.get_cost_data(session), {})
 
 
+async def make_again_in_turn(instances: list[Subject]) -> None:
+    """Make sure that every instance loads what was saved, then nothing, then what is saved anew."""
+    first, last = instances[0], instances[-1]
+    session = await first.create()
+    await first.save(session, [ONE, TWO])
+    for one in instances:
+        await make_sure(one.load(session), [ONE, TWO])
+    await make_sure(last.delete(session), answer=True)
+    for one in instances:
+        await make_sure(one.load(session), None)
+    await first.save(session, [TWO])
+    for one in instances:
+        await make_sure(one.load(session), [TWO])
+
+
 async def save_in_turn(instances: list[Subject]) -> None:
     """Make sure that a save replaces the history, for every instance, and keeps cost data."""
     first, last = instances[0], instances[-1]

@@ -265,8 +265,8 @@ CREATE TABLE IF NOT EXISTS costs (id TEXT, key TEXT, value TEXT NOT NULL, PRIMAR
 
 
 def apply(rows: sqlite3.Connection, setting: str, seconds: float = 5.0) -> None:
-    """Apply a setting, also beside others: a switch of the journal's mode waits for nobody."""
-    until = time.monotonic() + seconds
+    """Apply a setting; the switch of the journal's mode is tried again, for it waits for nobody."""
+    until = time.monotonic() + (seconds if setting.startswith("journal_mode") else 0)
     while True:
         try:
             rows.execute(f"PRAGMA {setting}").fetchone()
@@ -306,7 +306,7 @@ class RowsStore(SessionStore):
         patience = self.wait if wait is None else wait
         with closing(sqlite3.connect(self.place, isolation_level=None, timeout=patience)) as rows:
             for setting in self.settings:
-                apply(rows, setting)
+                apply(rows, setting, patience)
             rows.execute("BEGIN IMMEDIATE")
             try:
                 for statement in LAYOUT.strip().split("\n"):

@@ -71,6 +71,15 @@ class Looking:
         """Nothing is held."""
 
 
+class Talking(Looking):
+    """Makes more calls than are counted for others, and those with a name of its own alone."""
+
+    async def create(self, session_id: str) -> str:
+        for number in range(600 if session_id == "long" else 1):
+            os.mkdir(self.folder / f"{session_id} {number}")  # noqa: PTH102 - as stores do
+        return "made"
+
+
 class Locking(Looking):
     """Does that under a lock, which the others wait for."""
 
@@ -146,6 +155,15 @@ async def test_processes_do_not_wait_for_those_that_wait_for_them(tmp_path: Path
         user.together = 4
         answers = await asyncio.gather(*(user.create("a") for _ in range(4)))
     assert sorted(answers) == ["made", *3 * ["was there"]]
+
+
+async def test_one_process_may_make_any_number_of_calls(tmp_path: Path) -> None:
+    """The others have ended long before, and are waited for no more."""
+    async with started(Talking) as forks:
+        user = FirstUser(forks, str(tmp_path))
+        user.together = 3
+        answers = await asyncio.gather(*(user.create(one) for one in ("long", "a", "b")))
+    assert answers == ["made"] * 3
 
 
 async def test_processes_do_not_wait_for_one_that_never_comes() -> None:

@@ -205,22 +205,21 @@ class _Lockstep:
         self._step(MISSING)
 
     def end(self) -> None:
-        """Keep nobody waiting any more."""
+        """Keep nobody waiting any more, and wait for nobody."""
+        self._is_over = True
         if self._own is not None:
             self._places[self._own] = DONE
 
     def _step(self, patience: float) -> None:
         if self._own is None or self._is_over:
             return
-        reached = self._places[self._own] + 1
+        reached = min(self._places[self._own] + 1, DONE)
         self._places[self._own] = reached
         until = time.monotonic() + patience
-        while min(self._places[:]) < reached:
-            if time.monotonic() > until or reached == DONE:
-                self._is_over = True
-                self.end()
-                break
+        while min(self._places[:]) < reached < DONE and time.monotonic() < until:
             time.sleep(0.0002)
+        if min(self._places[:]) < reached or reached == DONE:
+            self.end()
 
 
 class _Counter:

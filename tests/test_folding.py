@@ -344,6 +344,19 @@ def follows(one: KnownDefect, other: KnownDefect) -> bool:
     return any(said.get(clause) == one.headline for clause in BY_ID[one.clause].follows)
 
 
+def raise_alike(one: KnownDefect, other: KnownDefect) -> bool:
+    """Whether both raise the same of one operation, which is told as one defect on purpose."""
+    failures, others = (
+        {
+            (finding.judged, finding.answered)
+            for finding in together(each, each)
+            if str(finding.answered).startswith("raised ")
+        }
+        for each in (one, other)
+    )
+    return bool(failures & others)
+
+
 def independent_pairs() -> list[tuple[KnownDefect, KnownDefect]]:
     """Every 37th pair, if it is from different areas and breaks no clause in common."""
     pairs = [
@@ -355,6 +368,7 @@ def independent_pairs() -> list[tuple[KnownDefect, KnownDefect]]:
         and not covers(other, one)
         and not follows(one, other)
         and not follows(other, one)
+        and not raise_alike(one, other)
     ]
     return [pair for pair in pairs if not is_told_by_a_third(*pair)]
 

@@ -3,8 +3,8 @@
 One process finds the opener and imports what it needs; each operation is made in a fork of it, as
 the first one of a store that was opened there. Where it is asked to, a fork counts the calls by
 which it reaches beyond itself: statements of a database library, bytes for a socket or file,
-changes to folders. Before one of them it can be made to kill itself. To count takes longer than
-most operations do.
+changes to folders. Before one of them it can be made to kill itself, or to wait for other forks
+that have not come as far. To count takes longer than most operations do.
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ class _Lockstep:
         self._places[self._own] = reached
         until = time.monotonic() + patience
         while min(self._places[:]) < reached < DONE and time.monotonic() < until:
-            time.sleep(0.0002)
+            time.sleep(0.0005)
         if min(self._places[:]) < reached or reached == DONE:
             self.end()
 

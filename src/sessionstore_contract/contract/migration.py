@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from ..subject import Subject
 
 TOGETHER = 4
-"""Instances, or processes, that migrate one place at once."""
+"""Instances that migrate one place at once, or processes, each of which makes one call of two."""
 
 
 @must(
@@ -262,7 +262,7 @@ async def may_be_concurrent(store: Subject) -> None:
     for _ in range(rounds(store.stand.effort)):
         store.stand.history.restart()
         reader = await store.on_old_place()
-        users = [await reader.first_user() for _ in range(TOGETHER)]
+        users = [await reader.first_user() for _ in range(TOGETHER // 2)]
         together = partial(at_once_together, users=users)
         await _migrate_at_once(users, reader, "processes that migrate at once", together)
         await reader.close()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 import types
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessionstore_contract.interruption import MOMENTS, Interruption, Moment, StallWatch
+from sessionstore_contract.interruption import MOMENTS, QUEUED, Interruption, Moment, StallWatch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -141,6 +145,29 @@ async def test_a_step_that_waits_is_a_stall() -> None:
     watch = StallWatch()
     await watch.over(block())
     assert watch.longest > 0.015
+
+
+@pytest.mark.skipif(not QUEUED.exists(), reason="this system does not tell who queues for it")
+async def test_a_step_that_computes_for_long_on_a_busy_machine_is_none() -> None:
+    """What others took the processor away for is no waiting, though it happens in each step."""
+
+    async def compute() -> None:
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end:
+            pass
+
+    async def stall() -> float:
+        watch = StallWatch()
+        await watch.over(compute())
+        return watch.longest
+
+    with ExitStack() as others:
+        for _ in range(3 * (os.cpu_count() or 1)):
+            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            others.callback(busy.wait)
+            others.callback(busy.kill)
+        stalls = [await stall() for _ in range(10)]
+    assert min(stalls) < 0.001
 
 
 async def test_a_step_that_computes_is_none() -> None:

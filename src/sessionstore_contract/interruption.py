@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
+    from typing import Self
 
 Moment = Literal["waiting", "done"]
 """While what is awaited is under way; or when it is done, and its answer is not yet taken."""
 
 MOMENTS: tuple[Moment, ...] = ("waiting", "done")
+
+QUEUED = Path("/proc/thread-self/schedstat")
 
 ENDED = object()
 """What the last step of a call awaits."""
@@ -64,7 +68,8 @@ class StallWatch:
 
     def __init__(self) -> None:
         self.longest = 0.0
-        """Seconds of the longest step, less those that its thread was computing."""
+        """Seconds that the longest step waited: less those that its thread was computing or could
+        have been, and as many again as it computed, for what the system does not tell of those."""
 
     def over(self, awaitable: Awaitable[Any]) -> Awaitable[Any]:
         """Answer an awaitable that does the same and is timed."""
@@ -85,13 +90,13 @@ class _Driven:
         driven = _steps_of(self._awaitable)
         error: BaseException | None = None
         while True:
-            began, computed = time.perf_counter(), time.thread_time()
+            began = _Clocks.now()
             try:
                 awaited = next(driven) if error is None else driven.throw(error)
             except StopIteration as stopped:
-                self._on_step(ENDED, _stall(began, computed))
+                self._on_step(ENDED, _stall(began, _Clocks.now()))
                 return stopped.value
-            self._on_step(awaited, _stall(began, computed))
+            self._on_step(awaited, _stall(began, _Clocks.now()))
             error = None
             try:
                 yield awaited
@@ -104,5 +109,28 @@ def _steps_of(awaitable: Any) -> Any:
     return awaitable.__await__() if hasattr(awaitable, "__await__") else iter(awaitable)
 
 
-def _stall(began: float, computed: float) -> float:
-    return (time.perf_counter() - began) - (time.thread_time() - computed)
+class _Clocks(NamedTuple):
+    """Seconds that have passed, and those of the thread."""
+
+    queued: float
+    """Ready to compute while others had the processor; 0 where the system does not tell."""
+    computed: float
+    passed: float
+
+    @classmethod
+    def now(cls) -> Self:
+        return cls(_queued(), time.thread_time(), time.perf_counter())
+
+
+def _stall(began: _Clocks, ended: _Clocks) -> float:
+    computed = ended.computed - began.computed
+    queued = ended.queued - began.queued
+    return (ended.passed - began.passed) - queued - 2 * computed
+
+
+def _queued() -> float:
+    """Ask Linux, which tells it in nanoseconds: of time on a processor, and of time before."""
+    try:
+        return int(QUEUED.read_text("ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0

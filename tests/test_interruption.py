@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 import types
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sessionstore_contract.interruption import MOMENTS, QUEUED, Interruption, Moment, StallWatch
+
+from .soak.lots import CROWD, neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -161,11 +159,7 @@ async def test_a_step_that_computes_for_long_on_a_busy_machine_is_none() -> None
         await watch.over(compute())
         return watch.longest
 
-    with ExitStack() as others:
-        for _ in range(3 * (os.cpu_count() or 1)):
-            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-            others.callback(busy.wait)
-            others.callback(busy.kill)
+    with neighbours(CROWD):
         stalls = [await stall() for _ in range(10)]
     assert min(stalls) < 0.001
 

@@ -39,6 +39,9 @@ ZONES = (
 )
 """Whole, half and three quarter hours, both edges of the day, and a zone in POSIX's words."""
 
+CROWD = 3 * (os.cpu_count() or 1)
+"""So many that each of them, and who is judged, has a processor for a quarter of the time."""
+
 ACQUITTING = {Verdict.HELD, Verdict.NOT_APPLICABLE}
 
 
@@ -48,22 +51,22 @@ class Lot:
 
     seed: int
     zone: str
-    has_neighbour: bool
-    """Another process keeps a processor busy."""
+    neighbours: int
+    """Other processes that want a processor each, all the time."""
     is_on_used_place: bool
     """All clauses, and those of other lots, have one place."""
 
     @classmethod
     def of(cls, seed: int) -> Lot:
         """Draw the lot of a seed: the same one each time."""
-        return cls(seed, ZONES[seed % len(ZONES)], seed % 4 == 0, seed % 2 == 1)
+        return cls(seed, ZONES[seed % len(ZONES)], (0, 0, 1, CROWD)[seed // 2 % 4], seed % 2 == 1)
 
     def order(self, clauses: Sequence[Clause] = CLAUSES) -> list[Clause]:
         """Draw the order in which the clauses are tried."""
         return random.Random(self.seed).sample(clauses, len(clauses))
 
     def __str__(self) -> str:
-        company = ", beside a busy process" if self.has_neighbour else ""
+        company = f", beside {self.neighbours} busy processes" if self.neighbours else ""
         place = "one used place" if self.is_on_used_place else "fresh places"
         return f"seed {self.seed}, TZ={self.zone}, on {place}{company}"
 
@@ -102,7 +105,7 @@ class Yard:
     def try_clauses(self, clauses: Iterable[Clause], lot: Lot) -> list[Finding]:
         """Try clauses in this order, as the lot says otherwise."""
         conditions = Conditions(lot.seed, EFFORTS["quick"])
-        with in_zone(lot.zone), neighbour(is_there=lot.has_neighbour):
+        with in_zone(lot.zone), neighbours(lot.neighbours):
             return [
                 try_clause(clause, self.backend, self._storage_for(clause, lot), conditions)
                 for clause in clauses
@@ -144,15 +147,13 @@ def in_zone(zone: str) -> Iterator[None]:
 
 
 @contextmanager
-def neighbour(*, is_there: bool) -> Iterator[None]:
-    """Keep a processor busy meanwhile."""
-    if not is_there:
-        yield
-        return
+def neighbours(number: int) -> Iterator[None]:
+    """Keep as many processors busy meanwhile."""
     busy = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: sum(range(100_000))"
-    process = subprocess.Popen([sys.executable, "-c", busy])
+    processes = [subprocess.Popen([sys.executable, "-c", busy]) for _ in range(number)]
     try:
         yield
     finally:
-        process.kill()
-        process.wait()
+        for process in processes:
+            process.kill()
+            process.wait()

@@ -30,7 +30,7 @@ LEFT_TO_THE_SOAK = {
 otherwise than a store that is tried here."""
 
 LOTS = [
-    (backend, replace(Lot.of(number % 3 + 1), has_neighbour=False))
+    (backend, replace(Lot.of(number % 3 + 1), neighbours=0))
     for number, backend in enumerate(DESIGNS)
     if backend.name not in LEFT_TO_THE_SOAK
 ]

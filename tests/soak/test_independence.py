@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sessionstore_contract.history import Step
     from sessionstore_contract.subject import Subject
 
-USED = Lot(seed=1, zone="UTC", has_neighbour=False, is_on_used_place=True)
+USED = Lot(seed=1, zone="UTC", neighbours=0, is_on_used_place=True)
 FRESH = replace(USED, is_on_used_place=False)
 STORES = [HashStore, pytest.param(RowsStore, marks=pytest.mark.soak)]
 TIMED = [clause for clause in CLAUSES if clause.area == "retention"]

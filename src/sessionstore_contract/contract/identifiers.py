@@ -80,6 +80,8 @@ async def are_exact(store: Subject) -> None:
         await performed(store.delete(one))
         await _are_apart(store, name, one, other)
         await performed(store.delete(one))
+    # Who refuses any id at all has not told these from others.
+    await store.save(store.unused_id("ordinary"), [FIRST])
 
 
 async def _are_apart(store: Subject, name: str, one: str, other: str) -> None:
@@ -220,6 +222,7 @@ async def same_rule_everywhere(store: Subject) -> None:
                 _is_found(step, present.answer_as_given, name)
             elif step.outcome == "answered":
                 _is_missing(step, missing.answer_as_given, name)
+    await store.save(given, [FIRST])  # Who refuses any id by now has not told these from others.
 
 
 async def _use(store: Subject, session: str) -> list[Step]:

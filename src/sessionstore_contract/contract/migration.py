@@ -31,6 +31,7 @@ from ..subject import at_once
 from ..values import are_equal, word
 from .procedures.beginning import make_sure
 from .procedures.first_use import at_once_together, rounds
+from .procedures.keeping import performed
 from .procedures.old_sessions import (
     IDLE,
     NEW_COSTS,
@@ -408,8 +409,13 @@ async def _make_sure_of_the_table(place: str) -> None:
 )
 async def foreign_table_stays_as_it_was(store: Subject) -> None:
     opened = await store.on_place_of_others()
-    if isinstance(opened, Exception):
-        return
+    if not isinstance(opened, Exception):
+        await _expect_table_not_altered(opened)
+    # Who refuses everywhere, as beside a server that is full, has not looked at the table.
+    await store.create()
+
+
+async def _expect_table_not_altered(opened: Subject) -> None:
     place = opened.place or ""
     before = await _sessions_in(place)
     for operation, (call, _, _) in first_operations(opened).items():
@@ -444,6 +450,7 @@ async def _sessions_in(place: str) -> list[Json]:
     remedy="Add what is lacking, and never remove what is not known. Where the layout has a "
     "number, a higher one than your own is left as it is: serve, or raise and name both.",
     needs={Capability.MIGRATION, Capability.SHARED, Capability.REFERENCE_LAYOUT},
+    places=2,
 )
 async def newer_is_not_downgraded(store: Subject) -> None:
     place, session = store.place or "", store.unused_id("newer")
@@ -452,14 +459,7 @@ async def newer_is_not_downgraded(store: Subject) -> None:
     await store.close()
     await tables.execute(place, *LATER_RELEASE[tables.kind_of(place)])
     before = await tables.layout(place)
-    served = await store.another()
-    step = await served.load(session).perform(is_expected=True)
-    if step.outcome == "answered":
-        await expect(served.load(session)).to_be(
-            MESSAGES, rather_than={"a place of a later release is begun anew": None}
-        )
-        await expect(served.save(session, RECENT_MESSAGES)).to_succeed()
-        await expect(served.load(session)).to_be(RECENT_MESSAGES)
+    is_served = await _serves(store, session)
     after = await tables.layout(place)
     if after != before:
         violated(
@@ -467,3 +467,22 @@ async def newer_is_not_downgraded(store: Subject) -> None:
             demanded="; ".join(one for one in before if one not in after) or "as it was",
             answered="; ".join(one for one in after if one not in before) or "less than there was",
         )
+    if not is_served:
+        # Who refuses everywhere, as beside a server that is full, has not looked at the place.
+        await (await store.on_fresh_place()).create()
+
+
+async def _serves(store: Subject, session: str) -> bool:
+    """Answer whether a place of a later release is served, and demand that it is, or is refused."""
+    served = await store.stand.open_or_hear_why(store.place)
+    if isinstance(served, Exception):
+        return False
+    step = await performed(served.load(session))
+    if step.outcome == "raised":
+        return False
+    await expect(served.load(session)).to_be(
+        MESSAGES, rather_than={"a place of a later release is begun anew": None}
+    )
+    await expect(served.save(session, RECENT_MESSAGES)).to_succeed()
+    await expect(served.load(session)).to_be(RECENT_MESSAGES)
+    return True

@@ -87,6 +87,7 @@ async def first_use_opens_once(store: Subject) -> None:
 
     grown = await leaks.left_behind(store, at_first)
     if not grown:
+        await in_use()  # What has never opened has nothing to leave behind.
         return
     if await leaks.left_behind(store, in_use):
         raise NothingFound(

@@ -61,3 +61,15 @@ def test_what_is_locked_by_others_is_left_out(tmp_path: Path) -> None:
         with path.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             assert lock_holder.locked(tmp_path) == {}
+
+
+async def test_a_process_is_about_to_write_to_a_database_that_was_not_there(tmp_path: Path) -> None:
+    """Others may read it, and not write until the time is over."""
+    path = tmp_path / "new.db"
+    async with foreign_locks.about_to_write(path, 0.3):
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as impatient:
+            assert impatient.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                impatient.execute("CREATE TABLE t (n)")
+        with closing(sqlite3.connect(path, isolation_level=None)) as patient:
+            patient.execute("CREATE TABLE t (n)")

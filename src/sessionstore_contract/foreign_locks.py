@@ -21,12 +21,27 @@ async def held(folder: Path, seconds: float) -> AsyncIterator[list[str]]:
 
     It gives the locks back after so many seconds, or when the block ends.
     """
+    async with _holder(str(folder), str(seconds)) as names:
+        yield names
+
+
+@asynccontextmanager
+async def about_to_write(database: Path, seconds: float) -> AsyncIterator[None]:
+    """Have another process begin to write to a database of SQLite, which need not be there yet.
+
+    It ends after so many seconds, or when the block does, and has written nothing.
+    """
+    async with _holder(str(database.parent), str(seconds), database.name):
+        yield
+
+
+@asynccontextmanager
+async def _holder(*arguments: str) -> AsyncIterator[list[str]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-I", "-S"),  # it needs nothing that is installed, and is there sooner
         str(HOLDER),
-        str(folder),
-        str(seconds),
+        *arguments,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

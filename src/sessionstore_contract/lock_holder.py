@@ -1,8 +1,11 @@
 """A process that holds the locks of the files below a folder, for a while: the kit is not imported.
 
     python lock_holder.py FOLDER SECONDS
+    python lock_holder.py FOLDER SECONDS DATABASE
 
-says which files it has locked, in a line of JSON, and ends when the time is over or its input is.
+The second one is about to write to a database of SQLite, which it makes if it is not there; others
+may read it. It says which files it has locked, in a line of JSON, and ends when the time is over or
+its input is.
 """
 
 from __future__ import annotations
@@ -40,10 +43,10 @@ def _begins_as_sqlite(path: Path) -> bool:
     return False
 
 
-def _database(path: Path) -> sqlite3.Connection:
+def _database(path: Path, kind: str = "EXCLUSIVE") -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
-        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute(f"BEGIN {kind}")
     except BaseException:
         connection.close()
         raise
@@ -63,8 +66,12 @@ def _file(path: Path) -> object:
 
 
 def main() -> None:
-    folder, seconds = sys.argv[1:3]
-    held = locked(Path(folder))
+    folder, seconds, *databases = sys.argv[1:]
+    held: dict[str, object] = {
+        name: _database(Path(folder, name), "IMMEDIATE") for name in databases
+    }
+    if not databases:
+        held = locked(Path(folder))
     sys.stdout.write(json.dumps(sorted(held)) + "\n")
     sys.stdout.flush()
     # By itself: a store that waits for the lock may keep its process from telling us.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from .interface import Json
 
@@ -40,6 +41,16 @@ LAYOUTS = {"sqlite": SQLITE_LAYOUT, "postgres": POSTGRES_LAYOUT}
 def kind_of(place: str) -> Kind:
     """Tell what is at a place: a file of SQLite, unless it is the DSN of a PostgreSQL."""
     return "postgres" if place.startswith(("postgres://", "postgresql://")) else "sqlite"
+
+
+SQLITE_MAGIC = b"SQLite format 3\x00"
+
+
+def is_database_file(path: Path) -> bool:
+    """Answer whether a file is there that SQLite has written."""
+    with suppress(OSError, ValueError), path.open("rb") as file:
+        return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    return False
 
 
 def is_of_a_constraint(error: Exception) -> bool:

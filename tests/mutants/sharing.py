@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import time
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from sessionstore_contract.values import copy
 
-from .correct import FileStore, Row
+from .correct import FileStore, Row, RowsStore
 from .defect import mutant
 from .first_use import OpenedFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -419,3 +422,19 @@ class GivesUpBesideAnotherProcess(OpenedFiles):
                 (self.folder / "table").touch()
             finally:
                 mine.unlink()
+
+
+@mutant(
+    "sharing.first-use-may-be-concurrent",
+    "first use of several processes at once: create raised OperationalError: database is locked",
+    adding=("multi-process",),
+)
+class SwitchesToWalOnce(RowsStore):
+    """Waits for every lock, and switches to WAL, which does not, without a second try."""
+
+    @contextmanager
+    def rows(self, wait: float | None = None) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.place, timeout=self.wait)) as database:
+            database.execute("PRAGMA journal_mode = WAL").fetchone()
+        with super().rows(wait) as rows:
+            yield rows

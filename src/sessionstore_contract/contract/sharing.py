@@ -9,6 +9,7 @@ from ..capabilities import Capability
 from ..clause import must
 from ..expect import expect
 from .procedures.beginning import begin_with, make_sure
+from .procedures.beside_a_writer import expect_first_use_waits
 from .procedures.first_use import (
     expect_first_use_works,
     expect_first_use_works_in_processes,
@@ -78,6 +79,7 @@ async def first_use_may_be_concurrent(store: Subject) -> None:
     await make_sure(user.exists(await user.create()), answer=True)
     # What instances of one process wait for, such as a lock of the library's, stops no other one.
     what = "first use of several processes at once"
+    await expect_first_use_waits(first, what)
     for turn in range(rounds(store.stand.effort)):
         store.stand.history.restart()
         user = await (await store.on_fresh_place()).first_user()

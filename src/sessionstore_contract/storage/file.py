@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessionstore_contract import permissions
+from sessionstore_contract.tables import is_database_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
 class FileStorage:
@@ -51,7 +50,5 @@ class FileStorage:
         """Nothing is held."""
 
     def _look_at(self, place: Path) -> None:
-        if self._server is None and place.is_file():
-            with place.open("rb") as file:
-                if file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC:
-                    self._server = f"SQLite {sqlite3.sqlite_version}"
+        if self._server is None and is_database_file(place):
+            self._server = f"SQLite {sqlite3.sqlite_version}"

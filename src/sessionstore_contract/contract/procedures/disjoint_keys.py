@@ -58,7 +58,9 @@ async def write_disjoint_keys(
         return
     # A queue may be bounded, in length or in time, and refuse the last: those on one session are
     # fewer.
-    first.stand.note(f"{len(steps)} updates at once are too many for it: one {refused[0].answered()}")
+    first.stand.note(
+        f"{len(steps)} updates at once are too many for it: one {refused[0].answered()}"
+    )
     await write_disjoint_keys(instances, before)
 
 

@@ -1,0 +1,57 @@
+"""A first operation while another process writes: it is to wait as any later one does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ... import foreign_locks
+from ...expect import violated
+from ...tables import is_database_file
+from .beginning import make_sure
+from .obstacles import FILE, aside
+
+if TYPE_CHECKING:
+    from ...subject import Subject
+
+HELD = 0.2
+"""Seconds that the other process takes, at the most: a transaction on a slow disk."""
+
+WHEN = "while another process is about to write"
+
+
+async def expect_first_use_waits(store: Subject, what: str) -> None:
+    """Demand it of a store of SQLite, whose switch to WAL does not wait where anything else does.
+
+    `store` has used its place. Who waits for nobody at a later operation either is left to others.
+    """
+    if not is_database_file(Path(store.place or "")):
+        return
+    async with aside(store) as folder:
+        place = folder / FILE
+        store.stand.history.restart()
+        async with foreign_locks.about_to_write(place, HELD):
+            said = await _first_use(store, place)
+        if said is None or not await _waits_later(store, place):
+            return
+    violated(f"{what}: {said}", demanded="an answer, when the other is done", answered=said)
+
+
+async def _first_use(store: Subject, place: Path) -> str | None:
+    """Answer how a first operation failed."""
+    opened = await store.stand.open_or_hear_why(str(place))
+    if isinstance(opened, Exception):
+        return str(opened)
+    step = await opened.create().perform(is_expected=True)
+    step.beside = WHEN
+    await opened.close().perform(is_expected=False)
+    return None if step.outcome == "answered" else f"create {step.answered()}"
+
+
+async def _waits_later(store: Subject, place: Path) -> bool:
+    used = await store.stand.open(str(place))
+    await make_sure(used.exists(await used.create()), answer=True)
+    async with foreign_locks.about_to_write(place, HELD):
+        step = await used.create().perform(is_expected=False)
+        step.beside = WHEN
+    return bool(step.outcome == "answered")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from .obstacles import FILE, aside
 if TYPE_CHECKING:
     from ...subject import Subject
 
-HELD = 0.2
+HELD = 0.3
 """Seconds that the other process takes, at the most: a transaction on a slow disk."""
 
 WHEN = "while another process is about to write"
@@ -23,7 +24,8 @@ WHEN = "while another process is about to write"
 async def expect_first_use_waits(store: Subject, what: str) -> None:
     """Demand it of a store of SQLite, whose switch to WAL does not wait where anything else does.
 
-    `store` has used its place. Who waits for nobody at a later operation either is left to others.
+    `store` has used its place. Who waits for nobody at a later operation either, or as long at the
+    first one, is left to others.
     """
     if not is_database_file(Path(store.place or "")):
         return
@@ -31,8 +33,10 @@ async def expect_first_use_waits(store: Subject, what: str) -> None:
         place = folder / FILE
         store.stand.history.restart()
         async with foreign_locks.about_to_write(place, HELD):
+            began = time.monotonic()
             said = await _first_use(store, place)
-        if said is None or not await _waits_later(store, place):
+            waited = time.monotonic() - began
+        if said is None or 2 * waited >= await _waits_later(store, place):
             return
     violated(f"{what}: {said}", demanded="an answer, when the other is done", answered=said)
 
@@ -48,10 +52,11 @@ async def _first_use(store: Subject, place: Path) -> str | None:
     return None if step.outcome == "answered" else f"create {step.answered()}"
 
 
-async def _waits_later(store: Subject, place: Path) -> bool:
+async def _waits_later(store: Subject, place: Path) -> float:
+    """Answer for how many seconds a later operation has waited, and was answered in the end."""
     used = await store.stand.open(str(place))
     await make_sure(used.exists(await used.create()), answer=True)
     async with foreign_locks.about_to_write(place, HELD):
         step = await used.create().perform(is_expected=False)
         step.beside = WHEN
-    return bool(step.outcome == "answered")
+    return float(step.waited) if step.outcome == "answered" else 0.0

@@ -28,6 +28,7 @@ from ..mutants.networks import (
     HearsLateStore,
     Remembering,
     RetryingStore,
+    WaitingStore,
     WaryStore,
 )
 from ..mutants.postgres_pools import Pooled, PooledForEver, PooledInTransactions
@@ -127,6 +128,17 @@ def test_a_bound_is_long_enough_to_connect(monkeypatch: pytest.MonkeyPatch) -> N
     clauses = [one for one in BINDING if one.id in {BOUNDED, "faults.restart-is-survived"}]
     findings = tried(backend(DistantStore), clauses)
     assert [(one.verdict, one.headline) for one in findings] == [(Verdict.HELD, None)] * 2
+
+
+def test_a_store_may_wait_for_its_server_at_its_first_use() -> None:
+    """For longer than the kit does: it is told to give up sooner, where the backend says how."""
+    (clause,) = (one for one in CLAUSES if one.id == "opening.failed-first-use-can-be-retried")
+    patient = replace(backend(WaitingStore), timeout=2.5)
+    (held,) = tried(patient, [clause])
+    (undecided,) = tried(replace(patient, open_bounded=None), [clause])
+    assert (held.verdict, held.reason) == (Verdict.HELD, None)
+    assert undecided.verdict is Verdict.INCONCLUSIVE
+    assert "by Backend(open_bounded=...) it gives up sooner" in str(undecided.reason)
 
 
 def test_the_end_of_a_connection_may_be_heard_of_late() -> None:

@@ -45,6 +45,31 @@ class RetryingStore(RawStore):
     connection_kind: ClassVar[type[Connection]] = Retrying
 
 
+class Waiting(RawConnection):
+    """Waits for a server that is away for as long as an operation may take."""
+
+    def __init__(self, url: str, *, timeout: float, **settings: Any) -> None:
+        super().__init__(url, timeout=timeout, **settings)
+        self.longest = timeout
+
+    async def ask(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> Reply:
+        until = asyncio.get_running_loop().time() + self.longest
+        while True:
+            try:
+                return await super().ask(method, path, body, **rest)
+            except StoreUnavailableError as error:
+                is_over = asyncio.get_running_loop().time() > until
+                if is_over or str(error) != "ConnectionRefusedError":
+                    raise
+            await asyncio.sleep(0.02)
+
+
+class WaitingStore(RawStore):
+    """Has a pool that goes on trying to connect, as psycopg's does."""
+
+    connection_kind: ClassVar[type[Connection]] = Waiting
+
+
 class OneForEach(RawConnection):
     """Keeps no connection."""
 
@@ -215,6 +240,7 @@ CORRECT = (
     PatientStore,
     BreakerStore,
     WaryStore,
+    WaitingStore,
     Remembering,
     AsksByHead,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..capabilities import Capability
@@ -21,9 +22,10 @@ from .procedures.first_use import (
     operations,
     rounds,
 )
+from .procedures.network import bound_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from ..faults import Proxy
@@ -198,11 +200,12 @@ async def second_loop(store: Subject) -> None:
     needs={Capability.FAULTS},
 )
 async def failed_first_use_can_be_retried(store: Subject) -> None:
+    seconds = await bound_for(store)
     # One after the other: a store that is not shared may let nobody else in while it is open.
     await store.close()
     proxy = await store.stand.stand_between()
     proxy.forward()
-    control = await store.stand.open_at(proxy.place)
+    control = await _opened(store, proxy, seconds)
     await make_sure(control.exists(control.unused_id()), False)
     await control.close()
     if not proxy.passed:
@@ -213,7 +216,14 @@ async def failed_first_use_can_be_retried(store: Subject) -> None:
     # Each may take the whole of the store's own time-out.
     together = len(operations) if store.can(Capability.SHARED) else 1
     for start in range(0, len(operations), together):
-        await _fail_and_retry(store, proxy, operations[start : start + together])
+        opening = partial(_opened, store, proxy, seconds)
+        await _fail_and_retry(store, proxy, opening, operations[start : start + together])
+
+
+async def _opened(store: Subject, proxy: Proxy, seconds: float) -> Subject:
+    """Open a store there that soon gives up, where the backend says how."""
+    bounded: Subject | None = await store.stand.open_bounded(proxy.place, seconds)
+    return bounded or await store.stand.open_at(proxy.place)
 
 
 def _first_operations(store: Subject) -> list[Callable[[Subject], Call[Any]]]:
@@ -230,10 +240,13 @@ def _first_operations(store: Subject) -> list[Callable[[Subject], Call[Any]]]:
 
 
 async def _fail_and_retry(
-    store: Subject, proxy: Proxy, operations: list[Callable[[Subject], Call[Any]]]
+    store: Subject,
+    proxy: Proxy,
+    opening: Callable[[], Awaitable[Subject]],
+    operations: list[Callable[[Subject], Call[Any]]],
 ) -> None:
     proxy.refuse()
-    failed = await asyncio.gather(*(_fail(store, proxy, first) for first in operations))
+    failed = await asyncio.gather(*(_fail(opening, first) for first in operations))
     steps = [step for _, step in failed if step is not None]
     if any(step.outcome == "hung" for step in steps):
         # It hung for want of a server, which says nothing of the clauses that have one.
@@ -242,16 +255,16 @@ async def _fail_and_retry(
         _expect_failed(step)
     proxy.forward()
     for opened, tried in failed:
-        subject = opened or await store.stand.open_at(proxy.place)
+        subject = opened or await opening()
         await _expect_works(subject, what="opening" if tried is None else tried.operation)
         await subject.close()
 
 
 async def _fail(
-    store: Subject, proxy: Proxy, first: Callable[[Subject], Call[Any]]
+    opening: Callable[[], Awaitable[Subject]], first: Callable[[Subject], Call[Any]]
 ) -> tuple[Subject | None, Step | None]:
     try:
-        subject = await store.stand.open_at(proxy.place)
+        subject = await opening()
     except Exception:  # noqa: BLE001 - opening that fails is a failed first use too
         return None, None
     return subject, await first(subject).perform(is_expected=True)
@@ -260,7 +273,8 @@ async def _fail(
 def _expect_failed(step: Step) -> None:
     if step.outcome == "hung":
         raise NothingFound(
-            f"{step.operation} neither answered nor raised while connections were refused"
+            f"{step.operation} neither answered nor raised while connections were refused: see "
+            "faults.operations-are-bounded; by Backend(open_bounded=...) it gives up sooner"
         )
     if step.outcome == "answered":
         violated(

@@ -67,11 +67,10 @@ def _file(path: Path) -> object:
 
 def main() -> None:
     folder, seconds, *databases = sys.argv[1:]
-    held: dict[str, object] = {
-        name: _database(Path(folder, name), "IMMEDIATE") for name in databases
-    }
-    if not databases:
-        held = locked(Path(folder))
+    held = {} if databases else locked(Path(folder))
+    for name in databases:
+        with contextlib.suppress(sqlite3.Error):
+            held[name] = _database(Path(folder, name), "IMMEDIATE")
     sys.stdout.write(json.dumps(sorted(held)) + "\n")
     sys.stdout.flush()
     # By itself: a store that waits for the lock may keep its process from telling us.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,19 @@ class SoonGivesUpStore(RowsStore):
             yield rows
 
 
+class ChoosyStore(RowsStore):
+    """Refuses a file that is there and empty: its own are made under a lock, and never so."""
+
+    @contextmanager
+    def rows(self, wait: float | None = None) -> Iterator[sqlite3.Connection]:
+        with open(f"{self.place}.lock", "w") as lock:  # noqa: PTH123
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if Path(self.place).exists() and not Path(self.place).stat().st_size:
+                raise OSError(f"{self.place} is empty")
+            with super().rows(wait) as rows:
+                yield rows
+
+
 def tried(store: type[FileStore | RowsStore], folder: Path) -> Finding:
     made = backend(store)
     processes = replace(made, adding={*made.adding, "multi-process"})
@@ -46,7 +60,7 @@ def tried(store: type[FileStore | RowsStore], folder: Path) -> Finding:
     return try_clause(clause, processes, FileStorage(folder), Conditions(1, EFFORTS["quick"]))
 
 
-@pytest.mark.parametrize("store", [RowsStore, SoonGivesUpStore, FileStore])
+@pytest.mark.parametrize("store", [RowsStore, SoonGivesUpStore, ChoosyStore, FileStore])
 def test_who_waits_is_right(store: type[FileStore | RowsStore], tmp_path: Path) -> None:
     """Also if that is not for long; and a store of other files knows nothing of it."""
     assert tried(store, tmp_path).verdict is Verdict.HELD

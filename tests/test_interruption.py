@@ -145,7 +145,12 @@ async def test_a_step_that_waits_is_a_stall() -> None:
     assert watch.longest > 0.015
 
 
-@pytest.mark.skipif(not QUEUED.exists(), reason="this system does not tell who queues for it")
+def is_told() -> bool:
+    """Answer whether the system keeps account: one that does not says 0 of a thread that ran."""
+    return QUEUED.exists() and QUEUED.read_text("ascii").split()[0] != "0"
+
+
+@pytest.mark.skipif(not is_told(), reason="this system does not tell how long a thread queues")
 async def test_a_step_that_computes_for_long_on_a_busy_machine_is_none() -> None:
     """What others took the processor away for is no waiting, though it happens in each step."""
 

@@ -21,7 +21,11 @@ from sessionstore_contract.storage.file import FileStorage
 from sessionstore_contract.verdict import Finding, Verdict
 from tests.mutants.correct import DictStore
 from tests.mutants.defect import backend
-from tests.mutants.growth import KeepsALockForEachSession, KeepsTheTasksThatSaved
+from tests.mutants.growth import (
+    KeepsALockForEachSession,
+    KeepsTheTasksThatSaved,
+    RemembersWhoWasAskedFor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,3 +155,29 @@ async def test_timers_that_were_cancelled_are_let_go() -> None:
     del timers, timer
     await letting_go._drop_cancelled_timers()
     assert [one for one in seen if one() is not None] == []
+
+
+class LetsGoOfOthersMeanwhile(RemembersWhoWasAskedFor):
+    """Lives in a process that lets go of something else, once, while few ids are asked for."""
+
+    def __init__(self, place: str | None = None) -> None:
+        super().__init__(place)
+        self.others = [object() for _ in range(BALLAST)]
+
+    async def load(self, session_id: str) -> list[Json] | None:
+        found = await super().load(session_id)
+        if found is None:
+            self.others.clear()
+        return found
+
+
+BALLAST = 150
+"""More than what a lot of 200 leaves by itself, and fewer than its traces."""
+
+
+def test_what_others_let_go_of_hides_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small lot acquits by half of its traces: all of them were missed in one run of many."""
+    monkeypatch.setattr(letting_go, "LOTS", (200, 400, 600))
+    assert find(LetsGoOfOthersMeanwhile).headline == (
+        "something of each id that nobody has stays in memory"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -331,8 +332,10 @@ def is_named(store: Any, findings: list[Finding]) -> None:
         for finding in findings
         if finding.verdict is Verdict.VIOLATED and finding.clause.missing(claims) is None
     }
+    otherwise = defaultdict(lambda: "not tried")
+    otherwise |= {one.clause.id: f"{one.verdict.value}: {one.reason}" for one in findings}
     said = {
-        clause: headlines.get(clause, "held")[: len(headline)]
+        clause: headlines[clause][: len(headline)] if clause in headlines else otherwise[clause]
         for clause, headline in defect.headlines.items()
     }
     assert said == dict(defect.headlines)

@@ -332,7 +332,7 @@ def is_named(store: Any, findings: list[Finding]) -> None:
         for finding in findings
         if finding.verdict is Verdict.VIOLATED and finding.clause.missing(claims) is None
     }
-    otherwise = defaultdict(lambda: "not tried")
+    otherwise: defaultdict[str, str] = defaultdict(lambda: "not tried")
     otherwise |= {one.clause.id: f"{one.verdict.value}: {one.reason}" for one in findings}
     said = {
         clause: headlines[clause][: len(headline)] if clause in headlines else otherwise[clause]

@@ -46,7 +46,7 @@ class Interruption:
         """Answer an awaitable that does the same and is cancelled there."""
         return _Driven(awaitable, self._come_to)
 
-    def _come_to(self, awaited: Any, _: float) -> None:
+    def _come_to(self, awaited: Any, _: Took) -> None:
         if awaited is ENDED:
             return
         self.passed += 1
@@ -63,26 +63,36 @@ class Interruption:
             asyncio.get_running_loop().call_soon(task.cancel)
 
 
+class Took(NamedTuple):
+    """Seconds that a step took."""
+
+    waited: float
+    computed: float
+
+
 class StallWatch:
     """Times the steps of a call: `call.perform(through=watch.over)`."""
 
     def __init__(self) -> None:
         self.longest = 0.0
-        """Seconds that the longest step waited: less those that its thread was computing or could
-        have been, and as many again as it computed, for what the system does not tell of those."""
+        """Seconds that the longest step waited: less those that its thread was computing, or was
+        ready to and had no processor."""
+        self.computed = 0.0
+        """Seconds of the step that computed for longest."""
 
     def over(self, awaitable: Awaitable[Any]) -> Awaitable[Any]:
         """Answer an awaitable that does the same and is timed."""
         return _Driven(awaitable, self._take)
 
-    def _take(self, _: Any, stall: float) -> None:
-        self.longest = max(self.longest, stall)
+    def _take(self, _: Any, took: Took) -> None:
+        self.longest = max(self.longest, took.waited)
+        self.computed = max(self.computed, took.computed)
 
 
 class _Driven:
-    """Awaits what it is given, and tells of each step: what is awaited then, and its stall."""
+    """Awaits what it is given, and tells of each step: what it awaits then, and what it took."""
 
-    def __init__(self, awaitable: Awaitable[Any], on_step: Callable[[Any, float], None]) -> None:
+    def __init__(self, awaitable: Awaitable[Any], on_step: Callable[[Any, Took], None]) -> None:
         self._awaitable = awaitable
         self._on_step = on_step
 
@@ -90,13 +100,13 @@ class _Driven:
         driven = _steps_of(self._awaitable)
         error: BaseException | None = None
         while True:
-            began = _Clocks.now()
+            began = _Clocks.before()
             try:
                 awaited = next(driven) if error is None else driven.throw(error)
             except StopIteration as stopped:
-                self._on_step(ENDED, _stall(began, _Clocks.now()))
+                self._on_step(ENDED, began.took())
                 return stopped.value
-            self._on_step(awaited, _stall(began, _Clocks.now()))
+            self._on_step(awaited, began.took())
             error = None
             try:
                 yield awaited
@@ -110,22 +120,25 @@ def _steps_of(awaitable: Any) -> Any:
 
 
 class _Clocks(NamedTuple):
-    """Seconds that have passed, and those of the thread."""
+    """Seconds that have passed, and those of the thread.
 
+    What has passed is read first before a step, and last after it: a step seems longer where the
+    processor is taken away in between. Were it shorter, one of many would acquit.
+    """
+
+    passed: float
+    computed: float
     queued: float
     """Ready to compute while others had the processor; 0 where the system does not tell."""
-    computed: float
-    passed: float
 
     @classmethod
-    def now(cls) -> Self:
-        return cls(_queued(), time.thread_time(), time.perf_counter())
+    def before(cls) -> Self:
+        passed, computed = time.perf_counter(), time.thread_time()
+        return cls(passed, computed, _queued())
 
-
-def _stall(began: _Clocks, ended: _Clocks) -> float:
-    computed = ended.computed - began.computed
-    queued = ended.queued - began.queued
-    return (ended.passed - began.passed) - queued - 2 * computed
+    def took(self) -> Took:
+        queued, computed = _queued() - self.queued, time.thread_time() - self.computed
+        return Took(time.perf_counter() - self.passed - computed - queued, computed)
 
 
 def _queued() -> float:

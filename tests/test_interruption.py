@@ -14,7 +14,7 @@ from sessionstore_contract.interruption import MOMENTS, QUEUED, Interruption, Mo
 from .soak.lots import CROWD, neighbours
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Awaitable, Generator
 
 
 async def three_turns(passed: list[int]) -> str:
@@ -145,6 +145,18 @@ async def test_a_step_that_waits_is_a_stall() -> None:
     assert watch.longest > 0.015
 
 
+async def computing(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+async def stall_of(call: Awaitable[None]) -> float:
+    watch = StallWatch()
+    await watch.over(call)
+    return watch.longest
+
+
 def is_told() -> bool:
     """Answer whether the system keeps account: one that does not says 0 of a thread that ran."""
     return QUEUED.exists() and QUEUED.read_text("ascii").split()[0] != "0"
@@ -153,35 +165,13 @@ def is_told() -> bool:
 @pytest.mark.skipif(not is_told(), reason="this system does not tell how long a thread queues")
 async def test_a_step_that_computes_for_long_on_a_busy_machine_is_none() -> None:
     """What others took the processor away for is no waiting, though it happens in each step."""
-
-    async def compute() -> None:
-        end = time.thread_time() + 0.02
-        while time.thread_time() < end:
-            pass
-
-    async def stall() -> float:
-        watch = StallWatch()
-        await watch.over(compute())
-        return watch.longest
-
     with neighbours(CROWD):
-        stalls = [await stall() for _ in range(10)]
+        stalls = [await stall_of(computing(0.02)) for _ in range(10)]
     assert min(stalls) < 0.001
 
 
 async def test_a_step_that_computes_is_none() -> None:
     """Computing is no waiting; others that take the processor away show now and then only."""
-
-    async def compute() -> None:
-        end = time.thread_time() + 0.002
-        while time.thread_time() < end:
-            pass
-
-    async def stall() -> float:
-        watch = StallWatch()
-        await watch.over(compute())
-        return watch.longest
-
     # Short, and many times: that nobody else had the processor meanwhile is seldom on a busy one.
-    stalls = [await stall() for _ in range(200)]
+    stalls = [await stall_of(computing(0.002)) for _ in range(200)]
     assert min(stalls) < 0.001

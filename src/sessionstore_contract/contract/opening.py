@@ -205,7 +205,8 @@ async def failed_first_use_can_be_retried(store: Subject) -> None:
     await store.close()
     proxy = await store.stand.stand_between()
     proxy.forward()
-    control = await _opened(store, proxy, seconds)
+    opening = partial(_opened, store, proxy, seconds)
+    control = await opening()
     await make_sure(control.exists(control.unused_id()), False)
     await control.close()
     if not proxy.passed:
@@ -216,7 +217,6 @@ async def failed_first_use_can_be_retried(store: Subject) -> None:
     # Each may take the whole of the store's own time-out.
     together = len(operations) if store.can(Capability.SHARED) else 1
     for start in range(0, len(operations), together):
-        opening = partial(_opened, store, proxy, seconds)
         await _fail_and_retry(store, proxy, opening, operations[start : start + together])
 
 
